@@ -1,0 +1,156 @@
+"""What was rendered, parsed and held against what envgen emits. Anything else refuses the build.
+
+The audit knows nothing of contracts. It reads Python and accepts only the imports, statements,
+calls and expressions that the templates and the models have; so a text that found a way out of its
+literal, or a generator that took a contract's word for an import, is seen here before it is
+written.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+
+from .errors import AuditError
+from .render import LIBRARY
+
+_SIBLINGS = frozenset({".client", ".models"})
+
+# Calls are to these, to the methods below, or not at all.
+_CALLABLES = frozenset({"ConfigDict", "Field", "StepResult", "super", "wire_fields"})
+_METHODS = frozenset({"model_validate", "read", "reset", "state", "step", "validate_python"})
+
+_EXPRESSIONS = (
+    ast.Attribute, ast.Await, ast.BinOp, ast.BitOr, ast.Call, ast.Constant, ast.Dict, ast.List,
+    ast.Load, ast.Name, ast.Store, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.USub, ast.keyword,
+)  # fmt: skip
+
+_HOOKS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
+_METHOD_NAMES = _HOOKS | {"reset", "state", "step"}
+
+
+def audit(file: str, source: str) -> None:
+    """Accept a rendered module.
+
+    Args:
+        file: what to call it in errors.
+        source: the module.
+
+    Raises:
+        AuditError: it holds something that envgen doesn't emit.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise AuditError(f"the rendered {file} is not Python: {error}") from error
+    _Auditor(file).module(tree)
+
+
+class _Auditor:
+    def __init__(self, file: str) -> None:
+        self._file = file
+
+    def module(self, tree: ast.Module) -> None:
+        for statement in tree.body:
+            match statement:
+                case ast.ImportFrom():
+                    self._import(statement)
+                case ast.ClassDef():
+                    self._class(statement)
+                case ast.Expr(value=ast.Constant(value=str())):
+                    pass
+                case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as exports):
+                    self._expressions([exports])
+                case ast.AnnAssign(
+                    target=ast.Name(),
+                    annotation=ast.Name(id="TypeAlias"),
+                    value=ast.expr() as alias,
+                ):
+                    self._expressions([alias])
+                case _:
+                    raise self._error(statement)
+
+    def _import(self, statement: ast.ImportFrom) -> None:
+        module = "." * statement.level + (statement.module or "")
+        for alias in statement.names:
+            if alias.asname is not None:
+                raise self._error(statement)
+            known = LIBRARY.get(alias.name) == module
+            if not known and module not in _SIBLINGS and (module, alias.name) != _FUTURE:
+                raise self._error(statement)
+
+    def _class(self, definition: ast.ClassDef) -> None:
+        if definition.decorator_list or definition.keywords:
+            raise self._error(definition)
+        self._expressions(definition.bases)
+        for statement in definition.body:
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str())) | ast.Pass():
+                    pass
+                case ast.AnnAssign(target=ast.Name(), simple=1):
+                    values = [statement.value] if statement.value is not None else []
+                    self._expressions([statement.annotation, *values])
+                case ast.Assign(targets=[ast.Name(id="model_config" | "env_name" | "fingerprint")]):
+                    self._expressions([statement.value])
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    self._method(statement)
+                case _:
+                    raise self._error(statement)
+
+    def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        arguments = method.args
+        if method.decorator_list or method.name not in _METHOD_NAMES or arguments.vararg:
+            raise self._error(method)
+        named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        if arguments.kwarg is not None:
+            named.append(arguments.kwarg)
+        defaults = [*arguments.defaults, *(node for node in arguments.kw_defaults if node)]
+        annotations = [argument.annotation for argument in named if argument.annotation]
+        returns = [method.returns] if method.returns is not None else []
+        self._expressions([*annotations, *defaults, *returns])
+        for statement in method.body:
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str())):
+                    pass
+                case ast.Assign(targets=[ast.Name()]):
+                    self._expressions([statement.value])
+                case ast.Return(value=ast.expr() as value):
+                    self._expressions([value])
+                case _:
+                    raise self._error(statement)
+
+    def _expressions(self, expressions: Iterable[ast.expr]) -> None:
+        for expression in expressions:
+            for node in ast.walk(expression):
+                if not isinstance(node, _EXPRESSIONS):
+                    raise self._error(node)
+                if isinstance(node, ast.Call):
+                    self._call(node)
+                elif isinstance(node, ast.Attribute | ast.Name):
+                    name = node.attr if isinstance(node, ast.Attribute) else node.id
+                    if name.startswith("__"):
+                        raise self._error(node)
+                elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr):
+                    raise self._error(node)
+
+    def _call(self, call: ast.Call) -> None:
+        match call.func:
+            case ast.Name(id=name) if name in _CALLABLES:
+                return
+            case ast.Attribute(attr=method) if method in _METHODS:
+                return
+            case ast.Subscript(value=ast.Name(id="TypeAdapter")):
+                return
+            case _:
+                raise self._error(call)
+
+    def _error(self, node: ast.AST) -> AuditError:
+        line = getattr(node, "lineno", 0)
+        return AuditError(
+            f"the rendered {self._file} has something on line {line} that envgen doesn't emit "
+            f"({type(node).__name__}); nothing was written",
+            hint="the contract may be hostile; if it isn't, this is a fault in envgen",
+        )
+
+
+_FUTURE = ("__future__", "annotations")

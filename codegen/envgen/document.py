@@ -1,0 +1,124 @@
+"""One part of a contract as a document: where its references lead, and what is to say of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import unquote
+
+from .contract import Part
+from .errors import ContractError
+from .findings import Finding
+from .schema import JsonSchema, as_array, as_object, pointer_to
+
+# Keywords beside a $ref that describe what is referred to, rather than narrow it.
+DESCRIBING = frozenset({"title", "description", "default", "deprecated", "readOnly", "writeOnly"})
+
+
+class PartDocument:
+    """The schema of one part. Pointers are within the part, as references are."""
+
+    def __init__(self, part: Part, schema: JsonSchema, findings: list[Finding]) -> None:
+        self.part: Part = part
+        self.schema = schema
+        self._findings = findings
+        self._merging: list[str] = []
+
+    def resolve(self, target: str, pointer: str) -> tuple[str, JsonSchema]:
+        """Where a reference leads: the pointer, and the schema there.
+
+        Raises:
+            ContractError: there is no schema; ``pointer`` says where the reference stands.
+        """
+        value: Any = self.schema
+        place = ""
+        for part in unquote(target).removeprefix("#").split("/")[1:]:
+            key = part.replace("~1", "/").replace("~0", "~")
+            fields, items = as_object(value), as_array(value)
+            if fields is not None and key in fields:
+                value = fields[key]
+            elif items is not None and key.isdecimal() and int(key) < len(items):
+                value = items[int(key)]
+            else:
+                raise self.error(
+                    pointer,
+                    f"a $ref to {target}, which is not there",
+                    hint="a reference starts at its part of the contract: #/$defs/NAME",
+                )
+            place = pointer_to(place, key)
+        schema = as_object({} if isinstance(value, bool) else value)
+        if schema is None or (not place and target != "#"):
+            raise self.error(pointer, f"a $ref to {target}, which is not a schema")
+        return place, schema
+
+    def reference_in(self, schema: JsonSchema) -> str | None:
+        """Where a schema refers to, if that is all it does."""
+        narrowing = schema.keys() - {"$ref", "$defs", *DESCRIBING}
+        return schema["$ref"] if "$ref" in schema and not narrowing else None
+
+    def followed(self, schema: JsonSchema, pointer: str) -> tuple[str, JsonSchema]:
+        """The schema behind a chain of plain references, with what it folds in.
+
+        Raises:
+            ContractError: the chain leads back to itself.
+        """
+        passed: set[str] = set()
+        while (target := self.reference_in(schema)) is not None:
+            pointer, schema = self.resolve(target, pointer)
+            if pointer in passed:
+                raise self.error(pointer, "a reference that leads back to itself")
+            passed.add(pointer)
+        return pointer, self.merged(schema, pointer)
+
+    def merged(self, schema: JsonSchema, pointer: str) -> JsonSchema:
+        """``schema`` with ``allOf``, and keywords beside a ``$ref``, folded into one.
+
+        Raises:
+            ContractError: it contains itself.
+        """
+        if "allOf" not in schema and "$ref" not in schema:
+            return schema
+        own = {key: value for key, value in schema.items() if key not in ("allOf", "$ref", "$defs")}
+        referred = [{"$ref": schema["$ref"]}] if "$ref" in schema else []
+        merged: JsonSchema = {}
+        for part in [*referred, *(as_array(schema.get("allOf")) or []), own]:
+            self._fold(merged, self._part(as_object(part) or {}, pointer), pointer)
+        return merged
+
+    def _part(self, part: JsonSchema, pointer: str) -> JsonSchema:
+        if "$ref" not in part:
+            return self.merged(part, pointer)
+        place, target = self.resolve(part["$ref"], pointer)
+        if place in self._merging:
+            raise self.error(pointer, "an allOf that contains itself")
+        self._merging.append(place)
+        try:
+            folded = self.merged(target, place)
+        finally:
+            self._merging.pop()
+        beside = {key: value for key, value in part.items() if key != "$ref"}
+        if not beside:
+            return folded
+        both = dict(folded)
+        self._fold(both, beside, pointer)
+        return both
+
+    def _fold(self, merged: JsonSchema, fields: JsonSchema, pointer: str) -> None:
+        for key, value in fields.items():
+            if key == "properties":
+                merged[key] = {**merged.get(key, {}), **value}
+            elif key == "required":
+                merged[key] = list(dict.fromkeys([*merged.get(key, []), *value]))
+            else:
+                if key in merged and merged[key] != value and key not in DESCRIBING:
+                    self.say(pointer, f"allOf has several {key}; the last one is used")
+                merged[key] = value
+
+    def say(self, pointer: str, message: str) -> None:
+        """Report something that is typed wider than the contract says it."""
+        finding = Finding("warning", f"/{self.part}{pointer}", message)
+        if finding not in self._findings:
+            self._findings.append(finding)
+
+    def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
+        """What to raise where the part can't be used."""
+        return ContractError(message, pointer=f"/{self.part}{pointer}", hint=hint)

@@ -1,0 +1,188 @@
+"""Type expressions: scalars, literals, unions, and the constraints on them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from pydantic_core import CoreConfig, SchemaError, SchemaValidator, core_schema
+
+from .schema import JsonSchema, as_array, as_object
+from .text import UntrustedText, literal
+
+JSON_VALUE = "JsonValue"
+
+Report = Callable[[str, str], None]
+"""Takes a keyword and why it isn't checked."""
+
+_SCALARS = {"boolean": "bool", "integer": "int", "null": "None", "number": "float", "string": "str"}
+
+# Formats that have a Python type. The others are hints to people, and stay strings: the types that
+# pydantic has for URLs, email addresses and secrets rewrite or hide what they hold.
+_FORMATS = {
+    "date": "date",
+    "date-time": "datetime",
+    "duration": "timedelta",
+    "time": "time",
+    "uuid": "UUID",
+}
+
+_NUMBER_BOUNDS = {
+    "minimum": "ge",
+    "maximum": "le",
+    "exclusiveMinimum": "gt",
+    "exclusiveMaximum": "lt",
+    "multipleOf": "multiple_of",
+}
+_LENGTHS = {
+    "string": {"minLength": "min_length", "maxLength": "max_length"},
+    "array": {"minItems": "min_length", "maxItems": "max_length"},
+    "object": {"minProperties": "min_length", "maxProperties": "max_length"},
+}
+
+
+def scalar(kind: str, schema: JsonSchema, report: Report) -> str:
+    """The expression for a scalar of JSON type ``kind``, with its constraints."""
+    python = _SCALARS[kind]
+    if kind == "string":
+        known = _FORMATS.get(str(schema.get("format")))
+        if known is not None:
+            return known
+        return annotated(python, [*lengths(kind, schema), *_pattern(schema, report)])
+    if kind in ("integer", "number"):
+        return annotated(python, _bounds(kind, schema, report))
+    return python
+
+
+def annotated(expression: str, constraints: Iterable[str]) -> str:
+    """``expression`` under a ``Field`` with ``constraints``, if there are any."""
+    arguments = ", ".join(constraints)
+    return f"Annotated[{expression}, Field({arguments})]" if arguments else expression
+
+
+def lengths(kind: str, schema: JsonSchema) -> list[str]:
+    """The ``Field`` arguments that limit a string's, an array's or a map's length."""
+    return [
+        f"{argument}={int(schema[keyword])}"
+        for keyword, argument in _LENGTHS[kind].items()
+        if keyword in schema
+    ]
+
+
+def _bounds(kind: str, schema: JsonSchema, report: Report) -> list[str]:
+    bounds: dict[str, int | float] = {}
+    for keyword, argument in _NUMBER_BOUNDS.items():
+        value = schema.get(keyword)
+        if value is None or isinstance(value, bool):
+            continue
+        if kind == "integer":
+            value = _integer_bound(keyword, value)
+        if _is_usable(_number_schema(kind, {argument: value})):
+            bounds[argument] = value
+        else:
+            report(keyword, f"{value!r} is no limit for a Python {_SCALARS[kind]}")
+    for keyword, inclusive, exclusive in (
+        ("exclusiveMinimum", "ge", "gt"),
+        ("exclusiveMaximum", "le", "lt"),
+    ):
+        if schema.get(keyword) is True and inclusive in bounds:  # draft 4, OpenAPI 3.0
+            bounds[exclusive] = bounds.pop(inclusive)
+    return [f"{argument}={value!r}" for argument, value in bounds.items()]
+
+
+def _integer_bound(keyword: str, value: float) -> float:
+    if keyword == "minimum":
+        return math.ceil(value)
+    if keyword == "maximum":
+        return math.floor(value)
+    return int(value) if value == int(value) else value
+
+
+def _number_schema(kind: str, arguments: dict[str, Any]) -> core_schema.CoreSchema:
+    if kind == "integer":
+        return core_schema.int_schema(**arguments)
+    return core_schema.float_schema(**arguments)
+
+
+def _pattern(schema: JsonSchema, report: Report) -> list[str]:
+    pattern = schema.get("pattern")
+    if pattern is None:
+        return []
+    if not _is_usable(core_schema.str_schema(pattern=pattern)):
+        report("pattern", "the pattern is not one that pydantic's regular expressions can say")
+        return []
+    return [f"pattern={literal(UntrustedText(pattern))}"]
+
+
+def _is_usable(schema: core_schema.CoreSchema) -> bool:
+    """Whether pydantic would accept these constraints when the module is imported."""
+    try:
+        SchemaValidator(schema, CoreConfig())
+    except (SchemaError, OverflowError, TypeError, ValueError):
+        return False
+    return True
+
+
+def choices(values: list[Any], report: Report) -> str:
+    """The expression for an enumeration or a constant."""
+    scalars = [value for value in values if value is None or isinstance(value, str | bool | int)]
+    if len(scalars) < len(values):
+        kinds = {_kind(value) for value in values}
+        report("enum", "Python's Literal has no numbers with a fraction, lists or objects")
+        return " | ".join(sorted(kinds)) if JSON_VALUE not in kinds else JSON_VALUE
+    unique = dict.fromkeys(value_literal(value) for value in scalars if value is not None)
+    members = [f"Literal[{', '.join(unique)}]"] if unique else []
+    return " | ".join(members + ["None"] * (None in values))
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict | list):
+        return JSON_VALUE
+    return "None" if value is None else type(value).__name__
+
+
+def value_literal(value: Any) -> str:
+    """The Python literal for a JSON value."""
+    if isinstance(value, str):
+        return literal(UntrustedText(value))
+    fields, items = as_object(value), as_array(value)
+    if fields is not None:
+        pairs = (f"{value_literal(key)}: {value_literal(item)}" for key, item in fields.items())
+        return f"{{{', '.join(pairs)}}}"
+    if items is not None:
+        return f"[{', '.join(map(value_literal, items))}]"
+    return repr(value)
+
+
+def is_parsed(schema: JsonSchema) -> bool:
+    """Whether a string schema's Python type is another than ``str``."""
+    return schema.get("format") in _FORMATS
+
+
+def nullable(expression: str) -> str:
+    """``expression`` or ``None``."""
+    if expression in (JSON_VALUE, "None") or expression.endswith("| None"):
+        return expression
+    return f"{expression} | None"
+
+
+def union_of(members: list[str]) -> str:
+    """The union of ``members``, each once, ``None`` last."""
+    parts = [part for member in members for part in _without_none(member)]
+    unique = [part for part in dict.fromkeys(parts) if part != "None"]
+    if JSON_VALUE in unique:
+        return JSON_VALUE
+    return " | ".join(unique + ["None"] * ("None" in parts)) or JSON_VALUE
+
+
+def tagged_union(members: tuple[str, ...], tag: str | None) -> str:
+    """The union of classes that the field ``tag`` tells apart; a plain one where it is None."""
+    arguments = [] if tag is None else [f"discriminator={literal(UntrustedText(tag))}"]
+    return annotated(" | ".join(members), arguments)
+
+
+def _without_none(expression: str) -> list[str]:
+    if expression.endswith(" | None"):
+        return [expression.removesuffix(" | None"), "None"]
+    return [expression]

@@ -1,0 +1,25 @@
+"""What a build has to say about a contract it did accept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Severity = Literal["info", "warning"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something in a contract that its user should know.
+
+    Attributes:
+        severity: ``warning`` where the client is less exact than the contract or the server.
+        pointer: JSON pointer to the place in the contract.
+        message: what is so.
+        hint: what can be done about it; may be empty.
+    """
+
+    severity: Severity
+    pointer: str
+    message: str
+    hint: str = ""

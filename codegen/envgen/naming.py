@@ -1,0 +1,105 @@
+"""How names are made. The rules are stable: they are part of what users import.
+
+- A package is the environment's name in snake case; a trailing ``environment`` becomes ``env``.
+- The client is that name in camel case, ending in ``Env``.
+- A part's class has its schema's title; a definition's class has its key; an object written in
+  place is named by where it stands (``CodeObservationLocation``).
+- A field keeps its wire name where Python and pydantic allow it; else it is made an identifier
+  and, where that is taken or reserved, gets an underscore behind. The wire name is its alias.
+"""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+
+from pydantic import BaseModel
+
+from .text import UntrustedText, identifier
+
+# Names that generated modules use themselves; a class of such a name would shadow them.
+MODULE_NAMES = frozenset(
+    {
+        "Annotated", "Any", "AsyncEnvClient", "BaseModel", "ClassVar", "ConfigDict", "EnvClient",
+        "EnvHooks", "Envelope", "Field", "JsonValue", "Literal", "ReplyModel", "RequestModel",
+        "StepResult", "TypeAdapter", "TypeAlias", "date", "datetime", "time", "timedelta", "UUID",
+        "wire_fields",
+    }
+)  # fmt: skip
+
+# Type names that annotations use: a field so named would shadow them in its class's body.
+_TYPE_NAMES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"})
+
+_RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | MODULE_NAMES
+
+_WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")
+
+
+def environment_name(text: UntrustedText) -> str:
+    """``EchoEnvironment`` and ``echo-env`` become ``echo_environment`` and ``echo_env``..."""
+    words = [word.lower() for word in _WORD.findall(identifier(text, fallback="env"))]
+    if words and words[-1] == "environment":
+        words[-1] = "env"
+    name = "_".join(words) or "env"
+    return name if name.isidentifier() and not keyword.iskeyword(name) else f"{name}_env"
+
+
+def client_name(environment: str) -> str:
+    """``coding_env`` becomes ``CodingEnv``, ``chess`` becomes ``ChessEnv``."""
+    name = camel_case(environment)
+    return name if name.endswith("Env") else f"{name}Env"
+
+
+def camel_case(name: str) -> str:
+    """``last_exit_code`` becomes ``LastExitCode``; what is upper-case stays so."""
+    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+
+
+class ClassNames:
+    """Gives out class names, each once."""
+
+    def __init__(self, reserved: frozenset[str]) -> None:
+        self._taken = set(reserved | MODULE_NAMES | frozenset(dir(builtins)))
+
+    def claim(self, text: UntrustedText, *, within: str) -> str:
+        """A class name that resembles ``text``; where it is taken, prefixed by ``within``."""
+        plain = identifier(text, fallback="Model")
+        plain = plain[:1].upper() + plain[1:] if plain.isidentifier() else camel_case(plain)
+        prefixed = plain if plain.startswith(within) else f"{within}{plain}"
+        candidates = [plain, prefixed, *(f"{prefixed}{number}" for number in range(2, 10_000))]
+        name = next(candidate for candidate in candidates if candidate not in self._taken)
+        self._taken.add(name)
+        return name
+
+
+def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> dict[str, str]:
+    """The Python name of each field, by wire name.
+
+    Names that need no change are settled first, the others in the order of their wire names, so
+    that a new field never renames an old one that was right already.
+
+    Args:
+        wire_names: the fields' names in the contract.
+        taken: names of classes in the module, which a field must not shadow.
+    """
+    reserved = _RESERVED_FIELDS | taken
+    names = {text.raw: identifier(text, fallback="field") for text in wire_names}
+    result = {
+        wire: name
+        for wire, name in names.items()
+        if wire == name and not _is_reserved(name, reserved)
+    }
+    used = set(result.values())
+    for wire in sorted(names.keys() - result.keys()):
+        name = names[wire]
+        if _is_reserved(name, reserved):
+            name += "_"
+        candidates = [name, *(f"{name.rstrip('_')}_{number}" for number in range(2, 10_000))]
+        result[wire] = next(candidate for candidate in candidates if candidate not in used)
+        used.add(result[wire])
+    return {wire: result[wire] for wire in names}
+
+
+def _is_reserved(name: str, reserved: frozenset[str]) -> bool:
+    return name in reserved or name.startswith("model_")

@@ -1,0 +1,65 @@
+"""The runtime of generated environment clients.
+
+Reading order: a generated package's ``client.py``, then ``client``, ``base``, ``protocol``,
+``session``, ``transports``.
+"""
+
+from __future__ import annotations
+
+from .async_client import AsyncEnvClient
+from .client import EnvClient
+from .errors import (
+    ActionRejected,
+    CapacityReached,
+    ConnectError,
+    ConnectionLost,
+    EnvError,
+    InvalidRequest,
+    NotReset,
+    ProtocolError,
+    ReplyMismatch,
+    RequestTimeout,
+    ServerError,
+    SessionBusy,
+    SessionClosed,
+    SessionError,
+    SessionLost,
+    UpgradeRefused,
+)
+from .hooks import EnvHooks
+from .json_value import JsonValue
+from .models import ReplyModel, RequestModel, wire_fields
+from .protocol import Envelope
+from .providers import ContainerProvider
+from .result import StepResult
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ActionRejected",
+    "AsyncEnvClient",
+    "CapacityReached",
+    "ConnectError",
+    "ConnectionLost",
+    "ContainerProvider",
+    "EnvClient",
+    "EnvError",
+    "EnvHooks",
+    "Envelope",
+    "InvalidRequest",
+    "JsonValue",
+    "NotReset",
+    "ProtocolError",
+    "ReplyMismatch",
+    "ReplyModel",
+    "RequestModel",
+    "RequestTimeout",
+    "ServerError",
+    "SessionBusy",
+    "SessionClosed",
+    "SessionError",
+    "SessionLost",
+    "StepResult",
+    "UpgradeRefused",
+    "wire_fields",
+]

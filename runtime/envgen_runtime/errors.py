@@ -1,0 +1,204 @@
+"""Everything the runtime raises, as one tree.
+
+    EnvError
+    ├── InvalidRequest          refused before sending: nothing reached the server
+    ├── ConnectError            no session could be opened
+    │   └── UpgradeRefused      the server answered the WebSocket handshake with an HTTP status
+    ├── RequestTimeout          no reply within the time limit; the session is lost
+    ├── ConnectionLost          the connection ended under a request; the session is lost
+    ├── ProtocolError           a reply that is not what the protocol says; the session is lost
+    ├── SessionError            the session can't take this call in its present state
+    │   ├── NotReset            step() before reset()
+    │   ├── SessionBusy         another request of this client is in flight
+    │   ├── SessionLost         an earlier call lost the session; reset() opens a new one
+    │   └── SessionClosed       close() was called
+    ├── ServerError             the server answered with an error
+    │   ├── ActionRejected      the action doesn't fit the server's own model
+    │   └── CapacityReached     the server has no free session
+    └── ReplyMismatch           the reply doesn't fit the contract this client was built from
+
+Two attributes tell a caller what may be done next, whatever the class: ``retryable`` (the same
+call may succeed if sent again) and ``maybe_applied`` (the server may have acted on the request,
+so that sending a step again could apply it twice).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class EnvError(Exception):
+    """Base of all errors of the runtime.
+
+    Attributes:
+        retryable: the same call may succeed when it is made again.
+        maybe_applied: the server may have acted on the request that failed.
+        request_id: identifies the request, where it had one.
+    """
+
+    retryable: bool = False
+    maybe_applied: bool = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retryable: bool | None = None,
+        maybe_applied: bool | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        if retryable is not None:
+            self.retryable = retryable
+        if maybe_applied is not None:
+            self.maybe_applied = maybe_applied
+        self.request_id = request_id
+
+
+class InvalidRequest(EnvError, ValueError):
+    """The request can't be sent: the action is of another type or can't be written as JSON."""
+
+
+class ConnectError(EnvError, ConnectionError):
+    """No session could be opened with the server."""
+
+    retryable = True
+
+
+class UpgradeRefused(ConnectError):
+    """The server answered the WebSocket handshake with an HTTP status instead of an upgrade.
+
+    Attributes:
+        status: the HTTP status code.
+    """
+
+    retryable = False
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RequestTimeout(EnvError, TimeoutError):
+    """No reply came within the time limit.
+
+    The session is lost: a late reply can't be told from the next one, so the connection is closed
+    rather than read again.
+    """
+
+
+class ConnectionLost(EnvError, ConnectionError):
+    """The connection ended while a request was in flight; the episode went with it."""
+
+
+class ProtocolError(EnvError):
+    """The server sent something that no OpenEnv server sends in answer to this request."""
+
+
+class SessionError(EnvError):
+    """The session can't take this call in its present state; nothing was sent."""
+
+
+class NotReset(SessionError):
+    """``step()`` before the first ``reset()``: the environment has no episode yet."""
+
+
+class SessionBusy(SessionError):
+    """Another thread or task has a request in flight on this client."""
+
+
+class SessionLost(SessionError):
+    """An earlier call lost the session. ``reset()`` opens a new one and starts a new episode."""
+
+
+class SessionClosed(SessionError):
+    """The client was closed."""
+
+
+class ServerError(EnvError):
+    """The server answered with an error.
+
+    Attributes:
+        code: the server's code, such as ``EXECUTION_ERROR``, or ``HTTP_500``.
+        data: what the server sent with the error.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        data: dict[str, Any] | None = None,
+        retryable: bool | None = None,
+        maybe_applied: bool | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(
+            message, retryable=retryable, maybe_applied=maybe_applied, request_id=request_id
+        )
+        self.code = code
+        self.data = data if data is not None else {}
+
+    @property
+    def ends_session(self) -> bool:
+        """Whether the server closes the session after an error of this code."""
+        return self.code in _SESSION_ENDING_CODES
+
+
+_SESSION_ENDING_CODES = frozenset({"CAPACITY_REACHED", "FACTORY_ERROR", "SESSION_ERROR"})
+
+
+class ActionRejected(ServerError):
+    """The server's own model refused the action; the environment was not stepped.
+
+    Attributes:
+        errors: one entry per refused field, as the server sent them.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str,
+        errors: Sequence[dict[str, Any]] = (),
+        data: dict[str, Any] | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, code=code, data=data, request_id=request_id)
+        self.errors = list(errors)
+
+
+class CapacityReached(ServerError):
+    """All of the server's sessions are taken. Another attempt may find a free one.
+
+    Attributes:
+        active_sessions: how many sessions the server has open, where it says so.
+        max_sessions: how many it allows, where it says so.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, code: str, data: dict[str, Any] | None = None) -> None:
+        super().__init__(message, code=code, data=data)
+        self.active_sessions: int | None = self.data.get("active_sessions")
+        self.max_sessions: int | None = self.data.get("max_sessions")
+
+
+class ReplyMismatch(EnvError):
+    """The reply doesn't fit the contract this client was generated from.
+
+    Attributes:
+        path: where in the reply, as a JSON path such as ``$.observation.board[3]``.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str,
+        maybe_applied: bool | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, maybe_applied=maybe_applied, request_id=request_id)
+        self.path = path

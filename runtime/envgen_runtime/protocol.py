@@ -1,0 +1,298 @@
+"""The OpenEnv wire as plain functions: what is sent, and what a reply means. No I/O.
+
+Which server says what (measured on openenv-core 0.1.1 to openenv 0.10.0):
+
+- over HTTP, an action travels as ``{"action": {...}, "timeout_s": n, "request_id": id}`` to
+  ``POST /step``; over a WebSocket, as ``{"type": "step", "data": {<the action's fields>}}``, where
+  anything beside the fields is refused;
+- ``reward`` and ``done`` are moved out of the observation and stand beside it; ``metadata``
+  stands in the observation, beside it, in both, or nowhere, by the server's age;
+- only servers before 0.2 keep one environment behind their HTTP routes. Later ones make a fresh
+  environment for every HTTP request, so that an episode works over their WebSocket alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit, urlunsplit
+
+from .errors import (
+    ActionRejected,
+    CapacityReached,
+    InvalidRequest,
+    ProtocolError,
+    ReplyMismatch,
+    ServerError,
+)
+
+Operation = Literal["reset", "step", "state"]
+
+_REPLY_TYPE: Mapping[Operation, str] = {
+    "reset": "observation",
+    "step": "observation",
+    "state": "state",
+}
+_MAX_EXCERPT = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request, before it is put into the words of a transport.
+
+    Attributes:
+        operation: what is asked.
+        data: the action's fields, or the reset parameters; empty for ``state``.
+        timeout_s: how long to wait for the reply, in seconds.
+        request_id: sent where the server takes it (HTTP bodies), and named in errors everywhere.
+        episode_id: the episode a step belongs to, where the caller named it at reset.
+    """
+
+    operation: Operation
+    data: dict[str, Any]
+    timeout_s: float
+    request_id: str
+    episode_id: str | None = None
+
+
+# --- addresses --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server's two addresses: ``http`` for its routes, ``websocket`` for its ``/ws``."""
+
+    http: str
+    websocket: str
+
+
+def endpoint(base_url: str) -> Endpoint:
+    """The addresses behind a base URL in either scheme; trailing slashes don't matter.
+
+    Raises:
+        ValueError: ``base_url`` is not an absolute http, https, ws or wss URL.
+    """
+    parts = urlsplit(base_url.strip())
+    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(
+            f"base_url must look like http://host:port or ws://host:port, not {base_url!r}"
+        )
+    if parts.query or parts.fragment:
+        raise ValueError(f"base_url takes no query and no fragment: {base_url!r}")
+    path = parts.path.rstrip("/")
+    socket_scheme = schemes[parts.scheme]
+    http_scheme = "https" if socket_scheme == "wss" else "http"
+    socket_path = path if path.endswith("/ws") else f"{path}/ws"
+    return Endpoint(
+        http=urlunsplit((http_scheme, parts.netloc, socket_path.removesuffix("/ws"), "", "")),
+        websocket=urlunsplit((socket_scheme, parts.netloc, socket_path, "", "")),
+    )
+
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+def websocket_frame(request: Request) -> str:
+    """The text frame for a request.
+
+    Raises:
+        InvalidRequest: the data can't be written as JSON.
+    """
+    frame: dict[str, Any] = {"type": request.operation}
+    if request.operation != "state":  # a state frame with data is refused by the server
+        frame["data"] = request.data
+    return _to_json(frame, request)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """An HTTP request: method, path below the base URL, and JSON body if it has one."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    body: bytes | None
+
+
+def http_call(request: Request) -> HttpCall:
+    """The HTTP request for a request.
+
+    Raises:
+        InvalidRequest: the data can't be written as JSON.
+    """
+    path = f"/{request.operation}"
+    if request.operation == "state":
+        return HttpCall("GET", path, None)
+    if request.operation == "reset":
+        return HttpCall("POST", path, _to_json(request.data, request).encode())
+    body: dict[str, Any] = {
+        "action": request.data,
+        # The first servers documented whole seconds; later ones refuse zero.
+        "timeout_s": max(1, math.ceil(request.timeout_s)),
+        "request_id": request.request_id,
+    }
+    if request.episode_id is not None:
+        body["episode_id"] = request.episode_id
+    return HttpCall("POST", path, _to_json(body, request).encode())
+
+
+def _to_json(value: Any, request: Request) -> str:
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(
+            f"the {request.operation} request can't be written as JSON: {error}",
+            request_id=request.request_id,
+        ) from error
+
+
+# --- replies ----------------------------------------------------------------------------------
+
+
+def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
+    """The payload of the frame that answers ``request``.
+
+    Raises:
+        ServerError: the frame carries the server's error.
+        ProtocolError: it is not JSON, has another shape, or answers something else.
+    """
+    message = _read_json(frame, request)
+    kind, data = message.get("type"), _object(message.get("data"))
+    if data is None:
+        raise _malformed(f"a frame without a data object: {_excerpt(frame)}", request)
+    if kind == "error":
+        raise _server_error(data, code=str(data.get("code", "UNKNOWN")), request=request)
+    if kind != _REPLY_TYPE[request.operation]:
+        raise _malformed(f"a frame of type {kind!r} as the answer", request)
+    return data
+
+
+def read_http(status: int, body: bytes, request: Request) -> dict[str, Any]:
+    """The payload of an HTTP answer.
+
+    Raises:
+        ServerError: the status is not 2xx.
+        ProtocolError: the body is not a JSON object.
+    """
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return _read_json(body, request)
+    try:
+        data = _object(json.loads(body))
+    except ValueError:
+        data = None
+    raise _server_error(data or {"message": _excerpt(body)}, code=f"HTTP_{status}", request=request)
+
+
+def _server_error(data: dict[str, Any], *, code: str, request: Request) -> ServerError:
+    message = str(data.get("message") or data.get("detail") or "no message")
+    if code == "CAPACITY_REACHED":
+        return CapacityReached(f"the server has no free session: {message}", code=code, data=data)
+    if code in ("VALIDATION_ERROR", f"HTTP_{HTTPStatus.UNPROCESSABLE_ENTITY}"):
+        errors = _objects(data.get("errors") or data.get("detail"))
+        return ActionRejected(
+            f"the server refused the {request.operation} request: "
+            f"{_field_errors(errors) or message}",
+            code=code,
+            errors=errors,
+            data=data,
+            request_id=request.request_id,
+        )
+    return ServerError(
+        f"the server answered the {request.operation} request with {code}: {message}",
+        code=code,
+        data=data,
+        maybe_applied=request.operation == "step",
+        request_id=request.request_id,
+    )
+
+
+def _field_errors(errors: list[dict[str, Any]]) -> str:
+    return "; ".join(
+        f"{'.'.join(str(part) for part in error.get('loc', ())) or 'request'}: {error.get('msg')}"
+        for error in errors
+    )
+
+
+def _object(value: Any) -> dict[str, Any] | None:
+    """``value`` if it is a JSON object (whose keys are strings, being JSON's)."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects in ``value``, if it is a JSON array."""
+    items: list[Any] = list(value) if isinstance(value, list) else []  # pyright: ignore[reportUnknownArgumentType]
+    return [item for item in map(_object, items) if item is not None]
+
+
+def _read_json(text: str | bytes, request: Request) -> dict[str, Any]:
+    try:
+        value = _object(json.loads(text))
+    except (ValueError, RecursionError) as error:
+        raise _malformed(
+            f"something that is not JSON ({error}): {_excerpt(text)}", request
+        ) from error
+    if value is None:
+        raise _malformed(f"JSON that is not an object: {_excerpt(text)}", request)
+    return value
+
+
+def _malformed(what: str, request: Request) -> ProtocolError:
+    return ProtocolError(
+        f"the server sent {what}, in answer to {request.operation}",
+        maybe_applied=request.operation == "step",
+        request_id=request.request_id,
+    )
+
+
+def _excerpt(text: str | bytes) -> str:
+    shown = text.decode(errors="replace") if isinstance(text, bytes) else text
+    return shown if len(shown) <= _MAX_EXCERPT else f"{shown[:_MAX_EXCERPT]}..."
+
+
+# --- the envelope around an observation ---------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """An observation as it travels, and what servers move out of it.
+
+    Attributes:
+        observation: the observation's fields, without those that stand beside it.
+        reward: null, bool, int or float, as sent.
+        done: whether the episode has ended.
+        metadata: from beside the observation or from inside it; empty where the server sends none.
+    """
+
+    observation: dict[str, Any]
+    reward: float | None
+    done: bool
+    metadata: dict[str, Any]
+
+    @classmethod
+    def read(cls, payload: Mapping[str, Any]) -> Envelope:
+        """Take an answer to reset or step apart.
+
+        Raises:
+            ReplyMismatch: ``observation`` or ``done`` is missing or of another type, or
+                ``reward`` is not a number.
+        """
+        observation = _object(payload.get("observation"))
+        if observation is None:
+            raise _misfit(payload, "observation", "an object")
+        done = payload.get("done")
+        if not isinstance(done, bool):
+            raise _misfit(payload, "done", "a boolean")
+        reward = payload.get("reward")
+        if reward is not None and not isinstance(reward, int | float):
+            raise _misfit(payload, "reward", "a number or null")
+        metadata = _object(payload.get("metadata")) or _object(observation.get("metadata"))
+        return cls(observation, reward, done, metadata or {})
+
+
+def _misfit(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:
+    found = type(payload[key]).__name__ if key in payload else "missing"
+    return ReplyMismatch(f"$.{key} should be {wanted} and is {found}", path=f"$.{key}")

@@ -1,0 +1,59 @@
+"""What moves bytes: one module per library, each with a sync and an async class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+from ..protocol import Request
+
+TransportName = Literal["auto", "websocket", "http"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """How to connect.
+
+    Attributes:
+        headers: sent with every HTTP request and with the WebSocket handshake; not in reprs,
+            because tokens travel here.
+        connect_timeout_s: time limit for opening a connection, in seconds.
+        max_message_bytes: the largest message that is accepted.
+    """
+
+    headers: Mapping[str, str] = field(repr=False)
+    connect_timeout_s: float
+    max_message_bytes: int
+
+
+class Transport(Protocol):
+    """Sends a request and waits for the answer."""
+
+    def exchange(self, request: Request) -> dict[str, Any]:
+        """The payload of the answer. Raises ``EnvError`` and nothing else of its library's."""
+        ...
+
+    def close(self) -> None:
+        """End the conversation politely. Safe to call twice."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection at once, without waiting for the other side. Safe to call twice."""
+        ...
+
+
+class AsyncTransport(Protocol):
+    """As ``Transport``, awaited. ``abort`` is not: it is called while a task is being cancelled."""
+
+    async def exchange(self, request: Request) -> dict[str, Any]:
+        """The payload of the answer. Raises ``EnvError`` and nothing else of its library's."""
+        ...
+
+    async def close(self) -> None:
+        """End the conversation politely. Safe to call twice."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection at once, without waiting for the other side. Safe to call twice."""
+        ...
