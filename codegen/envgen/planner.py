@@ -21,7 +21,7 @@ from .expressions import (
 )
 from .naming import ClassNames, camel_case, client_name, field_names
 from .plan import Direction, Plan, PlannedClass, PlannedField, Root
-from .schema import JsonSchema, as_array, as_object, implied_type, pointer_to
+from .schema import JsonSchema, as_array, as_object, implied_type, pointer_to, subschemas
 from .text import UntrustedText
 
 # Keywords that say something about the data which a pydantic model doesn't.
@@ -77,7 +77,7 @@ class _PartPlanner:
         self._inlining: list[str] = []
         schema = self._document.schema
         prefix = client_name(contract.name).removesuffix("Env")
-        key = self._content(schema)
+        key = self._content(schema, "")
         self._root_is_shared = key in shared
         if not self._root_is_shared:
             title = UntrustedText(schema.get("title") or f"{prefix}{camel_case(part)}")
@@ -124,7 +124,7 @@ class _PartPlanner:
     def _class(self, schema: JsonSchema, pointer: str, label: str, within: str) -> str:
         """The class for an object with fields, planned if it is not yet."""
         if pointer not in self._by_pointer:
-            key = self._content(schema)
+            key = self._content(schema, pointer)
             is_new = key not in self._shared
             if is_new:
                 self._shared[key] = self._names.claim(UntrustedText(label), within=within)
@@ -133,22 +133,21 @@ class _PartPlanner:
                 self._define(self._shared[key], schema, pointer)
         return self._by_pointer[pointer]
 
-    def _content(self, schema: JsonSchema) -> str:
+    def _content(self, schema: JsonSchema, pointer: str) -> str:
         """Identifies a schema together with all that it refers to.
 
         Parts of the same direction share a class where they agree to the letter.
         """
         reached: dict[str, JsonSchema] = {}
-        waiting: list[Any] = [schema]
+        waiting: list[tuple[Any, str]] = [(schema, pointer)]
         while waiting:
-            value = waiting.pop()
+            value, place = waiting.pop()
             fields = as_object(value) or {}
             target = fields.get("$ref")
-            if isinstance(target, str) and target not in reached:
-                reached[target] = self._document.resolve(target, "")[1]
-                waiting.append(reached[target])
-            waiting.extend(fields.values())
-            waiting.extend(as_array(value) or [])
+            if target is not None and target not in reached:
+                target_place, reached[target] = self._document.resolve(target, place)
+                waiting.append((reached[target], target_place))
+            waiting.extend(subschemas(fields, place))
         return json.dumps([self._direction, schema, reached], sort_keys=True)
 
     def _define(self, name: str, schema: JsonSchema, pointer: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeAlias, cast
 
 from .errors import ContractError
@@ -68,6 +68,19 @@ def _without_prose_in(key: str, value: Any) -> Any:
     if children is not None and key in _SCHEMA_LISTS | _SCHEMAS:
         return [without_prose(child) for child in children]
     return without_prose(value) if key in _SCHEMAS else value
+
+
+def subschemas(schema: JsonSchema, pointer: str) -> Iterator[tuple[Any, str]]:
+    """The schemas directly within a schema, each with its pointer."""
+    for key, value in schema.items():
+        place = pointer_to(pointer, key)
+        if key in _SCHEMA_MAPS:
+            yield from ((child, pointer_to(place, name)) for name, child in value.items())
+        elif key in _SCHEMA_LISTS | _SCHEMAS and isinstance(value, list):
+            children = enumerate(as_array(value) or [])
+            yield from ((child, pointer_to(place, index)) for index, child in children)
+        elif key in _SCHEMAS:
+            yield value, place
 
 
 def rebuild(schema: Any, *, pointer: str, source: str, findings: list[Finding]) -> JsonSchema:

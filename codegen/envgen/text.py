@@ -14,6 +14,7 @@ import re
 import unicodedata
 
 _LINE_BREAKS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+_CLOSING_QUOTE = re.compile(r'"(?="|\Z)')
 _NOT_WORD = re.compile(r"\W+")
 
 
@@ -71,16 +72,13 @@ def docstring(text: UntrustedText, *, indent: str = "") -> str:
         lines.pop()
     margin = min((len(line) - len(line.lstrip()) for line in lines[1:] if line), default=0)
     escaped = [
-        "".join(_escape(character, quote="") for character in line).replace('"""', r"\"\"\"")
+        "".join(_escape(character, quote="") for character in line)
         for line in (line if number == 0 else line[margin:] for number, line in enumerate(lines))
     ]
     escaped[:1] = [line.lstrip() for line in escaped[:1]]
     body = "\n".join(f"{indent}{line}" if line else "" for line in escaped).removeprefix(indent)
-    if len(escaped) > 1:
-        return f'"""{body}\n{indent}"""'
-    if body.endswith('"'):
-        body = body[:-1] + r"\""
-    return f'"""{body}"""'
+    body = _CLOSING_QUOTE.sub(r"\"", body)
+    return f'"""{body}\n{indent}"""' if len(escaped) > 1 else f'"""{body}"""'
 
 
 def comment(text: UntrustedText) -> str:

@@ -1,0 +1,74 @@
+"""What tests share: contracts made of a few lines, and packages built from them."""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import os
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from envgen.build import build_package
+from envgen.contract import parse_contract
+
+ROOT = Path(__file__).parents[1]
+
+_numbers = itertools.count()
+
+
+def contract(**parts: Any) -> dict[str, Any]:
+    """A contract whose parts are plain, but for those given."""
+    plain = {
+        "action": {"title": "DoAction", "type": "object", "properties": {"text": {"type": "string"}}},
+        "observation": {"title": "SeeObservation", "type": "object", "properties": {}},
+        "state": {"title": "DoState", "type": "object", "properties": {}},
+    }
+    return {"name": "do_env", **plain, **parts}
+
+
+def action(properties: dict[str, Any], **keywords: Any) -> dict[str, Any]:
+    """A contract whose action has these properties."""
+    schema = {"title": "DoAction", "type": "object", "properties": properties, **keywords}
+    return contract(action=schema)
+
+
+def observation(properties: dict[str, Any], **keywords: Any) -> dict[str, Any]:
+    """A contract whose observation has these properties."""
+    schema = {"title": "SeeObservation", "type": "object", "properties": properties, **keywords}
+    return contract(observation=schema)
+
+
+def load(folder: Path) -> ModuleType:
+    """Import a generated package from where it is, under a name of its own."""
+    name = f"generated_for_test_{next(_numbers)}"
+    spec = importlib.util.spec_from_file_location(
+        name, folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def build(document: dict[str, Any], out: Path) -> ModuleType:
+    """Build a contract and import the package."""
+    return load(build_package(parse_contract(document, source="test.json"), out).folder)
+
+
+def shared(folder: str) -> list[Path]:
+    """The files of a folder of contracts that stands beside the project, if it is there."""
+    place = Path(os.environ.get("ENVGEN_SHARED", ROOT.parent / "shared")) / folder
+    return sorted(place.glob("*.json"))
+
+
+def shared_cases(folder: str) -> list[Any]:
+    """``shared`` as parameters; one that is skipped with a reason where the folder is absent."""
+    files = shared(folder)
+    if not files:
+        reason = pytest.mark.skip(reason=f"no {folder} beside the checkout (set ENVGEN_SHARED)")
+        return [pytest.param(Path(), marks=reason, id="absent")]
+    return [pytest.param(file, id=file.stem) for file in files]

@@ -1,0 +1,244 @@
+"""From a few lines of schema to classes that behave: what users of generated models rely on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from envgen.build import build_package
+from envgen.contract import parse_contract
+from envgen.errors import ContractError
+from pydantic import BaseModel, ValidationError
+from tests.support import action, build, contract, load, observation
+
+POINT = {
+    "type": "object",
+    "properties": {"x": {"type": "integer"}, "y": {"type": "integer", "default": 0}},
+    "required": ["x"],
+}
+
+
+def wire(model: BaseModel) -> dict[str, Any]:
+    return model.model_dump(mode="json", by_alias=True)
+
+
+def annotations(module: ModuleType, name: str) -> dict[str, str]:
+    return dict(getattr(module, name).__annotations__)
+
+
+def test_a_default_does_not_make_a_field_optional(tmp_path: Path) -> None:
+    module = build(action({"n": {"type": "integer", "default": 3}}), tmp_path)
+    assert annotations(module, "DoAction") == {"n": "int"}
+    assert module.DoAction().n == 3
+    with pytest.raises(ValidationError):
+        module.DoAction(n=None)
+
+
+def test_a_container_without_a_default_is_empty_and_not_null(tmp_path: Path) -> None:
+    properties = {
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "notes": {"type": "object", "additionalProperties": {"type": "integer"}},
+    }
+    module = build(action(properties), tmp_path)
+    assert annotations(module, "DoAction") == {"tags": "list[str]", "notes": "dict[str, int]"}
+    first, second = module.DoAction(), module.DoAction()
+    first.tags.append("x")
+    assert second.tags == []
+
+
+def test_an_untouched_field_is_not_sent_and_a_touched_one_is(tmp_path: Path) -> None:
+    properties = {
+        "tags": {"type": "array", "items": {"type": "string"}},
+        "mode": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": "normal"},
+        "limit": {"type": "integer"},
+    }
+    module = build(action(properties), tmp_path)
+    assert wire(module.DoAction()) == {}
+    assert wire(module.DoAction(mode=None, tags=[])) == {"mode": None, "tags": []}
+    changed = module.DoAction()
+    changed.tags.append("late")
+    changed.limit = 2
+    assert wire(changed) == {"tags": ["late"], "limit": 2}
+
+
+def test_a_tag_is_always_sent(tmp_path: Path) -> None:
+    properties = {"type": {"const": "call_tool", "default": "call_tool"}, "n": {"default": 1}}
+    assert wire(build(action(properties), tmp_path).DoAction()) == {"type": "call_tool"}
+
+
+def test_requests_forbid_unknown_fields_and_replies_keep_them(tmp_path: Path) -> None:
+    document = contract(
+        action={"properties": {"a": {"type": "string"}}},
+        observation={"properties": {}, "additionalProperties": False},
+    )
+    module = build(document, tmp_path)
+    with pytest.raises(ValidationError, match="Extra inputs"):
+        module.DoAction(typo=1)
+    assert module.DoObservation.model_validate({"newer": 1}).newer == 1
+
+
+def test_a_request_that_is_declared_open_takes_more(tmp_path: Path) -> None:
+    module = build(action({"a": {"type": "string"}}, additionalProperties=True), tmp_path)
+    assert wire(module.DoAction(a="x", more=1)) == {"a": "x", "more": 1}
+
+
+def test_wire_names_are_aliases(tmp_path: Path) -> None:
+    module = build(action({"from": {"type": "string"}, "schema": {}}, required=["from"]), tmp_path)
+    assert wire(module.DoAction(from_="here", schema_=1)) == {"from": "here", "schema": 1}
+    assert module.DoAction.model_validate({"from": "here"}).from_ == "here"
+
+
+def test_descriptions_become_docstrings(tmp_path: Path) -> None:
+    package = build_package(
+        parse_contract(
+            action({"a": {"type": "string", "description": "Line one.\nLine two."}}, description="D."),
+            source="x",
+        ),
+        tmp_path,
+    )
+    source = (package.folder / "models.py").read_text()
+    assert '    """D."""\n' in source
+    assert '    a: str | None = None\n    """Line one.\n    Line two.\n    """\n' in source
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": "number", "minimum": 0, "maximum": 1}, "Annotated[float, Field(ge=0, le=1)]"),
+        (
+            {"type": "array", "items": {"type": "integer", "exclusiveMinimum": 0}},
+            "list[Annotated[int, Field(gt=0)]]",
+        ),
+        ({"anyOf": [{"type": "string", "maxLength": 3}, {"type": "null"}]},
+         "Annotated[str, Field(max_length=3)] | None"),
+        ({"type": ["integer", "null"]}, "int | None"),
+        ({"type": "integer", "nullable": True}, "int | None"),
+        ({"enum": ["a", 2, None, True]}, "Literal['a', 2, True] | None"),
+        ({"const": "on"}, "Literal['on']"),
+        ({"enum": [0.5, 1]}, "float | int"),
+        ({}, "JsonValue"),
+        ({"type": "object"}, "dict[str, JsonValue]"),
+        ({"type": "array"}, "list[JsonValue]"),
+        ({"type": "object", "additionalProperties": {"type": "array", "items": {"type": "number"}}},
+         "dict[str, list[float]]"),
+        ({"type": "array", "prefixItems": [{"type": "integer"}, {"type": "string"}],
+          "minItems": 2, "maxItems": 2}, "tuple[int, str]"),
+        ({"type": "array", "prefixItems": [{"type": "integer"}]}, "list[JsonValue]"),
+        ({"type": "string", "format": "date-time"}, "datetime"),
+        ({"type": "string", "format": "email"}, "str"),
+        ({"type": "string", "pattern": "^a\"b$"}, "Annotated[str, Field(pattern='^a\"b$')]"),
+        ({"type": "string", "pattern": "(?=look)"}, "str"),
+        ({"allOf": [{"type": "integer"}, {"minimum": 1}]}, "Annotated[int, Field(ge=1)]"),
+        ({"type": "integer", "minimum": 0, "exclusiveMinimum": True}, "Annotated[int, Field(gt=0)]"),
+    ],
+)  # fmt: skip
+def test_types(schema: dict[str, Any], expected: str, tmp_path: Path) -> None:
+    module = build(action({"x": schema}, required=["x"]), tmp_path)
+    assert annotations(module, "DoAction") == {"x": expected}
+
+
+def test_references_recursion_and_shared_names(tmp_path: Path) -> None:
+    tree = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/T"}}}}
+    document = contract(
+        action={"properties": {"p": {"$ref": "#/$defs/P"}}, "$defs": {"P": POINT}},
+        observation={
+            "properties": {"p": {"$ref": "#/$defs/P"}, "t": {"$ref": "#/definitions/T"}},
+            "definitions": {"P": {**POINT, "required": []}, "T": tree},
+        },
+        state={"properties": {"t": {"$ref": "#/$defs/T"}}, "$defs": {"T": tree}},
+    )
+    module = build(document, tmp_path)
+    assert annotations(module, "DoAction") == {"p": "P | None"}
+    assert annotations(module, "DoObservation")["p"] == "DoObservationP | None"
+    assert annotations(module, "DoState") == {"t": "T | None"}, "equal replies share a class"
+    seen = module.DoObservation.model_validate({"t": {"kids": [{"kids": []}]}})
+    assert type(seen.t.kids[0]) is module.T
+
+
+def test_a_default_for_an_object_is_an_object(tmp_path: Path) -> None:
+    document = action(
+        {
+            "p": {"$ref": "#/$defs/P", "default": {"x": 1}},
+            "ps": {"type": "array", "items": {"$ref": "#/$defs/P"}, "default": [{"x": 2}]},
+        },
+        **{"$defs": {"P": POINT}},
+    )
+    made = build(document, tmp_path).DoAction()
+    assert (made.p.x, made.ps[0].x) == (1, 2)
+
+
+def test_a_default_of_another_type_is_reported_and_left_out(tmp_path: Path) -> None:
+    package = build_package(
+        parse_contract(action({"n": {"type": "integer", "default": "many"}}), source="x"), tmp_path
+    )
+    assert [finding.pointer for finding in package.findings] == ["/action/properties/n/default"]
+    assert load(package.folder).DoAction().n is None
+
+
+def test_an_action_that_is_a_union(tmp_path: Path) -> None:
+    def variant(kind: str) -> dict[str, Any]:
+        return {"properties": {"kind": {"const": kind, "default": kind}, "n": {"type": "integer"}}}
+
+    document = contract(
+        action={
+            "title": "MoveAction",
+            "oneOf": [{"$ref": "#/$defs/Go"}, {"$ref": "#/$defs/Stay"}],
+            "discriminator": {"propertyName": "kind"},
+            "$defs": {"Go": variant("go"), "Stay": variant("stay")},
+        }
+    )
+    module = build(document, tmp_path)
+    env = module.DoEnv("http://127.0.0.1:1")
+    assert env._step_payload(module.Stay(n=1)) == {"kind": "stay", "n": 1}
+    assert {"Go", "Stay", "MoveAction"} <= set(module.__all__)
+
+
+@pytest.mark.parametrize(
+    ("part", "pointer"),
+    [
+        ({"type": "string"}, "/action"),
+        ({"anyOf": [{"type": "string"}, POINT]}, "/action"),
+        ({"properties": {"x": {"$ref": "#/$defs/Gone"}}}, "/action/properties/x"),
+        ({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}}, "/action/$defs/A"),
+        ({"allOf": [{"$ref": "#"}]}, "/action"),
+    ],
+)
+def test_an_action_that_nobody_could_send_is_refused(
+    part: dict[str, Any], pointer: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ContractError) as caught:
+        build(contract(action=part), tmp_path)
+    assert caught.value.pointer == pointer
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_is_not_checked_is_said(tmp_path: Path) -> None:
+    package = build_package(
+        parse_contract(action({"x": {"type": "string", "not": {"const": "y"}}}), source="x"),
+        tmp_path,
+    )
+    assert [finding.message for finding in package.findings] == ["not isn't checked by the client"]
+
+
+def test_names_do_not_move_when_another_part_changes(tmp_path: Path) -> None:
+    inline = {"where": {"type": "object", "properties": {"x": {"type": "integer"}}}}
+    before = build(observation(inline), tmp_path / "before")
+    grown = {**observation(inline), "action": {"properties": {"where": inline["where"]}}}
+    after = build(grown, tmp_path / "after")
+    assert "SeeObservationWhere" in before.__all__
+    assert set(before.__all__) - {"DoAction"} <= set(after.__all__)
+
+
+def test_lifted_fields_stand_in_both_places(tmp_path: Path) -> None:
+    module = build(observation({"done": {"type": "boolean"}, "reward": {"type": "number"}}), tmp_path)
+    result = module.DoEnv("http://h")._parse_result({"observation": {}, "reward": 2, "done": True})
+    assert (result.done, result.observation.done) == (True, True)
+    assert (result.reward, result.observation.reward) == (2, 2.0)
+
+
+def test_lifted_fields_stay_off_an_observation_that_lacks_them(tmp_path: Path) -> None:
+    module = build(observation({"x": {"type": "integer"}}), tmp_path)
+    payload = {"observation": {"x": 1}, "reward": None, "done": False}
+    assert module.DoEnv("http://h")._parse_result(payload).observation.model_dump() == {"x": 1}

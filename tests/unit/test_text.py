@@ -1,0 +1,89 @@
+"""Whatever a contract says, it comes out as one identifier, literal, docstring or comment."""
+
+from __future__ import annotations
+
+import ast
+import keyword
+
+import pytest
+from envgen.text import UntrustedText, Vault, comment, docstring, identifier, literal
+from hypothesis import given
+from hypothesis import strategies as st
+
+HOSTILE = [
+    "",
+    '"',
+    '"""',
+    '""""""; import os; """',
+    "ends with a quote\"",
+    "ends with a backslash\\",
+    "\\\"\"\"",
+    "null \0 byte",
+    "line\rbreaks\n\u2028\u2029\x85\x0b\x0c",
+    "{braces} %s {{jinja}} {% x %}",
+    "\N{RIGHT-TO-LEFT OVERRIDE}txet",
+    "\ud800 lone surrogate",
+]
+texts = st.text() | st.sampled_from(HOSTILE)
+
+
+@given(texts)
+def test_a_literal_evaluates_to_the_text(raw: str) -> None:
+    assert ast.literal_eval(literal(UntrustedText(raw))) == raw
+
+
+@given(texts)
+def test_a_docstring_is_one_string_and_nothing_else(raw: str) -> None:
+    source = f"class A:\n    {docstring(UntrustedText(raw), indent='    ')}\n    x = 1\n"
+    body = ast.parse(source).body
+    assert len(body) == 1
+    assert isinstance(body[0], ast.ClassDef)
+    assert [type(node) for node in body[0].body] == [ast.Expr, ast.Assign]
+
+
+@given(texts)
+def test_a_comment_stays_on_its_line(raw: str) -> None:
+    assert len(ast.parse(f"x = 1  # {comment(UntrustedText(raw))}\n").body) == 1
+    assert len(comment(UntrustedText(raw)).splitlines()) <= 1
+
+
+@given(texts)
+def test_an_identifier_is_one(raw: str) -> None:
+    name = identifier(UntrustedText(raw), fallback="field")
+    assert name.isidentifier()
+    assert not keyword.iskeyword(name)
+    assert not name.startswith("_")
+
+
+def test_a_docstring_keeps_its_lines_and_loses_its_margin() -> None:
+    text = UntrustedText("Says:\n\n        one\n          two\n    ")
+    assert docstring(text, indent="  ") == '"""Says:\n\n  one\n    two\n  """'
+
+
+@pytest.mark.parametrize("leak", [str, format, lambda text: f"{text}", "%s".__mod__])
+def test_untrusted_text_refuses_to_be_printed(leak: object) -> None:
+    with pytest.raises(TypeError, match="untrusted text"):
+        leak(UntrustedText("x"))  # type: ignore[operator]
+
+
+def test_a_vault_gives_back_what_it_was_given() -> None:
+    vault = Vault()
+    text = vault.literal(UntrustedText('a "quoted" text'))
+    kind = vault.type("Annotated[int, Field(ge=0)]")
+    note = vault.docstring(UntrustedText("What it is."))
+    source = f'class A:\n    """{note}"""\n    x: {kind} = "{text}"\n'
+    assert vault.restore(source) == (
+        'class A:\n    """What it is."""\n'
+        '    x: Annotated[int, Field(ge=0)] = "a \\"quoted\\" text"\n'
+    )
+
+
+def test_a_placeholder_is_as_long_as_what_it_stands_for() -> None:
+    vault = Vault()
+    expression = "Annotated[int, Field(ge=0)]"
+    assert len(vault.type(expression)) == len(expression)
+
+
+def test_a_forged_placeholder_is_not_restored() -> None:
+    with pytest.raises(KeyError):
+        Vault().restore('x = "envgen_l7_"')
