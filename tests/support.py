@@ -22,7 +22,11 @@ _numbers = itertools.count()
 def contract(**parts: Any) -> dict[str, Any]:
     """A contract whose parts are plain, but for those given."""
     plain = {
-        "action": {"title": "DoAction", "type": "object", "properties": {"text": {"type": "string"}}},
+        "action": {
+            "title": "DoAction",
+            "type": "object",
+            "properties": {"text": {"type": "string"}},
+        },
         "observation": {"title": "SeeObservation", "type": "object", "properties": {}},
         "state": {"title": "DoState", "type": "object", "properties": {}},
     }

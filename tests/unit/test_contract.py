@@ -22,9 +22,15 @@ def parse(document: Any, name: str | None = None) -> EnvContract:
         ({"action": {}}, "x.json: no observation and no state: this is not a contract"),
         ({"action": {}, "observation": {}, "state": {}}, "x.json: the environment has no name"),
         (contract(action=True), "x.json#/action: a part of a contract is a schema object"),
-        (action({"x": 1}), "x.json#/action/properties/x: a schema is an object or a boolean, not a"),
+        (
+            action({"x": 1}),
+            "x.json#/action/properties/x: a schema is an object or a boolean, not a",
+        ),
         (action({"x": {"type": "text"}}), "x.json#/action/properties/x/type: type can't be 'text'"),
-        (action({"x/y": {"minimum": "0"}}), "x.json#/action/properties/x~1y/minimum: minimum can't"),
+        (
+            action({"x/y": {"minimum": "0"}}),
+            "x.json#/action/properties/x~1y/minimum: minimum can't",
+        ),
         (action({"x": {"$ref": "file:///etc/passwd"}}), "a $ref that leaves the document"),
         (action({"x": {"$ref": "http://127.0.0.1/x.json"}}), "a $ref that leaves the document"),
         (action({"x": {"anyOf": []}}), "x.json#/action/properties/x/anyOf: expected a list"),

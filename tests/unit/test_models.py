@@ -93,7 +93,9 @@ def test_wire_names_are_aliases(tmp_path: Path) -> None:
 def test_descriptions_become_docstrings(tmp_path: Path) -> None:
     package = build_package(
         parse_contract(
-            action({"a": {"type": "string", "description": "Line one.\nLine two."}}, description="D."),
+            action(
+                {"a": {"type": "string", "description": "Line one.\nLine two."}}, description="D."
+            ),
             source="x",
         ),
         tmp_path,
@@ -140,7 +142,10 @@ def test_types(schema: dict[str, Any], expected: str, tmp_path: Path) -> None:
 
 
 def test_references_recursion_and_shared_names(tmp_path: Path) -> None:
-    tree = {"type": "object", "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/T"}}}}
+    tree = {
+        "type": "object",
+        "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/T"}}},
+    }
     document = contract(
         action={"properties": {"p": {"$ref": "#/$defs/P"}}, "$defs": {"P": POINT}},
         observation={
@@ -232,7 +237,9 @@ def test_names_do_not_move_when_another_part_changes(tmp_path: Path) -> None:
 
 
 def test_lifted_fields_stand_in_both_places(tmp_path: Path) -> None:
-    module = build(observation({"done": {"type": "boolean"}, "reward": {"type": "number"}}), tmp_path)
+    module = build(
+        observation({"done": {"type": "boolean"}, "reward": {"type": "number"}}), tmp_path
+    )
     result = module.DoEnv("http://h")._parse_result({"observation": {}, "reward": 2, "done": True})
     assert (result.done, result.observation.done) == (True, True)
     assert (result.reward, result.observation.reward) == (2, 2.0)

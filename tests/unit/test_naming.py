@@ -68,4 +68,12 @@ def test_a_class_name_is_given_once() -> None:
         names.claim(UntrustedText(text), within="Obs")
         for text in ("Point", "Point", "Point", "CodingEnv", "int", "Field", "__Odd name__")
     ]
-    assert claims == ["Point", "ObsPoint", "ObsPoint2", "ObsCodingEnv", "Int", "ObsField", "Odd_name"]
+    assert claims == [
+        "Point",
+        "ObsPoint",
+        "ObsPoint2",
+        "ObsCodingEnv",
+        "Int",
+        "ObsField",
+        "Odd_name",
+    ]
