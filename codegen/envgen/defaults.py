@@ -7,9 +7,18 @@ from typing import Any
 
 from .document import PartDocument
 from .expressions import is_parsed, value_literal
-from .schema import JsonSchema, as_array, as_object, implied_type, pointer_to
+from .plan import PlannedClass
+from .schema import (
+    JsonSchema,
+    as_array,
+    as_object,
+    fixed_items,
+    implied_type,
+    is_tuple,
+    pointer_to,
+)
 
-ClassAt = Callable[[str], str | None]
+ClassAt = Callable[[str], PlannedClass | None]
 """The class planned for the schema at a pointer, if it is complete."""
 
 
@@ -42,18 +51,56 @@ def _plain(
     kinds = as_array(schema.get("type")) or [schema.get("type") or implied_type(schema)]
     if None not in kinds and not any(_is_kind(value, kind) for kind in kinds):
         return None
-    if isinstance(value, dict) and schema.get("properties"):
-        name = class_at(pointer)
-        return None if name is None else f"{name}.model_validate({value_literal(value)})"
+    fields = as_object(value)
+    if fields is not None and schema.get("properties"):
+        return _instance(document, schema, fields, pointer, class_at)
     items = as_array(value)
-    if items is not None and isinstance(schema.get("items"), dict):
-        place = pointer_to(pointer, "items")
-        members = [
-            default_expression(document, schema["items"], item, place, class_at) for item in items
-        ]
-        known = [member for member in members if member is not None]
-        return f"[{', '.join(known)}]" if len(known) == len(members) else None
+    if items is not None:
+        return _list(document, schema, items, pointer, class_at)
     return None if isinstance(value, str) and is_parsed(schema) else value_literal(value)
+
+
+def _list(
+    document: PartDocument,
+    schema: JsonSchema,
+    items: list[Any],
+    pointer: str,
+    class_at: ClassAt,
+) -> str | None:
+    key, fixed, rest = fixed_items(schema)
+    if is_tuple(schema) and len(items) != len(fixed):
+        return None
+    members: list[str] = []
+    for index, item in enumerate(items):
+        is_fixed = index < len(fixed)
+        place = pointer_to(pointer, key, index) if is_fixed else pointer_to(pointer, rest)
+        child = fixed[index] if is_fixed else schema.get(rest)
+        member = default_expression(document, child, item, place, class_at)
+        if member is None:
+            return None
+        members.append(member)
+    return f"({', '.join(members)},)" if is_tuple(schema) else f"[{', '.join(members)}]"
+
+
+def _instance(
+    document: PartDocument,
+    schema: JsonSchema,
+    value: dict[str, Any],
+    pointer: str,
+    class_at: ClassAt,
+) -> str | None:
+    planned = class_at(pointer)
+    if planned is None:
+        return None
+    required = {item.wire_name.raw for item in planned.fields if item.default is None}
+    unknown = value.keys() - schema["properties"].keys()
+    if not required <= value.keys() or (unknown and planned.direction == "request"):
+        return None
+    for key, child in schema["properties"].items():
+        place = pointer_to(pointer, "properties", key)
+        if key in value and not default_expression(document, child, value[key], place, class_at):
+            return None
+    return f"{planned.name}.model_validate({value_literal(value)})"
 
 
 def _is_kind(value: Any, kind: str) -> bool:

@@ -36,16 +36,12 @@ def render_models(plan: Plan, *, env_name: str, fingerprint: str) -> str:
     vault = Vault()
     definitions: dict[str, Any] = {}
     aliases: dict[str, str] = {}
+    bases: dict[str, str | list[str]] = {}
     for planned in plan.classes.values():
-        definitions[planned.name] = _definition(planned, vault, aliases)
-    source = _generate(
-        {"$defs": definitions},
-        aliases=aliases,
-        bases={
-            planned.name: f"envgen_runtime.{_BASES[planned.direction]}"
-            for planned in plan.classes.values()
-        },
-    )
+        name = vault.name(planned.name)
+        definitions[name] = _definition(name, planned, vault, aliases)
+        bases[name] = f"envgen_runtime.{_BASES[planned.direction]}"
+    source = _generate({"$defs": definitions}, aliases=aliases, bases=bases)
     classes = _EMPTY_CONFIG.sub("", _NEEDLESS_CONFIG.sub("", _without_imports(source)))
     try:
         body = vault.restore(classes)
@@ -61,14 +57,16 @@ def render_models(plan: Plan, *, env_name: str, fingerprint: str) -> str:
     )
 
 
-def _definition(planned: PlannedClass, vault: Vault, aliases: dict[str, str]) -> dict[str, Any]:
+def _definition(
+    name: str, planned: PlannedClass, vault: Vault, aliases: dict[str, str]
+) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
     for item in planned.fields:
         key = item.wire_name.raw
         if key != item.name:
             key = vault.literal(item.wire_name)
-            aliases[f"{planned.name}.{key}"] = item.name
+            aliases[f"{name}.{key}"] = item.name
         properties[key] = _property(item, vault)
         if item.default is None:
             required.append(key)

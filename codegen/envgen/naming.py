@@ -5,7 +5,8 @@
 - A part's class has its schema's title; a definition's class has its key; an object written in
   place is named by where it stands (``CodeObservationLocation``).
 - A field keeps its wire name where Python and pydantic allow it; else it is made an identifier
-  and, where that is taken or reserved, gets an underscore behind. The wire name is its alias.
+  and, where that is taken or reserved, gets an underscore behind (``field_`` before a name that
+  begins as pydantic's own methods do). The wire name is its alias.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ MODULE_NAMES = frozenset(
 _TYPE_NAMES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"})
 
 _RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | MODULE_NAMES
+
+# pydantic warns of fields that begin so.
+_PROTECTED = ("model_dump", "model_validate")
 
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")
 
@@ -88,18 +92,16 @@ def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> di
     result = {
         wire: name
         for wire, name in names.items()
-        if wire == name and not _is_reserved(name, reserved)
+        if wire == name and name not in reserved and not name.startswith(_PROTECTED)
     }
     used = set(result.values())
     for wire in sorted(names.keys() - result.keys()):
         name = names[wire]
-        if _is_reserved(name, reserved):
+        if name.startswith(_PROTECTED):
+            name = f"field_{name}"
+        if name in reserved:
             name += "_"
         candidates = [name, *(f"{name.rstrip('_')}_{number}" for number in range(2, 10_000))]
         result[wire] = next(candidate for candidate in candidates if candidate not in used)
         used.add(result[wire])
     return {wire: result[wire] for wire in names}
-
-
-def _is_reserved(name: str, reserved: frozenset[str]) -> bool:
-    return name in reserved or name.startswith("model_")

@@ -21,7 +21,16 @@ from .expressions import (
 )
 from .naming import ClassNames, camel_case, client_name, field_names
 from .plan import Direction, Plan, PlannedClass, PlannedField, Root
-from .schema import JsonSchema, as_array, as_object, implied_type, pointer_to, subschemas
+from .schema import (
+    JsonSchema,
+    as_array,
+    as_object,
+    fixed_items,
+    implied_type,
+    is_tuple,
+    pointer_to,
+    subschemas,
+)
 from .text import UntrustedText
 
 # Keywords that say something about the data which a pydantic model doesn't.
@@ -31,6 +40,9 @@ _UNCHECKED = (
 )  # fmt: skip
 
 _LIFTED = ("done", "reward", "metadata")
+
+# References to what is no class are written out, so that a few nested ones could fill a disk.
+_MAX_EXPRESSION = 4000
 
 _WORD = re.compile(r"\w+")
 
@@ -75,6 +87,7 @@ class _PartPlanner:
         self._shared = shared
         self._by_pointer: dict[str, str] = {}
         self._inlining: list[str] = []
+        self._inlined: dict[str, str] = {}
         schema = self._document.schema
         prefix = client_name(contract.name).removesuffix("Env")
         key = self._content(schema, "")
@@ -202,9 +215,8 @@ class _PartPlanner:
         empty = {"dict[": "{}", "list[": "[]"}.get(expression[:5])
         return (nullable(expression), "None") if empty is None else (expression, empty)
 
-    def _complete_class(self, pointer: str) -> str | None:
-        name = self._by_pointer.get(pointer)
-        return name if name in self._plan.classes else None
+    def _complete_class(self, pointer: str) -> PlannedClass | None:
+        return self._plan.classes.get(self._by_pointer.get(pointer, ""))
 
     # --- types ----------------------------------------------------------------------------------
 
@@ -229,6 +241,8 @@ class _PartPlanner:
         place, schema = self._document.resolve(target, pointer)
         if place in self._by_pointer:
             return self._by_pointer[place]
+        if place in self._inlined:
+            return self._inlined[place]
         if place in self._inlining:
             self._document.say(
                 pointer, f"{target} leads back to itself outside of an object; any value is taken"
@@ -237,9 +251,14 @@ class _PartPlanner:
         label = place.rsplit("/", 1)[-1].replace("~1", "/").replace("~0", "~")
         self._inlining.append(place)
         try:
-            return self._type(schema, place, self._name, label)
+            expression = self._type(schema, place, self._name, label)
         finally:
             self._inlining.pop()
+        if len(expression) > _MAX_EXPRESSION:
+            self._document.say(pointer, f"{target} is too large for a type; any value is taken")
+            expression = JSON_VALUE
+        self._inlined[place] = expression
+        return expression
 
     def _plain_type(self, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
         for keyword in ("const", "enum"):
@@ -276,22 +295,18 @@ class _PartPlanner:
         )
 
     def _array(self, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
-        key, rest_key = "prefixItems", "items"
-        if isinstance(schema.get("items"), list):  # drafts before 2020-12
-            key, rest_key = "items", "additionalItems"
-        fixed, rest = as_array(schema.get(key)) or [], schema.get(rest_key, True)
+        key, fixed, rest = fixed_items(schema)
         members = [
             self._type(item, pointer_to(pointer, key, index), within, f"{label}Item{index + 1}")
             for index, item in enumerate(fixed)
         ]
-        is_closed = rest is False or schema.get("maxItems") == len(fixed)
-        if fixed and is_closed and schema.get("minItems") == len(fixed):
+        if is_tuple(schema):
             return f"tuple[{', '.join(members)}]"
         if fixed:
             self._document.say(pointer_to(pointer, key), "an open tuple is typed as a list")
-        if not (fixed and is_closed):
-            place = pointer_to(pointer, rest_key)
-            members.append(self._type(rest, place, within, f"{label}Item"))
+        if schema.get(rest) is not False or not fixed:
+            place = pointer_to(pointer, rest)
+            members.append(self._type(schema.get(rest, True), place, within, f"{label}Item"))
         return annotated(f"list[{union_of(members)}]", lengths("array", schema))
 
     def _union(

@@ -51,6 +51,20 @@ def implied_type(schema: JsonSchema) -> str | None:
     return "array" if "prefixItems" in schema else None
 
 
+def fixed_items(schema: JsonSchema) -> tuple[str, list[Any], str]:
+    """The schemas of an array's first items, and the keywords that hold them and the rest's."""
+    if isinstance(schema.get("items"), list):  # drafts before 2020-12
+        return "items", as_array(schema["items"]) or [], "additionalItems"
+    return "prefixItems", as_array(schema.get("prefixItems")) or [], "items"
+
+
+def is_tuple(schema: JsonSchema) -> bool:
+    """Whether an array has as many items as it has fixed ones, no less and no more."""
+    _, fixed, rest = fixed_items(schema)
+    is_closed = schema.get(rest) is False or schema.get("maxItems") == len(fixed)
+    return bool(fixed) and is_closed and schema.get("minItems") == len(fixed)
+
+
 def without_prose(schema: Any) -> Any:
     """``schema`` without what only people read."""
     fields = as_object(schema)

@@ -103,7 +103,7 @@ class Vault:
     """
 
     _PLACEHOLDER = re.compile(
-        r'"""\s*(envgen_d\d+_*)\s*"""|"(envgen_[lc]\d+_*)"|\b(envgen_t\d+_*)\b'
+        r'"""\s*(envgen_d\d+_*)\s*"""|"(envgen_[lc]\d+_*)"|\b(envgen_t\d+_*|EnvgenN\d+x)\b'
     )
 
     def __init__(self) -> None:
@@ -126,12 +126,17 @@ class Vault:
         """A placeholder name for a type expression of ours."""
         return self._keep("t", expression)
 
+    def name(self, class_name: str) -> str:
+        """A placeholder for the name of a class, of a shape that nobody would improve."""
+        return self._keep("n", class_name)
+
     def _keep(self, kind: str, content: str) -> str:
         key = (kind, content)
         if key not in self._placeholders:
-            word = f"envgen_{kind}{len(self._contents)}_"
+            number = len(self._contents)
+            word = f"EnvgenN{number}x" if kind == "n" else f"envgen_{kind}{number}_"
             quotes = 2 if kind in "lc" else 0
-            placeholder = word if kind == "d" else word.ljust(len(content) - quotes, "_")
+            placeholder = word if kind in "dn" else word.ljust(len(content) - quotes, "_")
             self._contents[placeholder] = content
             self._placeholders[key] = placeholder
         return self._placeholders[key]

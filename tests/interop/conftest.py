@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
 from envgen.build import build_package
 from envgen.sources import read_contract
 from tests.interop.running import Release, serving
@@ -61,7 +62,7 @@ def modern(request: pytest.FixtureRequest) -> Release:
 
 
 @pytest.fixture(scope="session")
-def coding(tmp_path_factory: pytest.TempPathFactory) -> Generator[ModuleType]:
+def coding(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
     """The client for the coding environment, generated from its file."""
     contract = read_contract(str(ROOT / "schemas" / "coding_env.json"))
-    yield load(build_package(contract, tmp_path_factory.mktemp("coding")).folder)
+    return load(build_package(contract, tmp_path_factory.mktemp("coding")).folder)

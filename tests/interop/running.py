@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
 from tests.support import ROOT
 
 SERVERS = Path(__file__).parent / "servers"

@@ -6,8 +6,9 @@ import asyncio
 from pathlib import Path
 from types import ModuleType
 
-import envgen_runtime as rt
 import pytest
+
+import envgen_runtime as rt
 from tests.interop.conftest import StartServer
 from tests.interop.running import Release
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from envgen.contract import EnvContract, parse_contract
 from envgen.errors import ContractError
 from envgen.sources.file import parse_json

@@ -7,10 +7,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from pydantic import BaseModel, ValidationError
+
 from envgen.build import build_package
 from envgen.contract import parse_contract
 from envgen.errors import ContractError
-from pydantic import BaseModel, ValidationError
 from tests.support import action, build, contract, load, observation
 
 POINT = {
@@ -130,10 +131,11 @@ def test_descriptions_become_docstrings(tmp_path: Path) -> None:
         ({"type": "array", "prefixItems": [{"type": "integer"}]}, "list[JsonValue]"),
         ({"type": "string", "format": "date-time"}, "datetime"),
         ({"type": "string", "format": "email"}, "str"),
-        ({"type": "string", "pattern": "^a\"b$"}, "Annotated[str, Field(pattern='^a\"b$')]"),
+        ({"type": "string", "pattern": '^a"b$'}, "Annotated[str, Field(pattern='^a\"b$')]"),
         ({"type": "string", "pattern": "(?=look)"}, "str"),
         ({"allOf": [{"type": "integer"}, {"minimum": 1}]}, "Annotated[int, Field(ge=1)]"),
-        ({"type": "integer", "minimum": 0, "exclusiveMinimum": True}, "Annotated[int, Field(gt=0)]"),
+        ({"type": "integer", "minimum": 0, "exclusiveMinimum": True},
+         "Annotated[int, Field(gt=0)]"),
     ],
 )  # fmt: skip
 def test_types(schema: dict[str, Any], expected: str, tmp_path: Path) -> None:

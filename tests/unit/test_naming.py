@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from envgen.naming import ClassNames, client_name, environment_name, field_names
 from envgen.text import UntrustedText
 
@@ -36,7 +37,9 @@ def test_environment_names(given: str, package: str, client: str) -> None:
         ("from", "from_"),
         ("schema", "schema_"),
         ("copy", "copy_"),
-        ("model_name", "model_name_"),
+        ("model_name", "model_name"),
+        ("model_dump", "field_model_dump"),
+        ("model_fields", "model_fields_"),
         ("list", "list_"),
         ("Field", "Field_"),
         ("_private", "private"),

@@ -6,9 +6,10 @@ import ast
 import keyword
 
 import pytest
-from envgen.text import UntrustedText, Vault, comment, docstring, identifier, literal
 from hypothesis import given
 from hypothesis import strategies as st
+
+from envgen.text import UntrustedText, Vault, comment, docstring, identifier, literal
 
 HOSTILE = [
     "",

@@ -44,11 +44,12 @@ _PROGRAMS = (
 _SAME_IN_PYTHON = """\
 from generated.coding_env import CodeAction, CodingEnv
 
-with CodingEnv("http://127.0.0.1:8000") as env:
-    result = env.reset(seed=7)
-    while not result.done:
-        result = env.step(CodeAction(code="print('hello, world')"))
-        print(result.observation.stdout, result.reward)
+with CodingEnv("http://127.0.0.1:8000") as env:  # where yours is served
+    env.reset(seed=7)
+    for code in ("print('hello, world')", "1 / 0"):
+        result = env.step(CodeAction(code=code))
+        print(result.observation.stdout, result.observation.stderr)
+        print(result.observation.exit_code, result.reward, result.done)
     print(env.state().step_count)
 """
 
@@ -87,11 +88,11 @@ def _headline(package: BuiltPackage, took_ms: float) -> Group:
     )
     return Group(
         Text.assemble(
-            (package.class_name, "bold"),
-            f" and Async{package.class_name}, {lines} lines of typed Python, ",
-            f"generated in {took_ms:.0f} ms",
+            (package.name, "bold"),
+            f": {package.class_name} and Async{package.class_name}",
         ),
-        Text("playing an episode on a real server, on loopback", style="dim"),
+        Text(f"{lines} lines of typed Python, built in {took_ms:.0f} ms", style="dim"),
+        Text("an episode on a real server, on loopback", style="dim"),
         Text(),
     )
 
@@ -139,7 +140,7 @@ def _step(title: str, code: str, result: Any) -> Panel:
     table.add_column(overflow="fold")
     for name, text in (("stdout", observation.stdout), ("stderr", observation.stderr)):
         if text:
-            table.add_row(name, Text(text.rstrip().rsplit("\n", 1)[-1]))
+            table.add_row(name, Text(text.rstrip()))
     table.add_row("exit code", str(observation.exit_code))
     table.add_row("reward", str(result.reward))
     table.add_row("done", str(result.done))

@@ -1,0 +1,156 @@
+"""The wire, without a wire."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import envgen_runtime as rt
+from envgen_runtime import protocol
+from envgen_runtime.protocol import Envelope, Operation, Request
+
+
+def request(operation: Operation = "step", **data: Any) -> Request:
+    return Request(operation, data, timeout_s=2.5, request_id="r-1", episode_id="e-1")
+
+
+@pytest.mark.parametrize(
+    ("base_url", "http", "websocket"),
+    [
+        ("http://h:8000", "http://h:8000", "ws://h:8000/ws"),
+        ("ws://h:8000/", "http://h:8000", "ws://h:8000/ws"),
+        ("https://h/env///", "https://h/env", "wss://h/env/ws"),
+        ("wss://h/env/ws", "https://h/env", "wss://h/env/ws"),
+        ("http://[::1]:80", "http://[::1]:80", "ws://[::1]:80/ws"),
+    ],
+)
+def test_addresses(base_url: str, http: str, websocket: str) -> None:
+    assert protocol.endpoint(base_url) == protocol.Endpoint(http, websocket)
+
+
+@pytest.mark.parametrize("base_url", ["", "h:8000", "ftp://h", "http://", "http://h?x=1"])
+def test_what_is_no_address(base_url: str) -> None:
+    with pytest.raises(ValueError, match="base_url"):
+        protocol.endpoint(base_url)
+
+
+def test_frames() -> None:
+    assert json.loads(protocol.websocket_frame(request(code="x"))) == {
+        "type": "step",
+        "data": {"code": "x"},
+    }
+    assert json.loads(protocol.websocket_frame(request("reset"))) == {"type": "reset", "data": {}}
+    assert protocol.websocket_frame(request("state")) == '{"type":"state"}', "data is refused there"
+
+
+def test_http_bodies() -> None:
+    call = protocol.http_call(request(code="x"))
+    assert (call.method, call.path) == ("POST", "/step")
+    assert json.loads(call.body or b"") == {
+        "action": {"code": "x"},
+        "timeout_s": 3,
+        "request_id": "r-1",
+        "episode_id": "e-1",
+    }
+    assert protocol.http_call(request("reset", seed=1)).body == b'{"seed":1}'
+    assert protocol.http_call(request("state")).body is None
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
+def test_what_json_can_not_say_is_never_sent(value: Any) -> None:
+    for encode in (protocol.websocket_frame, protocol.http_call):
+        with pytest.raises(rt.InvalidRequest):
+            encode(request(x=value))
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"type":"observation"}',
+        '{"type":"observation","data":[]}',
+        '{"type":"state","data":{}}',
+        '{"type":"new","data":{}}',
+        b"\xff",
+    ],
+)
+def test_a_frame_that_is_no_answer(frame: str | bytes) -> None:
+    with pytest.raises(rt.ProtocolError) as caught:
+        protocol.read_frame(frame, request())
+    assert caught.value.maybe_applied
+    assert caught.value.request_id == "r-1"
+
+
+def error_frame(code: str, **data: Any) -> str:
+    return json.dumps({"type": "error", "data": {"message": "no", "code": code, **data}})
+
+
+def test_server_errors() -> None:
+    with pytest.raises(rt.ServerError, match="EXECUTION_ERROR: no") as execution:
+        protocol.read_frame(error_frame("EXECUTION_ERROR"), request())
+    assert not execution.value.ends_session
+    with pytest.raises(rt.ServerError) as session:
+        protocol.read_frame(error_frame("SESSION_ERROR"), request())
+    assert session.value.ends_session
+    with pytest.raises(rt.CapacityReached) as capacity:
+        protocol.read_frame(error_frame("CAPACITY_REACHED", max_sessions=4), request("reset"))
+    assert (capacity.value.max_sessions, capacity.value.active_sessions) == (4, None)
+
+
+def test_refused_actions_name_their_fields() -> None:
+    errors = [{"loc": ["x", 0], "msg": "too large"}]
+    with pytest.raises(rt.ActionRejected, match=r"x\.0: too large") as over_socket:
+        protocol.read_frame(error_frame("VALIDATION_ERROR", errors=errors), request())
+    with pytest.raises(rt.ActionRejected, match=r"x\.0: too large") as over_http:
+        protocol.read_http(422, json.dumps({"detail": errors}).encode(), request())
+    assert over_socket.value.errors == over_http.value.errors == errors
+    assert not over_http.value.maybe_applied
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (500, b"Internal Server Error", "HTTP_500: Internal Server Error"),
+        (404, b'{"detail":"Not Found"}', "HTTP_404: Not Found"),
+        (503, b"", "HTTP_503: no message"),
+        (302, b"<html>", "HTTP_302: <html>"),
+    ],
+)
+def test_http_errors(status: int, body: bytes, says: str) -> None:
+    with pytest.raises(rt.ServerError, match=says):
+        protocol.read_http(status, body, request())
+
+
+@pytest.mark.parametrize(
+    ("beside", "inside", "metadata"),
+    [
+        ({"a": 1}, {"b": 2}, {"a": 1}),
+        (None, {"b": 2}, {"b": 2}),
+        ({}, {"b": 2}, {"b": 2}),
+        (None, None, {}),
+    ],
+)
+def test_metadata_is_found_where_it_is(beside: Any, inside: Any, metadata: Any) -> None:
+    payload = {"observation": {"metadata": inside}, "metadata": beside, "done": False}
+    assert Envelope.read(payload).metadata == metadata
+
+
+@pytest.mark.parametrize(
+    ("payload", "path"),
+    [
+        ({"done": False}, "$.observation"),
+        ({"observation": [], "done": False}, "$.observation"),
+        ({"observation": {}}, "$.done"),
+        ({"observation": {}, "done": 0}, "$.done"),
+        ({"observation": {}, "done": False, "reward": "1"}, "$.reward"),
+    ],
+)
+def test_a_reply_that_lacks_something_is_loud(payload: dict[str, Any], path: str) -> None:
+    with pytest.raises(rt.ReplyMismatch) as caught:
+        Envelope.read(payload)
+    assert caught.value.path == path
