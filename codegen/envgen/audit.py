@@ -17,7 +17,7 @@ from .render import LIBRARY
 _SIBLINGS = frozenset({".client", ".models"})
 
 # Calls are to these, to the methods below, or not at all.
-_CALLABLES = frozenset({"ConfigDict", "Field", "StepResult", "super", "wire_fields"})
+_CALLABLES = frozenset({"ConfigDict", "Field", "StepResult", "TypeAdapter", "super", "wire_fields"})
 _METHODS = frozenset({"model_validate", "read", "reset", "state", "step", "validate_python"})
 
 _EXPRESSIONS = (
@@ -67,6 +67,12 @@ class _Auditor:
                     value=ast.expr() as alias,
                 ):
                     self._expressions([alias])
+                case ast.AnnAssign(
+                    target=ast.Name(),
+                    annotation=ast.Subscript(value=ast.Name(id="TypeAdapter")),
+                    value=ast.Call() as adapter,
+                ):
+                    self._expressions([statement.annotation, adapter])
                 case _:
                     raise self._error(statement)
 
@@ -138,8 +144,6 @@ class _Auditor:
             case ast.Name(id=name) if name in _CALLABLES:
                 return
             case ast.Attribute(attr=method) if method in _METHODS:
-                return
-            case ast.Subscript(value=ast.Name(id="TypeAdapter")):
                 return
             case _:
                 raise self._error(call)

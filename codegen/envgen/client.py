@@ -12,6 +12,7 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
     observation = plan.roots["observation"]
     reset = plan.roots.get("reset_observation", observation)
     action, state = plan.roots["action"], plan.roots["state"]
+    replies = {root.name: root for root in (observation, reset, state)}
     parameters = [action.name, observation.name, state.name]
     if reset.name != observation.name:
         parameters.append(reset.name)
@@ -26,6 +27,7 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
         observation=observation,
         reset=reset,
         state=state,
+        unions=[root for root in replies.values() if root.union is not None],
     )
 
 

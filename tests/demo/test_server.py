@@ -21,6 +21,7 @@ import httpx
 import pytest
 import uvicorn
 from starlette.applications import Starlette
+from starlette.types import Message, Receive, Scope, Send
 from websockets.exceptions import ConnectionClosedOK, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Origin
@@ -88,7 +89,7 @@ Transport = Literal["websocket", "http"]
 both_transports = pytest.mark.parametrize("transport", ["websocket", "http"])
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def url() -> Iterator[str]:
     make = partial(CodingEnvironment, max_steps=2, time_limit_s=PATIENCE_S)
     with serving(create_app(CONTRACT, make)) as base_url:
@@ -188,12 +189,24 @@ def test_others_are_answered_while_a_program_runs(
 
 def test_http_requests_take_turns(tmp_path: Path) -> None:
     code, started, told = in_its_own_time(tmp_path)
-    make = partial(CodingEnvironment, max_steps=1, time_limit_s=PATIENCE_S)
-    with serving(create_app(CONTRACT, make)) as url, ThreadPoolExecutor(2) as pool:
+    app = create_app(CONTRACT, partial(CodingEnvironment, max_steps=1, time_limit_s=PATIENCE_S))
+    arrived = threading.Semaphore(0)
+
+    async def announcing(scope: Scope, receive: Receive, send: Send) -> None:
+        async def receive_step() -> Message:
+            message = await receive()
+            arrived.release()
+            return message
+
+        await app(scope, receive_step if scope["path"] == "/step" else receive, send)
+
+    with serving(announcing) as url, ThreadPoolExecutor(2) as pool:
         step = partial(httpx.post, f"{url}/step", timeout=PATIENCE_S)
         first = pool.submit(step, json={"action": {"code": code}})
         started.read_text()
         second = pool.submit(step, json={"action": {"code": ""}})
+        assert all(arrived.acquire(timeout=PATIENCE_S) for _ in range(2))
+        assert httpx.get(f"{url}/health").is_success, "the loop has been at the second since"
         told.write_text("end")
         assert first.result().status_code == 200
         assert second.result().status_code == 500, "the first step was the episode's last"
@@ -293,6 +306,7 @@ def test_half_a_surrogate_pair_is_given_back_as_it_came(url: str) -> None:
 
 def test_web_pages_are_kept_out(url: str) -> None:
     page = "http://example.org"
+    httpx.post(f"{url}/reset")
     answer = httpx.post(f"{url}/step", json={"action": {"code": ""}}, headers={"Origin": page})
     assert (answer.status_code, answer.text) == (403, "not for web pages")
     with pytest.raises(InvalidStatus) as refusal:

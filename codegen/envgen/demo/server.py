@@ -18,7 +18,6 @@ from typing import Any, Literal, TypeVar
 import uvicorn
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -124,7 +123,8 @@ async def _step(environment: CodingEnvironment, action: _Action) -> dict[str, An
 async def _observe(act: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
     """Let the environment act, off the event loop; its observation as it travels."""
     try:
-        observation = await run_in_threadpool(act, *arguments)
+        # Not in AnyIO's threads: the loop joins its own when it ends, so that none outlives it.
+        observation = await asyncio.to_thread(act, *arguments)
     except Exception as error:
         raise _Refused(str(error), "EXECUTION_ERROR") from error
     reward, done = observation.pop("reward"), observation.pop("done")
@@ -282,7 +282,7 @@ class _NoWebPages:
 
 
 @contextmanager
-def serving(app: Starlette, *, port: int = 0) -> Generator[str]:
+def serving(app: ASGIApp, *, port: int = 0) -> Generator[str]:
     """Serve an application on loopback; give its base URL.
 
     The server is stopped and its thread joined on every way out. A program that is running then is

@@ -1,0 +1,122 @@
+"""Who may import whom, as ARCHITECTURE.md draws it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import envgen_runtime
+from tests.support import ROOT
+
+RUNTIME = ROOT / "runtime" / "envgen_runtime"
+GENERATOR = ROOT / "codegen" / "envgen"
+
+# A module may import those of lower layers. Within a layer, only as `_SAME_LAYER` says.
+GENERATOR_LAYERS = (
+    {"errors", "findings", "text"},
+    {"schema", "naming", "render", "publish", "config"},
+    {"contract", "expressions", "audit"},
+    {"plan", "document", "sources"},
+    {"defaults", "models", "client"},
+    {"planner"},
+    {"build"},
+    {"workflow", "demo"},
+    {"cli"},
+    {"__main__"},
+)
+RUNTIME_LAYERS = (
+    {"errors", "result", "json_value", "providers"},
+    {"protocol", "hooks", "models"},
+    {"session", "transports"},
+    {"base"},
+    {"client", "async_client"},
+    {"__init__"},
+)
+ONE_MODULE_ONLY = {"httpx": "transports/http.py", "websockets": "transports/websocket.py"}
+
+
+def imports(file: Path, package: Path) -> set[tuple[str, str]]:
+    """What a module imports: ('own', module of the package) or ('other', top-level module)."""
+    found: set[tuple[str, str]] = set()
+    depth = len(file.relative_to(package).parts)
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {("other", alias.name.partition(".")[0]) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            found.add(("other", (node.module or "").partition(".")[0]))
+        elif isinstance(node, ast.ImportFrom) and node.level == depth:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            found |= {("own", name.partition(".")[0]) for name in names}
+    return found
+
+
+def modules(package: Path) -> list[Path]:
+    return sorted(package.rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("package", "layers"),
+    [(GENERATOR, GENERATOR_LAYERS), (RUNTIME, RUNTIME_LAYERS)],
+    ids=["generator", "runtime"],
+)
+def test_imports_go_down(package: Path, layers: tuple[set[str], ...]) -> None:
+    height = {name: number for number, layer in enumerate(layers) for name in layer}
+    wrong: list[str] = []
+    for file in modules(package):
+        name = file.relative_to(package).parts[0].removesuffix(".py")
+        if name == "__init__" and package is GENERATOR:
+            continue
+        for kind, other in imports(file, package):
+            known = kind == "own" and other in height and other != name
+            if known and height[other] >= height[name]:
+                wrong.append(f"{name} imports {other}")
+    assert wrong == []
+    placed = {file.relative_to(package).parts[0].removesuffix(".py") for file in modules(package)}
+    assert placed - {"__init__"} == set(height) - {"__init__"}, "every module has a layer"
+
+
+def test_the_runtime_never_imports_the_generator() -> None:
+    for file in modules(RUNTIME):
+        assert ("other", "envgen") not in imports(file, RUNTIME)
+
+
+def test_a_library_of_the_wire_is_known_to_one_module() -> None:
+    for library, allowed in ONE_MODULE_ONLY.items():
+        users = [
+            str(file.relative_to(RUNTIME))
+            for file in modules(RUNTIME)
+            if ("other", library) in imports(file, RUNTIME)
+        ]
+        assert users == [allowed]
+
+
+def test_only_the_command_line_prints_and_exits() -> None:
+    for file in modules(GENERATOR):
+        names = {
+            node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)
+        }
+        assert file.name == "cli.py" or not names & {"print", "exit", "typer"}
+
+
+def test_generated_code_imports_the_runtime_pydantic_and_the_standard_library() -> None:
+    allowed = {"__future__", "datetime", "envgen_runtime", "pydantic", "typing", "uuid"}
+    for file in (ROOT / "generated").glob("*/*.py"):
+        assert {module for kind, module in imports(file, file.parent) if kind == "other"} <= allowed
+
+
+def test_the_public_surface_is_listed() -> None:
+    public = {name for name in dir(envgen_runtime) if not name.startswith("_")}
+    submodules = {path.stem for path in RUNTIME.iterdir()}
+    assert public - submodules - {"annotations"} == set(envgen_runtime.__all__)
+
+
+def test_modules_stay_small() -> None:
+    long = {
+        str(file): count
+        for package in (RUNTIME, GENERATOR)
+        for file in modules(package)
+        if (count := len(file.read_text().splitlines())) > 400
+    }
+    assert long == {}
