@@ -102,17 +102,26 @@ def build(
 
 
 @app.command(epilog=_EPILOG)
-def demo() -> None:
+def demo(
+    serve: Annotated[
+        bool,
+        typer.Option("--serve", help="Only serve the environment, until Ctrl-C."),
+    ] = False,
+    port: Annotated[int, typer.Option(help="Port on loopback, with --serve.")] = 8000,
+) -> None:
     """Play an episode with a client generated a moment before.
 
     Builds the coding environment's client into a temporary folder, starts a real coding environment
     on loopback, plays an episode and prints it. Needs no Docker and no network, and leaves nothing
     behind.
     """
-    from .demo import run_demo
+    from .demo import run_demo, serve_demo
 
     with _reporting():
-        run_demo(Console())
+        if serve:
+            serve_demo(_out, port)
+        else:
+            run_demo(Console())
 
 
 @contextmanager

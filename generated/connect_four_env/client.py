@@ -72,7 +72,9 @@ class ConnectFourEnv(ConnectFourEnvHooks, EnvClient[DropAction, BoardObservation
         return super().state()
 
 
-class AsyncConnectFourEnv(ConnectFourEnvHooks, AsyncEnvClient[DropAction, BoardObservation, GameState]):
+class AsyncConnectFourEnv(
+    ConnectFourEnvHooks, AsyncEnvClient[DropAction, BoardObservation, GameState]
+):
     """A session with connect_four_env, for asyncio."""
 
     async def reset(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from envgen_runtime import JsonValue, ReplyModel, RequestModel
 from pydantic import Field
+
+from envgen_runtime import JsonValue, ReplyModel, RequestModel
 
 
 class AnswerAction(RequestModel):

@@ -28,7 +28,9 @@ from .models import (
 )
 
 
-class WarehouseEnvHooks(EnvHooks[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]):
+class WarehouseEnvHooks(
+    EnvHooks[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]
+):
     """How warehouse_env's models travel. The two clients share it."""
 
     env_name = "warehouse_env"
@@ -65,7 +67,10 @@ class WarehouseEnvHooks(EnvHooks[WarehouseAction, WarehouseObservation, Warehous
         return WarehouseState.model_validate(payload)
 
 
-class WarehouseEnv(WarehouseEnvHooks, EnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]):
+class WarehouseEnv(
+    WarehouseEnvHooks,
+    EnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation],
+):
     """A session with warehouse_env.
 
     Example:
@@ -92,7 +97,10 @@ class WarehouseEnv(WarehouseEnvHooks, EnvClient[WarehouseAction, WarehouseObserv
         return super().state()
 
 
-class AsyncWarehouseEnv(WarehouseEnvHooks, AsyncEnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]):
+class AsyncWarehouseEnv(
+    WarehouseEnvHooks,
+    AsyncEnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation],
+):
     """A session with warehouse_env, for asyncio."""
 
     async def reset(

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from envgen_runtime import JsonValue, ReplyModel, RequestModel
 from pydantic import Field
+
+from envgen_runtime import JsonValue, ReplyModel, RequestModel
 
 
 class Position(RequestModel):
@@ -114,6 +115,7 @@ class WarehouseState(ReplyModel):
 
     delivered: list[str] = []
     robot: WarehouseObservationPosition | None = None
+
 
 WarehouseAction: TypeAlias = Annotated[Move | Pick | Place, Field(discriminator="kind")]
 """One of Move, Pick, Place."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -91,9 +92,19 @@ def test_nothing_stays_of_an_interrupted_demo(
     assert what_is_there(temporary) == before
 
 
-def test_control_c_while_a_program_runs_leaves_nothing(temporary: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_while_a_program_runs_leaves_nothing(
+    temporary: Path, number: signal.Signals, code: int
+) -> None:
+    # A shell's background jobs ignore Ctrl-C, and their children with them: not this one.
+    main = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from envgen.__main__ import main; main()"
+    )
     command = subprocess.Popen(
-        [sys.executable, "-m", "envgen", "demo"],
+        [sys.executable, "-c", main, "demo"],
         env={**os.environ, "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -101,15 +112,30 @@ def test_control_c_while_a_program_runs_leaves_nothing(temporary: Path) -> None:
     )
     with command:
         assert command.stdout is not None
-        # What is printed next is the step of the program that never ends.
         assert any("ZeroDivisionError" in line for line in command.stdout)
-        command.send_signal(signal.SIGINT)
+        while not any(temporary.glob("coding-env-*")):  # the program that never ends has its folder
+            assert command.poll() is None
+        command.send_signal(number)
         output, errors = command.communicate(timeout=60)
-    assert command.returncode != 0
+    assert command.returncode == code
     assert "State:" not in output
     assert "Traceback" not in errors
     assert processes_of(temporary) == []
     assert list(temporary.iterdir()) == []
+
+
+def test_signals_are_handled_as_before_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "_PROGRAMS", demo._PROGRAMS[:1])
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    shown()
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
+def test_a_demo_may_run_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "_PROGRAMS", demo._PROGRAMS[:1])
+    with ThreadPoolExecutor(1) as pool:
+        assert "State: 1 steps" in pool.submit(shown).result()
 
 
 def test_the_lines_at_the_end_do_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:

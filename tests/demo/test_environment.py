@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import select
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -89,6 +91,25 @@ def test_what_a_program_leaves_running_is_ended(child: tuple[str, Callable[[], b
     result = CodingEnvironment(time_limit_s=PATIENCE_S).step(f"{start}os._exit(0)")
     assert (result["stdout"], result["stderr"], result["exit_code"]) == ("started\n", "", 0)
     assert is_gone()
+
+
+def test_a_program_does_not_outlive_a_watcher_that_is_killed(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    endless = f"pipe = open({str(pipe)!r}, 'w')\nwhile True: pass"
+    step = (
+        "from envgen.demo import environment\n"
+        "environment._GRACE_S = 0\n"
+        f"environment.CodingEnvironment(time_limit_s=2).step({endless!r})\n"
+    )
+    watcher = subprocess.Popen(
+        [sys.executable, "-c", step], env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    with pipe.open() as held:  # as soon as the program holds the other end
+        watcher.kill()
+        watcher.wait()
+        assert select.select([held], [], [], PATIENCE_S)[0]
+        assert held.read() == ""
 
 
 def test_what_a_program_leaves_in_files_is_removed(temporary: Path) -> None:

@@ -1,13 +1,11 @@
-"""Real OpenEnv servers: a venv for each version, kept in a cache, and the processes in them."""
+"""Real OpenEnv servers: releases, and the processes that serve environments with them."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -16,12 +14,12 @@ from pathlib import Path
 
 import httpx
 
-from tests.support import ROOT
+from tests.interop.venvs import venv_python
 
 SERVERS = Path(__file__).parent / "servers"
-_CACHE = Path(os.environ.get("ENVGEN_VENV_CACHE", ROOT / ".cache" / "interop-venvs"))
 _START_TIMEOUT_S = 60.0
 _POLL_S = 0.05
+_NOT_FOR_SERVERS = ("ENABLE_WEB_INTERFACE", "OPENENV_MODE", "ENV_NAME", "MAX_SESSIONS")
 
 
 @dataclass(frozen=True)
@@ -49,73 +47,107 @@ class Release:
         """Whether observations keep their metadata on the wire."""
         return self.package == "openenv"
 
+    @property
+    def has_reset_observation(self) -> bool:
+        """Whether the schema may say that reset observes another class than step."""
+        return str(self) == "openenv-0.10.0"
+
     def python(self) -> Path:
         """The interpreter of this release's venv, which is made if it is not there yet."""
-        venv = _CACHE / f"{self}-py{sys.version_info.major}.{sys.version_info.minor}"
-        if not venv.exists():
-            uv = shutil.which("uv")
-            command = [uv] if uv else [sys.executable, "-m", "uv"]
-            _CACHE.mkdir(parents=True, exist_ok=True)
-            # Made under another name: an interrupted venv is never taken for a whole one.
-            making = venv.with_name(f".{venv.name}.{os.getpid()}")
-            shutil.rmtree(making, ignore_errors=True)
-            _run([*command, "venv", "--relocatable", "--python", sys.executable, str(making)])
-            _run(
-                [
-                    *command,
-                    "pip",
-                    "install",
-                    "--python",
-                    str(making / "bin" / "python"),
-                    f"{self.package}=={self.version}",
-                    "uvicorn[standard]",
-                ]
-            )
-            try:
-                making.rename(venv)
-            except OSError:  # another process was faster
-                shutil.rmtree(making)
-        return venv / "bin" / "python"
+        return venv_python(self.package, self.version)
 
 
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+@dataclass(frozen=True)
+class RunningServer:
+    """A server that answers.
+
+    Attributes:
+        package: the server's package, by its name on PyPI.
+        version: its release.
+        env_name: the environment that it serves, a key of ENVIRONMENTS in its module.
+        base_url: where, without a slash at the end.
+    """
+
+    package: str
+    version: str
+    env_name: str
+    base_url: str
+
+    @property
+    def release(self) -> Release:
+        """The package and version as one."""
+        return Release(self.package, self.version)
+
+    @property
+    def ws_url(self) -> str:
+        """The address of its WebSocket."""
+        return f"{self.base_url.replace('http', 'ws', 1)}/ws"
+
+
+def loopback(base_url: str, *, timeout_s: float) -> httpx.Client:
+    """A client for our own servers: no proxies, and no certificates, which take long to load."""
+    return httpx.Client(base_url=base_url, trust_env=False, verify=False, timeout=timeout_s)
 
 
 @contextmanager
-def serving(release: Release, log: Path, **variables: str) -> Generator[str]:
-    """Serve an environment on loopback with a release; give its base URL."""
+def running_server(
+    release: Release, env_name: str, log: Path, **variables: str
+) -> Generator[RunningServer]:
+    """Serve an environment on loopback with a release, until the block is left.
+
+    Args:
+        release: the package that serves.
+        env_name: a key of ENVIRONMENTS in ``servers/modern.py`` or ``servers/seed.py``.
+        log: what the server prints; shown if it does not start.
+        **variables: the server's environment variables, which those modules describe.
+
+    Raises:
+        RuntimeError: the server did not answer in time, or ended.
+    """
     module = "seed" if release.is_seed else "modern"
-    # The socket is ours and inherited: nobody can take the port in between.
+    python = release.python()
+    # The socket is ours, listens already and is inherited: nobody can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = subprocess.Popen(
-            [str(release.python()), "-m", "uvicorn", f"{module}:app", f"--fd={listener.fileno()}"],
+            [str(python), "-m", "uvicorn", f"{module}:app", f"--fd={listener.fileno()}"],
             cwd=SERVERS,
-            env={**os.environ, **variables, "PYTHONDONTWRITEBYTECODE": "1"},
+            env=_environment(python, ENV_NAME=env_name, **variables),
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
-        listener.close()
+        listener.close()  # a server that ends now refuses connections instead of queueing them
         try:
             _wait_until_healthy(url, process, log)
-            yield url
+            yield RunningServer(release.package, release.version, env_name, url)
         finally:
+            # Nothing to tidy up in there, and a polite server waits for open sockets.
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
 
+def _environment(python: Path, **variables: str) -> dict[str, str]:
+    """The variables of a server: ours, without what would change how it behaves."""
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PYTHON") and name not in _NOT_FOR_SERVERS
+    }
+    # Compiled modules make the start three times as fast; they belong to the venv, for the
+    # server modules are compiled by it as well.
+    return {**inherited, "PYTHONPYCACHEPREFIX": str(python.parents[1] / "pycache"), **variables}
+
+
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            if httpx.get(f"{url}/health", timeout=_START_TIMEOUT_S).is_success:
-                return
-        except httpx.TransportError:
-            time.sleep(_POLL_S)
+    with loopback(url, timeout_s=_START_TIMEOUT_S) as http:
+        while time.monotonic() < deadline and process.poll() is None:
+            try:
+                if http.get("/health").is_success:
+                    return
+            except httpx.TransportError:
+                time.sleep(_POLL_S)
     raise RuntimeError(f"the server did not start:\n{log.read_text()}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import signal
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -20,8 +22,11 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
+from starlette.applications import Starlette
 
 from ..build import BuiltPackage, build_package
+from ..contract import EnvContract
+from ..errors import OutputError
 from ..sources import read_contract
 from .environment import CodingEnvironment
 from .server import create_app, serving
@@ -57,14 +62,15 @@ with CodingEnv("http://127.0.0.1:8000") as env:  # where yours is served
 def run_demo(console: Console) -> None:
     """Build a client, start its environment, play an episode and print it.
 
-    Everything happens in a temporary folder and on loopback; nothing is left of it.
+    Everything happens in a temporary folder and on loopback; nothing is left of it, be it ended by
+    Ctrl-C, by ``kill`` or by a terminal that is closed.
     """
     contract = read_contract(str(_contract_file()))
-    app = create_app(
-        {str(part): schema for part, schema in contract.parts.items()},
+    app = _app(
+        contract,
         partial(CodingEnvironment, time_limit_s=_TIME_LIMIT_S, max_steps=len(_PROGRAMS)),
     )
-    with tempfile.TemporaryDirectory(prefix="envgen-demo-") as folder:
+    with _leaving_in_order(), tempfile.TemporaryDirectory(prefix="envgen-demo-") as folder:
         started = time.perf_counter()
         package = build_package(contract, Path(folder))
         took_ms = (time.perf_counter() - started) * 1000
@@ -74,6 +80,55 @@ def run_demo(console: Console) -> None:
     console.print(Text("The same in Python", style="bold"))
     console.print(Text("$ envgen build schemas/coding_env.json", style="dim"))
     console.print(Syntax(_SAME_IN_PYTHON, "python", theme=_THEME, background_color="default"))
+
+
+def serve_demo(console: Console, port: int) -> None:
+    """Serve the coding environment on loopback until interrupted.
+
+    Raises:
+        OutputError: the port is taken.
+    """
+    contract = read_contract(str(_contract_file()))
+    try:
+        with serving(_app(contract, CodingEnvironment), port=port) as url:
+            console.print(f"coding_env at {url}; Ctrl-C ends it")
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+    except OSError as error:
+        raise OutputError(
+            f"can't listen on port {port}: {error.strerror}", hint="choose another with --port"
+        ) from error
+
+
+def _app(contract: EnvContract, make_environment: Callable[[], CodingEnvironment]) -> Starlette:
+    return create_app(
+        {str(part): contract.parts[part] for part in contract.parts}, make_environment
+    )
+
+
+@contextmanager
+def _leaving_in_order() -> Generator[None]:
+    """Let the signals that ask a process to end do it as exceptions, which clean up on their way.
+
+    Only where they would end it at once: who ignores them (``nohup``) or handles them knows why.
+    """
+
+    def leave(number: int, _frame: object) -> None:
+        raise SystemExit(128 + number)  # as shells report it
+
+    replaced = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if threading.current_thread() is threading.main_thread()  # no other may set handlers
+        and signal.getsignal(number) is signal.SIG_DFL
+    ]
+    for number in replaced:
+        signal.signal(number, leave)
+    try:
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _contract_file() -> Path:

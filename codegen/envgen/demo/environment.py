@@ -7,6 +7,7 @@ attacks. The server binds to loopback for that reason.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -24,6 +25,15 @@ TOO_MUCH_OUTPUT = 153
 """That of one stopped by the output limit; a shell's, for SIGXFSZ (file size limit exceeded)."""
 
 _WATCH_S = 0.05
+_GRACE_S = 5
+
+# A program outlives its watcher when that is killed, and would run for ever: so it has an alarm of
+# its own, which stays set when the process becomes the program.
+_START = """\
+import os, signal, sys
+signal.alarm(int(sys.argv[1]))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class EpisodeOver(RuntimeError):
@@ -115,8 +125,10 @@ class CodingEnvironment:
             source.write(code.encode(errors="surrogatepass"))
             source.seek(0)
             outputs = (stdout.fileno(), stderr.fileno())
+            alarm_s = str(math.ceil(self._time_limit_s) + _GRACE_S)
+            command = [sys.executable, "-I", "-X", "utf8", "-"]
             program = subprocess.Popen(
-                [sys.executable, "-I", "-X", "utf8", "-"],
+                [sys.executable, "-I", "-S", "-c", _START, alarm_s, *command],
                 stdin=source,
                 stdout=stdout,
                 stderr=stderr,

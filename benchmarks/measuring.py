@@ -1,0 +1,127 @@
+"""What the benchmarks share: processes and what they cost, rounds, ratios, a table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+# A child's peak memory counts what its parent held when it was spawned. So it is spawned by a bare
+# interpreter, which holds less than any child that is measured here, and not by the benchmark.
+_LAUNCHER = """
+import os, sys, time
+null = os.open(os.devnull, os.O_RDWR)
+actions = [(os.POSIX_SPAWN_DUP2, null, 1)]
+start = time.perf_counter()
+child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=actions)
+_, status, used = os.wait4(child, 0)
+wall = time.perf_counter() - start
+cpu = used.ru_utime + used.ru_stime
+print(wall, cpu, used.ru_maxrss, os.waitstatus_to_exitcode(status))
+"""
+_MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What something cost: seconds of wall and of CPU time, and bytes of memory at its peak."""
+
+    wall: float
+    cpu: float
+    peak: float = 0.0
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of some numbers, and the least and the greatest of them."""
+
+    median: float
+    least: float
+    most: float
+
+    @classmethod
+    def of(cls, numbers: Iterable[float]) -> Spread:
+        known = list(numbers)
+        return cls(statistics.median(known), min(known), max(known))
+
+    def show(self, digits: int = 0, scale: float = 1.0, unit: str = "") -> str:
+        middle, least, most = (
+            f"{number * scale:.{digits}f}" for number in (self.median, self.least, self.most)
+        )
+        return f"{middle}{unit} ({least}–{most})"  # noqa: RUF001 - a range
+
+
+def run(
+    command: Sequence[str | Path], *, cwd: Path, env: Mapping[str, str], check: bool = True
+) -> Cost:
+    """Run a program to its end."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _LAUNCHER, *map(str, command)],
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    wall, cpu, peak, code = done.stdout.split()
+    if check and int(code):
+        raise RuntimeError(f"{command} ended with {code}:\n{done.stderr}")
+    return Cost(float(wall), float(cpu), float(peak) * _MAXRSS_UNIT)
+
+
+def alternate(sides: Mapping[str, Callable[[], Cost]], runs: int) -> dict[str, list[Cost]]:
+    """Measure each side once a round, A B then B A. A round before the first fills the caches."""
+    for measure in sides.values():
+        measure()
+    costs: dict[str, list[Cost]] = {side: [] for side in sides}
+    for number in range(runs):
+        for side in sides if number % 2 == 0 else reversed(sides):
+            costs[side].append(sides[side]())
+    return costs
+
+
+def ratio(other: Sequence[Cost], ours: Sequence[Cost], of: Callable[[Cost], float]) -> str:
+    """How many times ours the other is, from each round's pair."""
+    rounds = zip(other, ours, strict=True)
+    return Spread.of(of(theirs) / of(mine) for theirs, mine in rounds).show(2, unit="x")
+
+
+def wall(cost: Cost) -> float:
+    return cost.wall
+
+
+def cpu(cost: Cost) -> float:
+    return cost.cpu
+
+
+def peak(cost: Cost) -> float:
+    return cost.peak
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    for row in (head, ["-" * width for width in widths], *rows):
+        first, *rest = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join([first, *rest]).rstrip())
+    print()
+
+
+def parse_runs(description: str, default: int) -> argparse.ArgumentParser:
+    """A parser with ``--runs``; prints nothing yet."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("--runs", type=int, default=default, help="rounds that are counted")
+    return parser
+
+
+def introduce(what: str) -> None:
+    print(f"{what}\nPython {platform.python_version()}, {os.cpu_count()} cores.\n")

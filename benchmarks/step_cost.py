@@ -1,0 +1,78 @@
+"""What a step over a WebSocket costs: a generated client, and a stock one of the openenv package."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+
+from benchmarks.measuring import (
+    ROOT,
+    Cost,
+    Spread,
+    alternate,
+    cpu,
+    introduce,
+    parse_runs,
+    ratio,
+    table,
+    wall,
+)
+from tests.interop.running import Release, serving
+
+STOCK = Release("openenv", "0.10.0")
+NAMES = {"ours": "generated", "stock": "stock", "bare": "websockets and json alone"}
+
+
+def main() -> None:
+    parser = parse_runs(__doc__ or "", default=9)
+    parser.add_argument("--steps", type=int, default=2000, help="steps of a client in a round")
+    asked = parser.parse_args()
+    introduce(
+        f"{asked.steps} steps of one client over one WebSocket to one {STOCK} server process, all "
+        f"on this machine:\nmedian (min-max) of {asked.runs} alternating rounds, each client in a "
+        "fresh process. Wall time has the server's\nshare in it; CPU time is the client process's "
+        "alone, all of its threads. A step makes its action anew."
+    )
+    pythons = {"ours": Path(sys.executable), "stock": STOCK.python(), "bare": Path(sys.executable)}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        serving(STOCK, Path(folder) / "log", ENV_NAME="coding", MAX_SESSIONS="8") as url,
+    ):
+        for mode in ("sync", "async"):
+            costs = alternate(
+                {
+                    side: partial(_steps, python, side, mode, url, asked.steps)
+                    for side, python in pythons.items()
+                },
+                asked.runs,
+            )
+            table(
+                [mode, "wall us/step", "CPU us/step", "wall / ours", "CPU / ours"],
+                [
+                    [
+                        NAMES[side],
+                        Spread.of(map(wall, some)).show(scale=1e6),
+                        Spread.of(map(cpu, some)).show(scale=1e6),
+                        *(ratio(some, costs["ours"], of) for of in (wall, cpu)),
+                    ]
+                    for side, some in costs.items()
+                ],
+            )
+
+
+def _steps(python: Path, side: str, mode: str, url: str, steps: int) -> Cost:
+    done = subprocess.run(
+        [python, "-m", "benchmarks.step_worker", side, mode, url, f"--steps={steps}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Cost(**json.loads(done.stdout))
+
+
+if __name__ == "__main__":
+    main()

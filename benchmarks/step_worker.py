@@ -1,0 +1,174 @@
+"""One client of ``step_cost``, as a process of its own: steps, then prints what they cost.
+
+Runs in two venvs, so what only one of them has is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+CODE = "print(6 * 7)"
+
+
+def _report(steps: int, wall: float, cpu: float) -> None:
+    print(json.dumps({"wall": wall / steps, "cpu": cpu / steps}))
+
+
+def _measure(step: Callable[[], str], *, warm_up: int, steps: int) -> None:
+    for _ in range(warm_up):
+        step()
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(steps):
+        echoed = step()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    _report(steps, wall, cpu)
+    if echoed != CODE:
+        raise RuntimeError(f"the environment answered {echoed!r}")
+
+
+async def _measure_async(step: Callable[[], Awaitable[str]], *, warm_up: int, steps: int) -> None:
+    for _ in range(warm_up):
+        await step()
+    wall, cpu = time.perf_counter(), time.process_time()
+    for _ in range(steps):
+        echoed = await step()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    _report(steps, wall, cpu)
+    if echoed != CODE:
+        raise RuntimeError(f"the environment answered {echoed!r}")
+
+
+# --- generated --------------------------------------------------------------------------------
+
+
+def ours_sync(url: str, **counts: int) -> None:
+    from generated.coding_env import CodeAction, CodingEnv
+
+    with CodingEnv(url) as env:
+        env.reset()
+        _measure(lambda: env.step(CodeAction(code=CODE)).observation.stdout, **counts)
+
+
+async def ours_async(url: str, **counts: int) -> None:
+    from generated.coding_env import AsyncCodingEnv, CodeAction
+
+    async with AsyncCodingEnv(url) as env:
+        await env.reset()
+
+        async def step() -> str:
+            return (await env.step(CodeAction(code=CODE))).observation.stdout
+
+        await _measure_async(step, **counts)
+
+
+# --- stock ------------------------------------------------------------------------------------
+
+
+def _stock() -> tuple[Any, Any]:
+    """A client as OpenEnv's own environments write it by hand, and its action."""
+    from openenv.core import EnvClient
+    from openenv.core.client_types import StepResult
+    from openenv.core.env_server.types import Action, Observation, State
+
+    class CodeAction(Action):
+        code: str
+
+    class CodeObservation(Observation):
+        stdout: str = ""
+        stderr: str = ""
+        exit_code: int = 0
+
+    class CodeState(State):
+        last_exit_code: int = 0
+
+    class CodingEnv(EnvClient[CodeAction, CodeObservation, CodeState]):
+        def _step_payload(self, action: CodeAction) -> dict[str, Any]:
+            return {"code": action.code}
+
+        def _parse_result(self, payload: dict[str, Any]) -> StepResult[CodeObservation]:
+            reward, done = payload.get("reward"), payload.get("done", False)
+            fields = {**payload["observation"], "reward": reward, "done": done}
+            return StepResult(CodeObservation(**fields), reward=reward, done=done)
+
+        def _parse_state(self, payload: dict[str, Any]) -> CodeState:
+            return CodeState(**payload)
+
+    return CodingEnv, CodeAction
+
+
+def stock_sync(url: str, **counts: int) -> None:
+    client, action = _stock()
+    with client(base_url=url).sync() as env:
+        env.reset()
+        _measure(lambda: env.step(action(code=CODE)).observation.stdout, **counts)
+
+
+async def stock_async(url: str, **counts: int) -> None:
+    client, action = _stock()
+    async with client(base_url=url) as env:
+        await env.reset()
+
+        async def step() -> str:
+            return (await env.step(action(code=CODE))).observation.stdout
+
+        await _measure_async(step, **counts)
+
+
+# --- bare: the least that a client can do -------------------------------------------------------
+
+_RESET = '{"type":"reset","data":{}}'
+
+
+def bare_sync(url: str, **counts: int) -> None:
+    from websockets.sync.client import connect
+
+    with connect(f"{url.replace('http', 'ws', 1)}/ws") as connection:
+
+        def step() -> str:
+            connection.send(json.dumps({"type": "step", "data": {"code": CODE}}))
+            return json.loads(connection.recv())["data"]["observation"]["stdout"]
+
+        connection.send(_RESET)
+        connection.recv()
+        _measure(step, **counts)
+
+
+async def bare_async(url: str, **counts: int) -> None:
+    from websockets.asyncio.client import connect
+
+    async with connect(f"{url.replace('http', 'ws', 1)}/ws") as connection:
+
+        async def step() -> str:
+            await connection.send(json.dumps({"type": "step", "data": {"code": CODE}}))
+            return json.loads(await connection.recv())["data"]["observation"]["stdout"]
+
+        await connection.send(_RESET)
+        await connection.recv()
+        await _measure_async(step, **counts)
+
+
+SYNC = {"ours": ours_sync, "stock": stock_sync, "bare": bare_sync}
+ASYNC = {"ours": ours_async, "stock": stock_async, "bare": bare_async}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="One client of step_cost; run that instead.")
+    parser.add_argument("side", choices=SYNC)
+    parser.add_argument("mode", choices=["sync", "async"])
+    parser.add_argument("url")
+    parser.add_argument("--steps", type=int, required=True)
+    asked = parser.parse_args()
+    counts = {"warm_up": max(1, asked.steps // 10), "steps": asked.steps}
+    if asked.mode == "sync":
+        SYNC[asked.side](asked.url, **counts)
+    else:
+        asyncio.run(ASYNC[asked.side](asked.url, **counts))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,30 @@
+# What a contributor needs. `just --list` prints this.
+
+# The tests that take seconds.
+quick:
+    uv run pytest -m "not interop and not slow"
+
+# All tests.
+test:
+    uv run pytest
+
+# Linters and both type checkers.
+check:
+    uv run ruff check
+    uv run ruff format --check
+    uv run mypy
+    uv run pyright
+
+# Write generated/ anew.
+build:
+    uv run envgen build
+
+# Write what is generated over the golden packages, to be read in the diff.
+golden:
+    uv run pytest tests/test_generated.py --update-golden
+
+# What is claimed about speed.
+bench:
+    uv run python -m benchmarks.import_time
+    uv run python -m benchmarks.build_time
+    uv run python -m benchmarks.step_cost

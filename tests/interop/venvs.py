@@ -1,0 +1,77 @@
+"""A venv for each release of the server's package, made with uv once and kept in a cache."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+# What uv says when it reached nobody; a package that doesn't exist reads otherwise.
+_OFFLINE = (
+    "are you offline",
+    "dns error",
+    "error sending request",
+    "network was disabled",
+    "tcp connect error",
+)
+
+
+class VenvUnavailable(Exception):
+    """No venv can be made here, through no fault of the code under test."""
+
+
+def venv_python(package: str, version: str) -> Path:
+    """The interpreter of a release's venv, which is made if it is not there yet.
+
+    The cache is ``.cache/interop-venvs`` or what ENVGEN_VENV_CACHE says.
+
+    Raises:
+        VenvUnavailable: uv is not installed, or reaches no package index.
+        RuntimeError: uv failed for another reason; its output is the message.
+    """
+    cache = Path(os.environ.get("ENVGEN_VENV_CACHE", ROOT / ".cache" / "interop-venvs"))
+    cache.mkdir(parents=True, exist_ok=True)
+    name = f"{package}-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
+    venv = cache / name
+    python = venv / "bin" / "python"
+    # Two test runs may want the same venv: the second waits for what the first makes. The
+    # system lets go of the lock of a process that died.
+    with (cache / f".{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not python.exists():
+            # Made under another name: an interrupted venv is never taken for a whole one.
+            making = cache / f".{name}.making"
+            for leftover in (making, venv):
+                shutil.rmtree(leftover, ignore_errors=True)
+            _make(making, f"{package}=={version}")
+            making.rename(venv)
+    return python
+
+
+def _make(venv: Path, requirement: str) -> None:
+    uv = _uv()
+    _run([*uv, "venv", "--relocatable", "--python", sys.executable, str(venv)])
+    python = str(venv / "bin" / "python")
+    _run([*uv, "pip", "install", "--python", python, requirement, "uvicorn[standard]"])
+
+
+def _uv() -> list[str]:
+    if found := shutil.which("uv"):
+        return [found]
+    if importlib.util.find_spec("uv"):
+        return [sys.executable, "-m", "uv"]
+    raise VenvUnavailable("uv makes the venvs of the interop tests; install it (pip install uv)")
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        message = f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"
+        offline = any(sign in done.stderr.lower() for sign in _OFFLINE)
+        raise VenvUnavailable(message) if offline else RuntimeError(message)
