@@ -1,4 +1,4 @@
-"""What a step over a WebSocket costs: a generated client, and a stock one of the openenv package."""
+"""What a step over a WebSocket costs: a generated client, and the stock one of openenv."""
 
 from __future__ import annotations
 

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
-
 from envgen_runtime import JsonValue, ReplyModel, RequestModel
+from pydantic import Field
 
 
 class Position(RequestModel):
