@@ -72,9 +72,7 @@ class ConnectFourEnv(ConnectFourEnvHooks, EnvClient[DropAction, BoardObservation
         return super().state()
 
 
-class AsyncConnectFourEnv(
-    ConnectFourEnvHooks, AsyncEnvClient[DropAction, BoardObservation, GameState]
-):
+class AsyncConnectFourEnv(ConnectFourEnvHooks, AsyncEnvClient[DropAction, BoardObservation, GameState]):
     """A session with connect_four_env, for asyncio."""
 
     async def reset(

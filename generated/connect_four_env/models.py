@@ -33,10 +33,7 @@ class BoardObservation(ReplyModel):
     metadata: dict[str, JsonValue] = {}
     """What the environment wants to add."""
 
-    board: Annotated[
-        list[Annotated[list[Literal["empty", "red", "yellow"]], Field(min_length=7, max_length=7)]],
-        Field(min_length=6, max_length=6),
-    ]
+    board: Annotated[list[Annotated[list[Literal["empty", "red", "yellow"]], Field(min_length=7, max_length=7)]], Field(min_length=6, max_length=6)]
     """Six rows of seven cells, from the top."""
 
     legal_columns: list[Annotated[int, Field(ge=0, le=6)]] = []

@@ -28,9 +28,7 @@ from .models import (
 )
 
 
-class WarehouseEnvHooks(
-    EnvHooks[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]
-):
+class WarehouseEnvHooks(EnvHooks[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]):
     """How warehouse_env's models travel. The two clients share it."""
 
     env_name = "warehouse_env"
@@ -67,10 +65,7 @@ class WarehouseEnvHooks(
         return WarehouseState.model_validate(payload)
 
 
-class WarehouseEnv(
-    WarehouseEnvHooks,
-    EnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation],
-):
+class WarehouseEnv(WarehouseEnvHooks, EnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]):
     """A session with warehouse_env.
 
     Example:
@@ -97,10 +92,7 @@ class WarehouseEnv(
         return super().state()
 
 
-class AsyncWarehouseEnv(
-    WarehouseEnvHooks,
-    AsyncEnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation],
-):
+class AsyncWarehouseEnv(WarehouseEnvHooks, AsyncEnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]):
     """A session with warehouse_env, for asyncio."""
 
     async def reset(

@@ -115,6 +115,5 @@ class WarehouseState(ReplyModel):
     delivered: list[str] = []
     robot: WarehouseObservationPosition | None = None
 
-
 WarehouseAction: TypeAlias = Annotated[Move | Pick | Place, Field(discriminator="kind")]
 """One of Move, Pick, Place."""
