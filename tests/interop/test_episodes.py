@@ -118,6 +118,19 @@ def test_an_error_of_the_environment_keeps_the_session(
         assert env.step(coding.CodeAction(code="hello")).observation.stdout == "hello"
 
 
+def test_a_step_right_after_two_failures_is_not_lost(
+    start_server: StartServer, coding: ModuleType
+) -> None:
+    # The server hangs up a moment after each HTTP 500, unannounced.
+    with coding.CodingEnv(start_server(Release("openenv-core", "0.1.1"))) as env:
+        for _ in range(10):
+            env.reset()
+            for _ in range(2):
+                with pytest.raises(rt.ServerError):
+                    env.step(coding.CodeAction(code="raise"))
+            assert env.step(coding.CodeAction(code="hello")).observation.stdout == "hello"
+
+
 def test_a_timeout_loses_the_session_and_no_reply_is_ever_late(
     release: Release, start_server: StartServer, coding: ModuleType
 ) -> None:

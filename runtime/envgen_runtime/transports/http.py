@@ -60,6 +60,11 @@ class HttpTransport:
             )
         except httpx.TransportError as error:
             raise _failure(error, request, self._address) from error
+        if response.is_server_error:
+            # A server that failed hangs up a moment later, without having said so. The next
+            # request mustn't be the one to find out: it may be a step, which is never sent twice.
+            self._client.close()
+            self._client = httpx.Client(**_settings(self._options))
         return protocol.read_http(response.status_code, response.content, request)
 
     def close(self) -> None:
@@ -101,6 +106,9 @@ class AsyncHttpTransport:
             )
         except httpx.TransportError as error:
             raise _failure(error, request, self._address) from error
+        if response.is_server_error:  # as in HttpTransport
+            await self._client.aclose()
+            self._client = httpx.AsyncClient(**_settings(self._options))
         return protocol.read_http(response.status_code, response.content, request)
 
     async def close(self) -> None:
