@@ -21,7 +21,7 @@ from benchmarks.measuring import (
     table,
     wall,
 )
-from tests.interop.running import Release, serving
+from tests.interop.running import Release, running_server
 
 STOCK = Release("openenv", "0.10.0")
 NAMES = {"ours": "generated", "stock": "stock", "bare": "websockets and json alone"}
@@ -40,12 +40,12 @@ def main() -> None:
     pythons = {"ours": Path(sys.executable), "stock": STOCK.python(), "bare": Path(sys.executable)}
     with (
         tempfile.TemporaryDirectory() as folder,
-        serving(STOCK, Path(folder) / "log", ENV_NAME="coding", MAX_SESSIONS="8") as url,
+        running_server(STOCK, "words", Path(folder) / "log", MAX_SESSIONS="8") as server,
     ):
         for mode in ("sync", "async"):
             costs = alternate(
                 {
-                    side: partial(_steps, python, side, mode, url, asked.steps)
+                    side: partial(_steps, python, side, mode, server.base_url, asked.steps)
                     for side, python in pythons.items()
                 },
                 asked.runs,

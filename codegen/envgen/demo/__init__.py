@@ -90,7 +90,7 @@ def serve_demo(console: Console, port: int) -> None:
     """
     contract = read_contract(str(_contract_file()))
     try:
-        with serving(_app(contract, CodingEnvironment), port=port) as url:
+        with _leaving_in_order(), serving(_app(contract, CodingEnvironment), port=port) as url:
             console.print(f"coding_env at {url}; Ctrl-C ends it")
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
