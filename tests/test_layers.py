@@ -28,8 +28,8 @@ GENERATOR_LAYERS = (
 )
 RUNTIME_LAYERS = (
     {"errors", "result", "json_value", "providers"},
-    {"protocol", "hooks", "models"},
-    {"session", "transports"},
+    {"protocol", "hooks", "models", "contract", "exact"},
+    {"session", "transports", "conformance"},
     {"base"},
     {"client", "async_client"},
     {"__init__"},

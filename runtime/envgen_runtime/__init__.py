@@ -13,8 +13,10 @@ from .errors import (
     CapacityReached,
     ConnectError,
     ConnectionLost,
+    ContractMissing,
     EnvError,
     InvalidRequest,
+    MissingExtra,
     NotReset,
     ProtocolError,
     ReplyMismatch,
@@ -26,6 +28,7 @@ from .errors import (
     SessionLost,
     UpgradeRefused,
 )
+from .exact import ExactValidator, Violation
 from .hooks import EnvHooks
 from .json_value import JsonValue
 from .models import ReplyModel, RequestModel, wire_fields
@@ -42,12 +45,15 @@ __all__ = [
     "ConnectError",
     "ConnectionLost",
     "ContainerProvider",
+    "ContractMissing",
     "EnvClient",
     "EnvError",
     "EnvHooks",
     "Envelope",
+    "ExactValidator",
     "InvalidRequest",
     "JsonValue",
+    "MissingExtra",
     "NotReset",
     "ProtocolError",
     "ReplyMismatch",
@@ -61,5 +67,6 @@ __all__ = [
     "SessionLost",
     "StepResult",
     "UpgradeRefused",
+    "Violation",
     "wire_fields",
 ]

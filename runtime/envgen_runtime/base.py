@@ -5,11 +5,12 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
 from . import protocol
+from .conformance import check_action, check_reply, check_reset, exact_part
 from .errors import (
     ConnectError,
     EnvError,
@@ -19,13 +20,14 @@ from .errors import (
     UpgradeRefused,
 )
 from .hooks import ActT, EnvHooks, ObsT, ResetT, StateT
-from .json_value import JsonValue
+from .json_value import JsonValue, json_path
 from .protocol import Request
 from .providers import ContainerProvider
 from .session import Phase, Session
 from .transports import ConnectionOptions, TransportName
 
 T = TypeVar("T")
+Validation = Literal["types", "exact"]
 
 _MAX_SHOWN_ERRORS = 3
 
@@ -43,6 +45,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         transport: TransportName = "auto",
         connect_timeout_s: float = 10.0,
         max_message_bytes: int = 100 * 1024 * 1024,
+        validate: Validation = "types",
     ) -> None:
         """Describe a session; nothing is connected before the first request.
 
@@ -58,14 +61,25 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
                 ``http`` on a later server gives a fresh environment to every request.
             connect_timeout_s: time limit for opening a connection, in seconds.
             max_message_bytes: the largest reply that is accepted over the WebSocket.
+            validate: ``types`` checks messages with the generated classes, which are wider than
+                the contract where Python can't say it, and lets replies have more fields than
+                the contract. ``exact`` checks them against the contract itself too, to the
+                letter: a reply with a field that the contract forbids is a ``ReplyMismatch``,
+                even where a newer server added it.
 
         Raises:
             ValueError: ``base_url`` is not a URL of these schemes, or a limit is not positive.
+            MissingExtra: ``validate="exact"`` without the extra ``exact``.
         """
         if not (request_timeout_s > 0 and connect_timeout_s > 0 and max_message_bytes > 0):
             raise ValueError("time limits and max_message_bytes must be greater than zero")
         if transport not in ("auto", "websocket", "http"):
             raise ValueError(f"transport is auto, websocket or http, not {transport!r}")
+        if validate not in ("types", "exact"):
+            raise ValueError(f"validate is types or exact, not {validate!r}")
+        self._exact = validate == "exact"
+        if self._exact:
+            exact_part(type(self), "action")  # what is missing is said here, not amid an episode
         self._endpoint = protocol.endpoint(base_url)
         self._request_timeout_s = float(request_timeout_s)
         self._provider = provider
@@ -95,10 +109,15 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
     ) -> Request:
         named = {"seed": seed, "episode_id": episode_id}
         data = {**extra, **{key: value for key, value in named.items() if value is not None}}
+        if self._exact:
+            check_reset(type(self), data)
         return self._request("reset", data, None)
 
     def _step_request(self, action: ActT, request_id: str | None) -> Request:
-        return self._request("step", self._step_payload(action), request_id)
+        data = self._step_payload(action)
+        if self._exact:
+            check_action(type(self), data)
+        return self._request("step", data, request_id)
 
     def _state_request(self) -> Request:
         return self._request("state", {}, None)
@@ -146,6 +165,8 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         self, parse: Callable[[dict[str, Any]], T], payload: dict[str, Any], request: Request
     ) -> T:
         try:
+            if self._exact:
+                check_reply(type(self), request.operation, payload)
             return parse(payload)
         except ValidationError as error:
             raise self._mismatch(error, request) from error
@@ -157,7 +178,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
     def _mismatch(self, error: ValidationError, request: Request) -> ReplyMismatch:
         root = "$" if request.operation == "state" else "$.observation"
         details = error.errors(include_url=False, include_input=False)
-        paths = [root + "".join(_path_part(part) for part in detail["loc"]) for detail in details]
+        paths = [json_path(detail["loc"], root=root) for detail in details]
         shown = "; ".join(
             f"{path}: {detail['msg']}"
             for path, detail in zip(paths[:_MAX_SHOWN_ERRORS], details, strict=False)
@@ -197,7 +218,3 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             'an environment server. Check the URL, or insist with transport="http"',
             status=refusal.status,
         )
-
-
-def _path_part(part: int | str) -> str:
-    return f"[{part}]" if isinstance(part, int) else f".{part}"

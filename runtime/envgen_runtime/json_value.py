@@ -1,7 +1,8 @@
-"""The type of a value that may be any JSON."""
+"""Any JSON: its type, and how a place within it is written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -11,4 +12,9 @@ else:
     # the second to look, and pydantic's own walks every value in Python.
     JsonValue = Any
 
-__all__ = ["JsonValue"]
+__all__ = ["JsonValue", "json_path"]
+
+
+def json_path(parts: Iterable[str | int], *, root: str = "$") -> str:
+    """``$.board[3]`` for ``("board", 3)``."""
+    return root + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts)

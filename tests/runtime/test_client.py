@@ -22,6 +22,7 @@ from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from generated.warehouse_env import Move, WarehouseEnv
+from tests.runtime.servers import answering, observed
 from tests.support import ROOT
 
 CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
@@ -162,23 +163,6 @@ def test_options_are_checked(options: dict[str, Any]) -> None:
 
 
 # --- servers that say what the real ones can't be made to say ---------------------------------
-
-
-def answering(*frames: str) -> Starlette:
-    """A server that answers every request with the next of ``frames``."""
-    left = iter(frames)
-
-    async def session(websocket: WebSocket) -> None:
-        await websocket.accept()
-        async for _ in websocket.iter_text():
-            await websocket.send_text(next(left))
-
-    return Starlette(routes=[WebSocketRoute("/ws", session)])
-
-
-def observed(observation: Any, **beside: Any) -> str:
-    data = {"observation": observation, "reward": None, "done": False, **beside}
-    return json.dumps({"type": "observation", "data": data})
 
 
 def test_a_reply_that_does_not_fit_is_an_error_that_says_where() -> None:
