@@ -1,9 +1,9 @@
 """How much of JSON Schema is enforced: envgen in both modes, and datamodel-code-generator alone.
 
 Takes a folder of the official JSON-Schema-Test-Suite (a file per keyword; in each, groups of
-``description``, ``schema`` and ``tests``). Every schema becomes the property ``value`` of an action.
-A check passes when an instance is accepted and valid, or refused and invalid; a schema that a side
-can't build fails all of its checks.
+``description``, ``schema`` and ``tests``). For envgen, every schema becomes the property ``value``
+of an action. A check passes when an instance is accepted and valid, or refused and invalid; a schema
+that a side can't build fails all of its checks.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main() -> None:
     outside: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         sides = {
-            "envgen, exact": lambda schema: _exact(schema, DRAFTS[asked.draft], Path(scratch)),
+            "envgen, exact": lambda schema: _exact(schema, DRAFTS[asked.draft]),
             "envgen": lambda schema: _default(schema, DRAFTS[asked.draft], Path(scratch)),
             "dcg, best options": lambda schema: _bare(schema, Path(scratch), best=True),
             "dcg": lambda schema: _bare(schema, Path(scratch), best=False),
@@ -102,7 +102,7 @@ def _report(
 # --- the sides --------------------------------------------------------------------------------
 
 
-def _exact(schema: Any, draft: str, scratch: Path) -> Accepts:
+def _exact(schema: Any, draft: str) -> Accepts:
     document = json.loads(_contract(schema, draft).to_json())
     validator = rt.ExactValidator(document["action"])
     return lambda value: validator.is_valid({"value": value})
