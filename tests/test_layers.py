@@ -17,9 +17,10 @@ GENERATOR = ROOT / "codegen" / "envgen"
 GENERATOR_LAYERS = (
     {"errors", "findings", "text"},
     {"schema", "naming", "render", "publish", "config"},
-    {"contract", "expressions", "audit"},
+    {"rebuild", "references", "merging", "expressions", "audit"},
+    {"contract"},
     {"plan", "document", "sources"},
-    {"defaults", "models", "client"},
+    {"defaults", "models", "client", "type_planner"},
     {"planner"},
     {"build"},
     {"workflow", "demo"},
@@ -27,7 +28,8 @@ GENERATOR_LAYERS = (
     {"__main__"},
 )
 RUNTIME_LAYERS = (
-    {"errors", "result", "json_value", "providers"},
+    {"errors", "result", "json_value", "providers", "constraints"},
+    {"json_types"},
     {"protocol", "hooks", "models", "contract", "exact"},
     {"session", "transports", "conformance"},
     {"base"},

@@ -17,13 +17,20 @@ from .render import LIBRARY
 _SIBLINGS = frozenset({".client", ".models"})
 
 # Calls are to these, to the methods below, or not at all.
-_CALLABLES = frozenset({"ConfigDict", "Field", "StepResult", "TypeAdapter", "super", "wire_fields"})
+_CALLABLES = frozenset(
+    {
+        "ConfigDict", "Field", "OneOf", "StepResult", "TypeAdapter", "UniqueItems", "reset_fields",
+        "super", "wire_fields",
+    }
+)  # fmt: skip
 _METHODS = frozenset({"model_validate", "read", "reset", "state", "step", "validate_python"})
 
 _EXPRESSIONS = (
     ast.Attribute, ast.Await, ast.BinOp, ast.BitOr, ast.Call, ast.Constant, ast.Dict, ast.List,
     ast.Load, ast.Name, ast.Store, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.USub, ast.keyword,
 )  # fmt: skip
+
+_EXTRAS = "__pydantic_extra__"
 
 _HOOKS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
 _METHOD_NAMES = _HOOKS | {"reset", "state", "step"}
@@ -93,7 +100,9 @@ class _Auditor:
             match statement:
                 case ast.Expr(value=ast.Constant(value=str())) | ast.Pass():
                     pass
-                case ast.AnnAssign(target=ast.Name(), simple=1):
+                case ast.AnnAssign(target=ast.Name(id=name), simple=1) if (
+                    not name.startswith("_") or name == _EXTRAS
+                ):
                     values = [statement.value] if statement.value is not None else []
                     self._expressions([statement.annotation, *values])
                 case ast.Assign(targets=[ast.Name(id="model_config" | "env_name" | "fingerprint")]):

@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from .expressions import nullable
 from .naming import client_name
 from .plan import Plan
 from .render import LIBRARY, render
+from .text import UntrustedText
+
+# Parameters that every client's reset has.
+_RESET_PARAMETERS = frozenset({"self", "seed", "episode_id", "extra"})
+
+
+@dataclass(frozen=True, slots=True)
+class ResetParameter:
+    """One of the environment's own reset parameters, as the client's ``reset`` has it.
+
+    Attributes:
+        name: the parameter's name.
+        field: the name of the field in the model.
+        type: its type, as a Python expression.
+        required: whether it has to be given.
+        description: what the contract says about it.
+    """
+
+    name: str
+    field: str
+    type: str
+    required: bool
+    description: UntrustedText | None
 
 
 def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
@@ -13,6 +39,7 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
     reset = plan.roots.get("reset_observation", observation)
     action, state = plan.roots["action"], plan.roots["state"]
     replies = {root.name: root for root in (observation, reset, state)}
+    reset_parameters = _reset_parameters(plan)
     parameters = [action.name, observation.name, state.name]
     if reset.name != observation.name:
         parameters.append(reset.name)
@@ -27,6 +54,8 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
         observation=observation,
         reset=reset,
         state=state,
+        reset_model=plan.roots["reset_parameters"].name if reset_parameters else None,
+        reset_parameters=reset_parameters,
         unions=[root for root in replies.values() if root.union is not None],
     )
 
@@ -45,6 +74,22 @@ def render_init(plan: Plan, *, env_name: str) -> str:
         env_name=env_name,
         exports=sorted([client, f"Async{client}", *models]),
     )
+
+
+def _reset_parameters(plan: Plan) -> list[ResetParameter]:
+    root = plan.roots.get("reset_parameters")
+    if root is None:
+        return []
+    return [
+        ResetParameter(
+            f"{field.name}_" if field.name in _RESET_PARAMETERS else field.name,
+            field.name,
+            field.type if field.default is None else nullable(field.type),
+            field.default is None,
+            field.description,
+        )
+        for field in plan.classes[root.name].fields
+    ]
 
 
 def _model_names(plan: Plan) -> list[str]:

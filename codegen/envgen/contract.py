@@ -1,7 +1,9 @@
 """The contract: what an environment says about its data. The one thing every later stage reads.
 
 A contract has the shape that GET ``/schema`` answers: an object with the JSON Schemas ``action``,
-``observation`` and ``state``, and maybe ``reset_observation``; and optionally a ``name``.
+``observation`` and ``state``, and maybe ``reset_observation``. envgen adds two of its own, both
+optional: a ``name``, and ``reset_parameters``, an object schema whose properties are what the
+environment takes at reset beside ``seed`` and ``episode_id``.
 """
 
 from __future__ import annotations
@@ -14,11 +16,19 @@ from typing import Any, Literal
 from .errors import ContractError
 from .findings import Finding
 from .naming import environment_name
-from .schema import JsonSchema, as_object, rebuild, without_prose
+from .rebuild import rebuild
+from .references import localized
+from .schema import JsonSchema, as_object, without_prose
 from .text import UntrustedText
 
-Part = Literal["action", "observation", "reset_observation", "state"]
-PARTS: tuple[Part, ...] = ("action", "observation", "reset_observation", "state")
+Part = Literal["action", "observation", "reset_observation", "state", "reset_parameters"]
+PARTS: tuple[Part, ...] = (
+    "action",
+    "observation",
+    "reset_observation",
+    "state",
+    "reset_parameters",
+)
 _REQUIRED_PARTS: tuple[Part, ...] = ("action", "observation", "state")
 
 _BASE_STATE = frozenset({"episode_id", "step_count"})
@@ -31,11 +41,13 @@ class EnvContract:
     Attributes:
         name: the environment's name as a Python identifier in snake case, such as ``coding_env``.
         parts: the JSON Schema of each part that the environment publishes.
+        documents: the same, with plain pointers for references: what the planner reads.
         findings: what was noticed while reading it.
     """
 
     name: str
     parts: dict[Part, JsonSchema]
+    documents: dict[Part, JsonSchema]
     findings: tuple[Finding, ...] = ()
 
     @property
@@ -80,10 +92,12 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
         raise ContractError("the environment has no name", source=source, hint="pass --name")
     findings: list[Finding] = []
     parts: dict[Part, JsonSchema] = {}
+    documents: dict[Part, JsonSchema] = {}
     for part in PARTS:
         if fields.get(part) is not None:
             place = f"/{part}"
             parts[part] = rebuild(fields[part], pointer=place, source=source, findings=findings)
+            documents[part] = localized(parts[part], pointer=place, source=source)
     if _is_base_state(parts["state"]):
         findings.append(
             Finding(
@@ -94,7 +108,7 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
                 "an environment publishes its own by passing state_cls to create_app",
             )
         )
-    return EnvContract(environment_name(UntrustedText(given)), parts, tuple(findings))
+    return EnvContract(environment_name(UntrustedText(given)), parts, documents, tuple(findings))
 
 
 def _is_base_state(schema: JsonSchema) -> bool:

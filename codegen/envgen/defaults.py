@@ -13,7 +13,6 @@ from .schema import (
     as_array,
     as_object,
     fixed_items,
-    implied_type,
     is_tuple,
     pointer_to,
 )
@@ -41,14 +40,14 @@ def default_expression(
             return next((expression for expression in tried if expression is not None), None)
     if "enum" in resolved or "const" in resolved:
         allowed = resolved.get("enum", [resolved.get("const")])
-        return value_literal(value) if value in allowed else None
+        return value_literal(value) if _is_one_of(value, allowed) else None
     return _plain(document, resolved, value, pointer, class_at)
 
 
 def _plain(
     document: PartDocument, schema: JsonSchema, value: Any, pointer: str, class_at: ClassAt
 ) -> str | None:
-    kinds = as_array(schema.get("type")) or [schema.get("type") or implied_type(schema)]
+    kinds = as_array(schema.get("type")) or [schema.get("type")]
     if None not in kinds and not any(_is_kind(value, kind) for kind in kinds):
         return None
     fields = as_object(value)
@@ -101,6 +100,12 @@ def _instance(
         if key in value and not default_expression(document, child, value[key], place, class_at):
             return None
     return f"{planned.name}.model_validate({value_literal(value)})"
+
+
+def _is_one_of(value: Any, allowed: list[Any]) -> bool:
+    return any(
+        value == other and isinstance(value, bool) == isinstance(other, bool) for other in allowed
+    )
 
 
 def _is_kind(value: Any, kind: str) -> bool:

@@ -7,11 +7,12 @@ from urllib.parse import unquote
 
 from .contract import Part
 from .errors import ContractError
-from .findings import Finding
-from .schema import JsonSchema, as_array, as_object, pointer_to
+from .findings import Finding, Severity
+from .merging import intersection
+from .schema import DESCRIBING, JsonSchema, as_array, as_object, pointer_to
 
-# Keywords beside a $ref that describe what is referred to, rather than narrow it.
-DESCRIBING = frozenset({"title", "description", "default", "deprecated", "readOnly", "writeOnly"})
+_DEFS = ("$defs", "definitions")
+_BOOLEANS: dict[bool, JsonSchema] = {True: {}, False: {"not": {}}}
 
 
 class PartDocument:
@@ -45,14 +46,14 @@ class PartDocument:
                     hint="a reference starts at its part of the contract: #/$defs/NAME",
                 )
             place = pointer_to(place, key)
-        schema = as_object({} if isinstance(value, bool) else value)
+        schema = as_object(_BOOLEANS[value] if isinstance(value, bool) else value)
         if schema is None or (not place and target != "#"):
             raise self.error(pointer, f"a $ref to {target}, which is not a schema")
         return place, schema
 
     def reference_in(self, schema: JsonSchema) -> str | None:
         """Where a schema refers to, if that is all it does."""
-        narrowing = schema.keys() - {"$ref", "$defs", *DESCRIBING}
+        narrowing = schema.keys() - {"$ref", "$schema", *_DEFS, *DESCRIBING}
         return schema["$ref"] if "$ref" in schema and not narrowing else None
 
     def followed(self, schema: JsonSchema, pointer: str) -> tuple[str, JsonSchema]:
@@ -77,12 +78,22 @@ class PartDocument:
         """
         if "allOf" not in schema and "$ref" not in schema:
             return schema
-        own = {key: value for key, value in schema.items() if key not in ("allOf", "$ref", "$defs")}
+        own = {key: value for key, value in schema.items() if key not in ("allOf", "$ref", *_DEFS)}
         referred = [{"$ref": schema["$ref"]}] if "$ref" in schema else []
         merged: JsonSchema = {}
         for part in [*referred, *(as_array(schema.get("allOf")) or []), own]:
-            self._fold(merged, self._part(as_object(part) or {}, pointer), pointer)
+            if part is False:
+                self.say(pointer, "nothing fits the schema false; it isn't checked")
+            merged = self.both(merged, self._part(as_object(part) or {}, pointer), pointer)
         return merged
+
+    def both(self, first: JsonSchema, second: JsonSchema, pointer: str) -> JsonSchema:
+        """What two schemas, references and ``allOf`` already folded in, say together."""
+        return intersection(
+            first,
+            second,
+            lambda key: self.say(pointer, f"allOf has several {key}; the last one is used"),
+        )
 
     def _part(self, part: JsonSchema, pointer: str) -> JsonSchema:
         if "$ref" not in part:
@@ -96,26 +107,11 @@ class PartDocument:
         finally:
             self._merging.pop()
         beside = {key: value for key, value in part.items() if key != "$ref"}
-        if not beside:
-            return folded
-        both = dict(folded)
-        self._fold(both, beside, pointer)
-        return both
+        return self.both(folded, self.merged(beside, pointer), pointer) if beside else folded
 
-    def _fold(self, merged: JsonSchema, fields: JsonSchema, pointer: str) -> None:
-        for key, value in fields.items():
-            if key == "properties":
-                merged[key] = {**merged.get(key, {}), **value}
-            elif key == "required":
-                merged[key] = list(dict.fromkeys([*merged.get(key, []), *value]))
-            else:
-                if key in merged and merged[key] != value and key not in DESCRIBING:
-                    self.say(pointer, f"allOf has several {key}; the last one is used")
-                merged[key] = value
-
-    def say(self, pointer: str, message: str) -> None:
-        """Report something that is typed wider than the contract says it."""
-        finding = Finding("warning", f"/{self.part}{pointer}", message)
+    def say(self, pointer: str, message: str, *, severity: Severity = "warning") -> None:
+        """Report something that is typed wider than the contract says it, or otherwise."""
+        finding = Finding(severity, f"/{self.part}{pointer}", message)
         if finding not in self._findings:
             self._findings.append(finding)
 

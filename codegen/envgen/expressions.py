@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -55,10 +56,11 @@ def scalar(kind: str, schema: JsonSchema, report: Report) -> str:
     return python
 
 
-def annotated(expression: str, constraints: Iterable[str]) -> str:
-    """``expression`` under a ``Field`` with ``constraints``, if there are any."""
-    arguments = ", ".join(constraints)
-    return f"Annotated[{expression}, Field({arguments})]" if arguments else expression
+def annotated(expression: str, arguments: Iterable[str], *constraints: str) -> str:
+    """``expression`` under a ``Field`` with ``arguments`` and under ``constraints``, if any."""
+    field = ", ".join(arguments)
+    metadata = [*([f"Field({field})"] if field else []), *constraints]
+    return f"Annotated[{expression}, {', '.join(metadata)}]" if metadata else expression
 
 
 def lengths(kind: str, schema: JsonSchema) -> list[str]:
@@ -74,7 +76,7 @@ def _bounds(kind: str, schema: JsonSchema, report: Report) -> list[str]:
     bounds: dict[str, int | float] = {}
     for keyword, argument in _NUMBER_BOUNDS.items():
         value = schema.get(keyword)
-        if value is None or isinstance(value, bool):
+        if value is None:
             continue
         if kind == "integer":
             value = _integer_bound(keyword, value)
@@ -82,12 +84,6 @@ def _bounds(kind: str, schema: JsonSchema, report: Report) -> list[str]:
             bounds[argument] = value
         else:
             report(keyword, f"{value!r} is no limit for a Python {_SCALARS[kind]}")
-    for keyword, inclusive, exclusive in (
-        ("exclusiveMinimum", "ge", "gt"),
-        ("exclusiveMaximum", "le", "lt"),
-    ):
-        if schema.get(keyword) is True and inclusive in bounds:  # draft 4, OpenAPI 3.0
-            bounds[exclusive] = bounds.pop(inclusive)
     return [f"{argument}={value!r}" for argument, value in bounds.items()]
 
 
@@ -124,22 +120,37 @@ def _is_usable(schema: core_schema.CoreSchema) -> bool:
     return True
 
 
-def choices(values: list[Any], report: Report) -> str:
+def choices(values: list[Any]) -> str:
     """The expression for an enumeration or a constant."""
-    scalars = [value for value in values if value is None or isinstance(value, str | bool | int)]
-    if len(scalars) < len(values):
-        kinds = {_kind(value) for value in values}
-        report("enum", "Python's Literal has no numbers with a fraction, lists or objects")
-        return " | ".join(sorted(kinds)) if JSON_VALUE not in kinds else JSON_VALUE
-    unique = dict.fromkeys(value_literal(value) for value in scalars if value is not None)
+    has_fractions = any(isinstance(value, float) and not value.is_integer() for value in values)
+    literals: list[Any] = []
+    others: dict[str, list[Any]] = {}
+    for value in values:
+        if isinstance(value, float) and not has_fractions:
+            literals.append(int(value))
+        elif (
+            value is None
+            or isinstance(value, str | bool)
+            or (isinstance(value, int) and not has_fractions)
+        ):
+            literals.append(value)
+        else:
+            others.setdefault(_kind(value), []).append(value)
+    unique = dict.fromkeys(value_literal(value) for value in literals if value is not None)
     members = [f"Literal[{', '.join(unique)}]"] if unique else []
-    return " | ".join(members + ["None"] * (None in values))
+    members += [f"Annotated[{kind}, {one_of(allowed)}]" for kind, allowed in others.items()]
+    return " | ".join(members + ["None"] * (None in literals))
+
+
+def one_of(values: list[Any]) -> str:
+    """The constraint that a value is one of these."""
+    return f"OneOf({', '.join(map(value_literal, values))})"
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, dict | list):
-        return JSON_VALUE
-    return "None" if value is None else type(value).__name__
+    if isinstance(value, dict):
+        return f"dict[str, {JSON_VALUE}]"
+    return f"list[{JSON_VALUE}]" if isinstance(value, list) else "float"
 
 
 def value_literal(value: Any) -> str:
@@ -162,9 +173,24 @@ def is_parsed(schema: JsonSchema) -> bool:
 
 def nullable(expression: str) -> str:
     """``expression`` or ``None``."""
-    if expression in (JSON_VALUE, "None") or expression.endswith("| None"):
+    is_nullable = expression in (JSON_VALUE, "None") or expression.endswith("| None")
+    if is_nullable or expression.startswith("Omittable["):
         return expression
     return f"{expression} | None"
+
+
+def absent(expression: str) -> str:
+    """The type of a field that may be left out, which reads as None, but is never null."""
+    if nullable(expression) == expression:
+        return expression
+    return f"Omittable[{expression}]"
+
+
+def names_in(expression: str) -> list[str]:
+    """The names that an expression uses, each once."""
+    nodes = ast.walk(ast.parse(expression, mode="eval"))
+    names = sorted((node.col_offset, node.id) for node in nodes if isinstance(node, ast.Name))
+    return list(dict.fromkeys(name for _, name in names))
 
 
 def union_of(members: list[str]) -> str:

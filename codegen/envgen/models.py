@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import AuditError
+from .expressions import JSON_VALUE
 from .plan import Plan, PlannedClass, PlannedField
 from .render import LIBRARY, render
 from .text import Vault
@@ -25,6 +26,9 @@ _EMPTY_CONFIG = re.compile(r"^ {4}model_config = ConfigDict\(\n {4}\)\n+", re.MU
 _BASES = {"request": "RequestModel", "reply": "ReplyModel"}
 
 _LINE_LENGTH = 100
+
+# BaseModel has the attribute as a mapping of anything, or None.
+_IGNORE = "  # pyright: ignore[reportIncompatibleVariableOverride]"
 
 
 def render_models(plan: Plan, *, env_name: str, fingerprint: str) -> str:
@@ -62,6 +66,11 @@ def _definition(
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
+    if planned.extras is not None and planned.extras != JSON_VALUE:
+        # pydantic checks the fields that a model doesn't name against this annotation.
+        key = vault.name("__pydantic_extra__")
+        properties[key] = {"customTypePath": _type(f"dict[str, {planned.extras}]{_IGNORE}", vault)}
+        required.append(key)
     for item in planned.fields:
         key = item.wire_name.raw
         if key != item.name:
@@ -79,12 +88,16 @@ def _definition(
 
 
 def _property(item: PlannedField, vault: Vault) -> dict[str, Any]:
-    schema = {"customTypePath": f"{_PLACEHOLDER_MODULE}.{vault.type(item.type)}"}
+    schema = {"customTypePath": _type(item.type, vault)}
     if item.default is not None:
         schema["default"] = vault.code(item.default)
     if item.description is not None:
         schema["description"] = vault.docstring(item.description)
     return schema
+
+
+def _type(expression: str, vault: Vault) -> str:
+    return f"{_PLACEHOLDER_MODULE}.{vault.type(expression)}"
 
 
 def _generate(

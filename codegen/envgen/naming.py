@@ -23,9 +23,9 @@ from .text import UntrustedText, identifier
 MODULE_NAMES = frozenset(
     {
         "Annotated", "Any", "AsyncEnvClient", "BaseModel", "ClassVar", "ConfigDict", "EnvClient",
-        "EnvHooks", "Envelope", "Field", "JsonValue", "Literal", "ReplyModel", "RequestModel",
-        "StepResult", "TypeAdapter", "TypeAlias", "date", "datetime", "time", "timedelta", "UUID",
-        "wire_fields",
+        "EnvHooks", "Envelope", "Field", "JsonValue", "Literal", "Omittable", "OneOf", "ReplyModel",
+        "RequestModel", "StepResult", "TypeAdapter", "TypeAlias", "UUID", "UniqueItems", "date",
+        "datetime", "reset_fields", "time", "timedelta", "wire_fields",
     }
 )  # fmt: skip
 

@@ -44,7 +44,8 @@ class PlannedClass:
     Attributes:
         name: the class's name.
         direction: whether it is sent or received.
-        open: a request that takes fields beside those that it names.
+        open: whether it takes fields beside those that it names.
+        extras: the type of those fields, as a Python expression; None where it takes none.
         fields: its fields, in the contract's order.
         description: what the contract says about it.
     """
@@ -52,6 +53,7 @@ class PlannedClass:
     name: str
     direction: Direction
     open: bool
+    extras: str | None
     fields: tuple[PlannedField, ...]
     description: UntrustedText | None
 

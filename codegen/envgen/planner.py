@@ -3,48 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 from .contract import PARTS, EnvContract, Part
 from .defaults import default_expression
 from .document import PartDocument
-from .expressions import (
-    JSON_VALUE,
-    annotated,
-    choices,
-    lengths,
-    nullable,
-    scalar,
-    tagged_union,
-    union_of,
-)
+from .expressions import JSON_VALUE, absent, names_in, nullable, tagged_union
 from .naming import ClassNames, camel_case, client_name, field_names
 from .plan import Direction, Plan, PlannedClass, PlannedField, Root
-from .schema import (
-    JsonSchema,
-    as_array,
-    as_object,
-    fixed_items,
-    implied_type,
-    is_tuple,
-    pointer_to,
-    subschemas,
-)
+from .schema import JsonSchema, as_array, as_object, pointer_to, subschemas
 from .text import UntrustedText
+from .type_planner import TypePlanner
 
-# Keywords that say something about the data which a pydantic model doesn't.
-_UNCHECKED = (
-    "not", "if", "then", "else", "contains", "dependentRequired", "dependentSchemas",
-    "unevaluatedItems", "unevaluatedProperties", "propertyNames", "uniqueItems",
-)  # fmt: skip
+_REQUESTS = frozenset({"action", "reset_parameters"})
 
 _LIFTED = ("done", "reward", "metadata")
 
-# References to what is no class are written out, so that a few nested ones could fill a disk.
-_MAX_EXPRESSION = 4000
-
-_WORD = re.compile(r"\w+")
+# What every reset takes. The client has parameters of its own for these.
+_RESET_FIELDS = frozenset({"seed", "episode_id"})
 
 
 def make_plan(contract: EnvContract) -> Plan:
@@ -80,14 +56,13 @@ class _PartPlanner:
         contract: EnvContract,
     ) -> None:
         self.part: Part = part
-        self._document = PartDocument(part, contract.parts[part], plan.findings)
-        self._direction: Direction = "request" if part == "action" else "reply"
+        self._document = PartDocument(part, contract.documents[part], plan.findings)
+        self._types = TypePlanner(self._document, self)
+        self._direction: Direction = "request" if part in _REQUESTS else "reply"
         self._plan = plan
         self._names = names
         self._shared = shared
         self._by_pointer: dict[str, str] = {}
-        self._inlining: list[str] = []
-        self._inlined: dict[str, str] = {}
         schema = self._document.schema
         prefix = client_name(contract.name).removesuffix("Env")
         key = self._content(schema, "")
@@ -95,31 +70,33 @@ class _PartPlanner:
         if not self._root_is_shared:
             title = UntrustedText(schema.get("title") or f"{prefix}{camel_case(part)}")
             shared[key] = names.claim(title, within=prefix)
-        self._name = shared[key]
+        self.root_name: str = shared[key]
 
     # --- the part itself ------------------------------------------------------------------------
 
     def root(self) -> Root:
         """Plan the part, and everything that it uses."""
         pointer, schema = self._document.followed(self._document.schema, "")
-        if "properties" not in schema and {"anyOf", "oneOf"} & schema.keys():
+        unions = [key for key in ("anyOf", "oneOf") if key in schema]
+        if unions and not self._types.only_narrows(schema, unions[0]):
             return self._union_root(schema, pointer)
         if schema.get("type", "object") != "object":
             raise self._document.error(
                 pointer, f"{self.part} is a JSON object on the wire, not {schema['type']}"
             )
-        self._by_pointer[""] = self._by_pointer[pointer] = self._name
+        if self.part == "reset_parameters":
+            schema = _without_reset_fields(schema)
+        self._by_pointer[""] = self._by_pointer[pointer] = self.root_name
         if not self._root_is_shared:
-            self._define(self._name, schema, pointer)
+            self._define(self.root_name, schema, pointer)
         properties = as_object(schema.get("properties")) or {}
         lifted = tuple(name for name in _LIFTED if name in properties)
-        return Root(self._name, (self._name,), None, lifted)
+        return Root(self.root_name, (self.root_name,), None, lifted)
 
     def _union_root(self, schema: JsonSchema, pointer: str) -> Root:
-        union = self._type(schema, pointer, self._name, "")
-        words = dict.fromkeys(_WORD.findall(union))
-        models = tuple(word for word in words if word in self._plan.classes)
-        told = tagged_union(models, self._tag(list(models), schema))
+        union = self._types.type_of(schema, pointer, self.root_name, "")
+        models = tuple(name for name in names_in(union) if name in self._plan.classes)
+        told = tagged_union(models, self.tag(list(models), schema))
         if not models or union != told:
             raise self._document.error(
                 pointer,
@@ -130,11 +107,15 @@ class _PartPlanner:
             {field.wire_name.raw for field in self._plan.classes[model].fields} for model in models
         ]
         lifted = tuple(name for name in _LIFTED if all(name in names for names in fields))
-        return Root(self._name, models, union, lifted)
+        return Root(self.root_name, models, union, lifted)
 
     # --- classes --------------------------------------------------------------------------------
 
-    def _class(self, schema: JsonSchema, pointer: str, label: str, within: str) -> str:
+    def class_at(self, pointer: str) -> str | None:
+        """The class of the schema at ``pointer``, if it has one."""
+        return self._by_pointer.get(pointer)
+
+    def class_for(self, schema: JsonSchema, pointer: str, label: str, within: str) -> str:
         """The class for an object with fields, planned if it is not yet."""
         if pointer not in self._by_pointer:
             key = self._content(schema, pointer)
@@ -164,19 +145,23 @@ class _PartPlanner:
         return json.dumps([self._direction, schema, reached], sort_keys=True)
 
     def _define(self, name: str, schema: JsonSchema, pointer: str) -> None:
-        properties = as_object(schema.get("properties")) or {}
+        properties, places = self._properties(schema, pointer)
         required = frozenset(as_array(schema.get("required")) or [])
-        typed: dict[str, tuple[str, str | None]] = {}
-        for wire_name, child in properties.items():
-            place = pointer_to(pointer, "properties", wire_name)
-            typed[wire_name] = self._field(child, place, name, wire_name, wire_name in required)
-        used = {word for expression, _ in typed.values() for word in _WORD.findall(expression)}
-        names = field_names(list(map(UntrustedText, properties)), taken=frozenset(used))
-        for wire_name in sorted(required - properties.keys()):
-            self._document.say(
-                pointer, f"{wire_name!r} is required, but has no schema; it isn't checked"
+        typed = {
+            wire_name: self._field(
+                child,
+                places[wire_name],
+                name,
+                wire_name,
+                self._is_needed(child, wire_name, required),
             )
-        self._report_unchecked(schema, pointer, "minProperties", "maxProperties")
+            for wire_name, child in properties.items()
+        }
+        extras = self._extras(schema, pointer, name)
+        expressions = [*(expression for expression, _ in typed.values()), extras or "None"]
+        used = {name for expression in expressions for name in names_in(expression)}
+        names = field_names(list(map(UntrustedText, properties)), taken=frozenset(used))
+        self._types.report_unchecked(schema, pointer)
         fields = tuple(
             PlannedField(
                 names[wire_name],
@@ -186,16 +171,44 @@ class _PartPlanner:
             )
             for wire_name in properties
         )
-        is_open = schema.get("additionalProperties", False) is not False
         self._plan.classes[name] = PlannedClass(
-            name, self._direction, is_open, fields, _description(schema)
+            name, self._direction, extras is not None, extras, fields, _description(schema)
         )
+
+    def _properties(
+        self, schema: JsonSchema, pointer: str
+    ) -> tuple[dict[str, Any], dict[str, str]]:
+        """The fields of an object, also those that are only required, and where they stand."""
+        named = as_object(schema.get("properties")) or {}
+        properties = {name: child for name, child in named.items() if child is not False}
+        places = {name: pointer_to(pointer, "properties", name) for name in properties}
+        for name in as_array(schema.get("required")) or []:
+            if name not in named:
+                properties[name] = schema.get("additionalProperties", True)
+                places[name] = pointer_to(pointer, "additionalProperties")
+        return properties, places
+
+    def _is_needed(self, schema: Any, wire_name: str, required: frozenset[str]) -> bool:
+        """Whether a field is required; one that only the other side sets never is."""
+        unset = "readOnly" if self._direction == "request" else "writeOnly"
+        return wire_name in required and (as_object(schema) or {}).get(unset) is not True
+
+    def _extras(self, schema: JsonSchema, pointer: str, name: str) -> str | None:
+        """The type of fields that the contract doesn't name, if they are taken.
+
+        Requests are closed unless the contract opens them: a misspelt field would be dropped by
+        most servers without a word. Replies are open whatever it says.
+        """
+        is_closed = schema.get("additionalProperties", False) is False
+        if is_closed and (self._direction == "reply" or not schema.get("patternProperties")):
+            return JSON_VALUE if self._direction == "reply" else None
+        return self._types.further_fields(schema, pointer, name, "Field")
 
     def _field(
         self, schema: Any, pointer: str, within: str, wire_name: str, required: bool
     ) -> tuple[str, str | None]:
         """A field's type and default, as expressions."""
-        expression = self._type(schema, pointer, within, camel_case(wire_name))
+        expression = self._types.type_of(schema, pointer, within, camel_case(wire_name))
         if required:
             return expression, None
         fields = as_object(schema) or {}
@@ -213,124 +226,14 @@ class _PartPlanner:
         # A field that is neither required nor has a default comes of a default_factory, which
         # schemas don't show: for a container that means an empty one, not null.
         empty = {"dict[": "{}", "list[": "[]"}.get(expression[:5])
-        return (nullable(expression), "None") if empty is None else (expression, empty)
+        return (absent(expression), "None") if empty is None else (expression, empty)
 
     def _complete_class(self, pointer: str) -> PlannedClass | None:
         return self._plan.classes.get(self._by_pointer.get(pointer, ""))
 
-    # --- types ----------------------------------------------------------------------------------
+    # --- unions ---------------------------------------------------------------------------------
 
-    def _type(self, schema: Any, pointer: str, within: str, label: str) -> str:
-        """The Python type for a schema, as an expression.
-
-        ``within`` and ``label`` name a class that has no name of its own.
-        """
-        fields = as_object(schema)
-        if fields is None:
-            if schema is False:
-                self._document.say(pointer, "nothing fits the schema false; any value is taken")
-            return JSON_VALUE
-        target = self._document.reference_in(fields)
-        if target is not None:
-            return self._reference(target, pointer)
-        merged = self._document.merged(fields, pointer)
-        expression = self._plain_type(merged, pointer, within, label)
-        return nullable(expression) if merged.get("nullable") is True else expression
-
-    def _reference(self, target: str, pointer: str) -> str:
-        place, schema = self._document.resolve(target, pointer)
-        if place in self._by_pointer:
-            return self._by_pointer[place]
-        if place in self._inlined:
-            return self._inlined[place]
-        if place in self._inlining:
-            self._document.say(
-                pointer, f"{target} leads back to itself outside of an object; any value is taken"
-            )
-            return JSON_VALUE
-        label = place.rsplit("/", 1)[-1].replace("~1", "/").replace("~0", "~")
-        self._inlining.append(place)
-        try:
-            expression = self._type(schema, place, self._name, label)
-        finally:
-            self._inlining.pop()
-        if len(expression) > _MAX_EXPRESSION:
-            self._document.say(pointer, f"{target} is too large for a type; any value is taken")
-            expression = JSON_VALUE
-        self._inlined[place] = expression
-        return expression
-
-    def _plain_type(self, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
-        for keyword in ("const", "enum"):
-            if keyword in schema:
-                values = schema[keyword] if keyword == "enum" else [schema[keyword]]
-                return choices(values, lambda _, why: self._document.say(pointer, why))
-        for keyword in ("anyOf", "oneOf"):
-            if keyword in schema:
-                return self._union(schema, keyword, pointer, within, label)
-        kinds = as_array(schema.get("type")) or [schema.get("type") or implied_type(schema)]
-        return union_of([self._of_kind(kind, schema, pointer, within, label) for kind in kinds])
-
-    def _of_kind(
-        self, kind: str | None, schema: JsonSchema, pointer: str, within: str, label: str
-    ) -> str:
-        if kind == "object" and schema.get("properties"):
-            named = label if pointer.startswith("/$defs/") else f"{within}{label}"
-            return self._class(schema, pointer, named, within)
-        if kind == "object":
-            self._report_unchecked(schema, pointer, "patternProperties", "required")
-            place = pointer_to(pointer, "additionalProperties")
-            values = schema.get("additionalProperties", True)
-            member = self._type(values, place, within, f"{label}Value")
-            return annotated(f"dict[str, {member}]", lengths("object", schema))
-        self._report_unchecked(schema, pointer)
-        if kind == "array":
-            return self._array(schema, pointer, within, label)
-        if kind is None:
-            return JSON_VALUE
-        return scalar(
-            kind,
-            schema,
-            lambda keyword, why: self._document.say(pointer_to(pointer, keyword), why),
-        )
-
-    def _array(self, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
-        key, fixed, rest = fixed_items(schema)
-        members = [
-            self._type(item, pointer_to(pointer, key, index), within, f"{label}Item{index + 1}")
-            for index, item in enumerate(fixed)
-        ]
-        if is_tuple(schema):
-            return f"tuple[{', '.join(members)}]"
-        if fixed:
-            self._document.say(pointer_to(pointer, key), "an open tuple is typed as a list")
-        if schema.get(rest) is not False or not fixed:
-            place = pointer_to(pointer, rest)
-            members.append(self._type(schema.get(rest, True), place, within, f"{label}Item"))
-        return annotated(f"list[{union_of(members)}]", lengths("array", schema))
-
-    def _union(
-        self, schema: JsonSchema, keyword: str, pointer: str, within: str, label: str
-    ) -> str:
-        members = [
-            self._type(
-                member, pointer_to(pointer, keyword, index), within, f"{label}Variant{index + 1}"
-            )
-            for index, member in enumerate(schema[keyword])
-        ]
-        plain = [member for member in members if member != "None"]
-        tag = self._tag(plain, schema)
-        if tag is None:
-            if "discriminator" in schema:
-                self._document.say(
-                    pointer_to(pointer, "discriminator"),
-                    "not every member has it as a constant; members are told apart by their fields",
-                )
-            return union_of(members)
-        union = tagged_union(tuple(dict.fromkeys(plain)), tag)
-        return nullable(union) if "None" in members else union
-
-    def _tag(self, members: list[str], schema: JsonSchema) -> str | None:
+    def tag(self, members: list[str], schema: JsonSchema) -> str | None:
         """The Python name of the field that tells ``members`` apart, if the schema names one."""
         wire_name = (as_object(schema.get("discriminator")) or {}).get("propertyName")
         names = [self._constant(member, wire_name) for member in members]
@@ -347,14 +250,15 @@ class _PartPlanner:
         )
         return next(names, None)
 
-    # --- reporting ------------------------------------------------------------------------------
 
-    def _report_unchecked(self, schema: JsonSchema, pointer: str, *more: str) -> None:
-        for keyword in (*_UNCHECKED, *more):
-            if keyword in schema and schema[keyword] is not False:
-                self._document.say(
-                    pointer_to(pointer, keyword), f"{keyword} isn't checked by the client"
-                )
+def _without_reset_fields(schema: JsonSchema) -> JsonSchema:
+    properties = as_object(schema.get("properties")) or {}
+    required = as_array(schema.get("required")) or []
+    return {
+        **schema,
+        "properties": {key: properties[key] for key in properties if key not in _RESET_FIELDS},
+        "required": [key for key in required if key not in _RESET_FIELDS],
+    }
 
 
 def _description(schema: Any) -> UntrustedText | None:

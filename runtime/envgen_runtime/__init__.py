@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .async_client import AsyncEnvClient
 from .client import EnvClient
+from .constraints import Omittable, OneOf, UniqueItems
 from .errors import (
     ActionRejected,
     CapacityReached,
@@ -31,7 +32,7 @@ from .errors import (
 from .exact import ExactValidator, Violation
 from .hooks import EnvHooks
 from .json_value import JsonValue
-from .models import ReplyModel, RequestModel, wire_fields
+from .models import ReplyModel, RequestModel, reset_fields, wire_fields
 from .protocol import Envelope
 from .providers import ContainerProvider
 from .result import StepResult
@@ -55,6 +56,8 @@ __all__ = [
     "JsonValue",
     "MissingExtra",
     "NotReset",
+    "Omittable",
+    "OneOf",
     "ProtocolError",
     "ReplyMismatch",
     "ReplyModel",
@@ -66,7 +69,9 @@ __all__ = [
     "SessionError",
     "SessionLost",
     "StepResult",
+    "UniqueItems",
     "UpgradeRefused",
     "Violation",
+    "reset_fields",
     "wire_fields",
 ]

@@ -7,17 +7,35 @@ forbidden there. A reply may come from a newer server that has more fields than 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, SerializationInfo, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    SerializationInfo,
+    ValidationError,
+    model_serializer,
+)
 from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
 from .errors import InvalidRequest
+from .json_types import exact_types
 
 
-class RequestModel(BaseModel):
+class _JsonModel(BaseModel):
+    """Base of both: fields have the types that JSON Schema means."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return exact_types(handler(source))
+
+
+class RequestModel(_JsonModel):
     """Base of actions and what they are made of.
 
     Dumping one gives what its author said: fields that were set, or changed since, and tags
@@ -68,7 +86,7 @@ def _is_tag(info: FieldInfo) -> bool:
     return get_origin(info.annotation) is Literal and len(get_args(info.annotation)) == 1
 
 
-class ReplyModel(BaseModel):
+class ReplyModel(_JsonModel):
     """Base of observations and states. Fields the contract doesn't know are kept as attributes."""
 
     model_config = ConfigDict(extra="allow", populate_by_name=True)
@@ -84,3 +102,20 @@ def wire_fields(action: RequestModel, *models: type[RequestModel]) -> dict[str, 
         wanted = " or ".join(model.__name__ for model in models)
         raise InvalidRequest(f"step() takes {wanted}, not {type(action).__name__}")
     return action.model_dump(mode="json", by_alias=True)
+
+
+def reset_fields(model: type[RequestModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """An environment's own reset parameters under their wire names, as JSON values.
+
+    Args:
+        model: what the environment takes at reset.
+        values: by the model's field names. None means not given: the server's default applies.
+
+    Raises:
+        InvalidRequest: a value is not one that the environment takes.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    try:
+        return model.model_validate(given, by_name=True).model_dump(mode="json", by_alias=True)
+    except ValidationError as error:
+        raise InvalidRequest(f"reset() doesn't take these parameters: {error}") from error

@@ -103,7 +103,7 @@ def test_descriptions_become_docstrings(tmp_path: Path) -> None:
     )
     source = (package.folder / "models.py").read_text()
     assert '    """D."""\n' in source
-    assert '    a: str | None = None\n    """Line one.\n    Line two.\n    """\n' in source
+    assert '    a: Omittable[str] = None\n    """Line one.\n    Line two.\n    """\n' in source
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,23 @@ def test_descriptions_become_docstrings(tmp_path: Path) -> None:
         ({"type": "integer", "nullable": True}, "int | None"),
         ({"enum": ["a", 2, None, True]}, "Literal['a', 2, True] | None"),
         ({"const": "on"}, "Literal['on']"),
-        ({"enum": [0.5, 1]}, "float | int"),
+        ({"enum": [0.5, 1]}, "Annotated[float, OneOf(0.5, 1)]"),
+        ({"const": [1, {"a": None}]}, "Annotated[list[JsonValue], OneOf([1, {'a': None}])]"),
+        ({"enum": ["a", 2.0]}, "Literal['a', 2]"),
+        ({"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+         "Annotated[list[str], UniqueItems()]"),
+        ({"type": "array", "items": False}, "Annotated[list[JsonValue], Field(max_length=0)]"),
+        ({"type": "object", "additionalProperties": False},
+         "Annotated[dict[str, JsonValue], Field(max_length=0)]"),
+        ({"type": "object", "propertyNames": {"maxLength": 2}},
+         "dict[Annotated[str, Field(max_length=2)], JsonValue]"),
+        ({"type": "object", "patternProperties": {"^x": {"type": "integer"}},
+          "additionalProperties": False}, "dict[Annotated[str, Field(pattern='^x')], int]"),
+        ({"minimum": 2}, "str | Annotated[float, Field(ge=2)] | bool | list[JsonValue] | dict[str, JsonValue] | None"),  # noqa: E501
+        ({"type": "string", "anyOf": [{"maxLength": 2}, {"minLength": 5}]},
+         "Annotated[str, Field(max_length=2)] | Annotated[str, Field(min_length=5)]"),
+        ({"allOf": [{"type": "integer", "maximum": 9}, {"type": "number", "maximum": 5}]},
+         "Annotated[int, Field(le=5)]"),
         ({}, "JsonValue"),
         ({"type": "object"}, "dict[str, JsonValue]"),
         ({"type": "array"}, "list[JsonValue]"),
@@ -146,20 +162,20 @@ def test_types(schema: dict[str, Any], expected: str, tmp_path: Path) -> None:
 def test_references_recursion_and_shared_names(tmp_path: Path) -> None:
     tree = {
         "type": "object",
-        "properties": {"kids": {"type": "array", "items": {"$ref": "#/$defs/T"}}},
+        "properties": {"kids": {"type": "array", "items": {"$ref": "#/definitions/T"}}},
     }
     document = contract(
         action={"properties": {"p": {"$ref": "#/$defs/P"}}, "$defs": {"P": POINT}},
         observation={
-            "properties": {"p": {"$ref": "#/$defs/P"}, "t": {"$ref": "#/definitions/T"}},
+            "properties": {"p": {"$ref": "#/definitions/P"}, "t": {"$ref": "#/definitions/T"}},
             "definitions": {"P": {**POINT, "required": []}, "T": tree},
         },
-        state={"properties": {"t": {"$ref": "#/$defs/T"}}, "$defs": {"T": tree}},
+        state={"properties": {"t": {"$ref": "#/definitions/T"}}, "definitions": {"T": tree}},
     )
     module = build(document, tmp_path)
-    assert annotations(module, "DoAction") == {"p": "P | None"}
-    assert annotations(module, "DoObservation")["p"] == "DoObservationP | None"
-    assert annotations(module, "DoState") == {"t": "T | None"}, "equal replies share a class"
+    assert annotations(module, "DoAction") == {"p": "Omittable[P]"}
+    assert annotations(module, "DoObservation")["p"] == "Omittable[DoObservationP]"
+    assert annotations(module, "DoState") == {"t": "Omittable[T]"}, "equal replies share a class"
     seen = module.DoObservation.model_validate({"t": {"kids": [{"kids": []}]}})
     assert type(seen.t.kids[0]) is module.T
 

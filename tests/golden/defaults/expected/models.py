@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from envgen_runtime import ReplyModel, RequestModel
+from envgen_runtime import Omittable, ReplyModel, RequestModel
 from pydantic import Field
 
 
@@ -21,7 +21,7 @@ class CaseAction(RequestModel):
     flag: bool = False
     nothing: str | None = None
     not_null: int | None = None
-    wrong: int | None = None
+    wrong: Omittable[int] = None
     items: list[int] = [1, 2]
     made: list[str] = []
     table: dict[str, float] = {}
@@ -29,7 +29,7 @@ class CaseAction(RequestModel):
     points: list[Point] = [Point.model_validate({"x": 2})]
     pair: tuple[int, str] = (1, "one",)
     tag: Literal["t"] = "t"
-    absent: int | None = None
+    absent: Omittable[int] = None
 
 
 class CaseObservation(ReplyModel):

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from envgen_runtime import ReplyModel, RequestModel
+from envgen_runtime import Omittable, ReplyModel, RequestModel
 from pydantic import Field
 
 
 class Point(RequestModel):
-    x: int | None = None
+    x: Omittable[int] = None
 
 
 class Class_(RequestModel):
@@ -21,27 +21,27 @@ class Class_(RequestModel):
     from_: Annotated[str, Field(alias="from")]
     """A keyword."""
 
-    schema_: Annotated[str | None, Field(alias="schema")] = None
+    schema_: Annotated[Omittable[str], Field(alias="schema")] = None
     list_: Annotated[list[int], Field(alias="list")] = []
-    field_model_dump: Annotated[str | None, Field(alias="model_dump")] = None
-    x_y_2: Annotated[int | None, Field(alias="x-y")] = None
-    x_y: int | None = None
-    Point_: Annotated[Point | None, Field(alias="Point")] = None
-    größe: float | None = None
-    quote_d: Annotated[str | None, Field(alias="quote\"d")] = None
+    field_model_dump: Annotated[Omittable[str], Field(alias="model_dump")] = None
+    x_y_2: Annotated[Omittable[int], Field(alias="x-y")] = None
+    x_y: Omittable[int] = None
+    Point_: Annotated[Omittable[Point], Field(alias="Point")] = None
+    größe: Omittable[float] = None
+    quote_d: Annotated[Omittable[str], Field(alias="quote\"d")] = None
 
 
 class IntPoint(ReplyModel):
-    x: float | None = None
+    x: Omittable[float] = None
 
 
 class IntWhere(ReplyModel):
-    room: str | None = None
+    room: Omittable[str] = None
 
 
 class Int(ReplyModel):
-    Point: IntPoint | None = None
-    where: IntWhere | None = None
+    Point: Omittable[IntPoint] = None
+    where: Omittable[IntWhere] = None
 
 
 class CaseState(ReplyModel):

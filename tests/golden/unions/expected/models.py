@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from envgen_runtime import ReplyModel, RequestModel
+from envgen_runtime import Omittable, ReplyModel, RequestModel
 from pydantic import Field
 
 
@@ -25,16 +25,16 @@ class Go(RequestModel):
 
 class Stay(RequestModel):
     kind: Literal["stay"] = "stay"
-    for_: Annotated[int | str | None, Field(alias="for")] = None
+    for_: Annotated[Omittable[int | str], Field(alias="for")] = None
 
 
 class Seen(ReplyModel):
-    done: bool | None = None
+    done: Omittable[bool] = None
     what: Annotated[str, Field(max_length=9)] | list[Annotated[int, Field(ge=0)]] | None
 
 
 class Unseen(ReplyModel):
-    done: bool | None = None
+    done: Omittable[bool] = None
     why: str
 
 

@@ -1,0 +1,181 @@
+"""What JSON Schema means by a type, where pydantic's own types mean something else.
+
+pydantic reads what people may mean: ``"1"`` and ``true`` as integers, a number as a date, ``1`` as
+``true``. To JSON Schema those are other types, and a server that sends one has broken its contract.
+``exact_types`` rewrites the schema that pydantic made for a model:
+
+- an integer is an int, or a float without a fraction; never a bool or a string;
+- a number is a float; an integer that a float can't hold (above 2**53) stays an int;
+- strings and booleans are what they are;
+- dates, times, durations and UUIDs are the Python objects, or strings in their own format;
+- a constant is equal as JSON is: 1 is 1.0 and isn't true.
+
+All but the constants that aren't strings is checked by pydantic-core, without a call into Python.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+from pydantic_core import CoreSchema, core_schema
+
+from .constraints import OneOf
+
+_LARGEST_EXACT = 2.0**53
+
+_DATE = r"\d{4}-\d\d-\d\d"
+_TIME = r"\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?"
+_HEX = "[0-9a-fA-F]"
+_FORMATS = {
+    "date": f"^{_DATE}$",
+    "datetime": f"^{_DATE}[Tt ]{_TIME}$",
+    "time": f"^{_TIME}$",
+    "timedelta": "^[+-]?P",
+    "uuid": f"^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$",
+}
+_FORMAT_ERRORS = {
+    "date": "date_type",
+    "datetime": "datetime_type",
+    "time": "time_type",
+    "timedelta": "time_delta_type",
+    "uuid": "uuid_type",
+}
+
+# Where a schema holds other schemas. A nested model is left alone: it has its own.
+_INNER = ("schema", "items_schema", "keys_schema", "values_schema", "extras_schema", "fields")
+
+Node = dict[str, Any]
+
+
+def exact_types(schema: CoreSchema) -> CoreSchema:
+    """The schema of a model with the types of its fields as JSON Schema means them."""
+    node = cast("Node", schema)
+    if node["type"] == "model":
+        return cast("CoreSchema", {**node, "schema": _exact(cast("Node", node["schema"]))})
+    if "schema" in node:  # a model within its validators
+        return cast("CoreSchema", {**node, "schema": exact_types(node["schema"])})
+    return schema
+
+
+def _exact(node: Node) -> Node:
+    kind: str = node["type"]
+    if kind in ("model", "definition-ref"):
+        return node
+    if kind in ("union", "tagged-union"):
+        return _union(node)
+    if kind in _FORMATS:
+        return _parsed(node)
+    rewrite = _REWRITES.get(kind)
+    if rewrite is not None:
+        return rewrite(node)
+    return {**node, **{key: _inner(node[key]) for key in _INNER if key in node}}
+
+
+def _inner(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_exact(item) for item in cast("list[Node]", value)]
+    fields = cast("Node", value)
+    if isinstance(fields.get("type"), str):
+        return _exact(fields)
+    return {name: _exact(field) for name, field in fields.items()}
+
+
+def _union(node: Node) -> Node:
+    choices: Any = node["choices"]
+    if isinstance(choices, dict):
+        members = cast("dict[Any, Node]", choices)
+        return {**node, "choices": {tag: _exact(member) for tag, member in members.items()}}
+    has_numbers = any(choice["type"] == "float" for choice in _schemas(choices))
+    return {**node, "choices": [_choice(choice, has_numbers) for choice in choices]}
+
+
+def _schemas(choices: list[Any]) -> list[Node]:
+    return [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
+
+
+def _choice(choice: Any, has_numbers: bool) -> Any:
+    if isinstance(choice, tuple):
+        return (_choice(choice[0], has_numbers), *choice[1:])
+    if choice["type"] == "int" and has_numbers:  # 1.0 is the number's then
+        return {**choice, "strict": True}
+    return _exact(choice)
+
+
+def _strict(node: Node) -> Node:
+    return {**node, "strict": True}
+
+
+def _integer(node: Node) -> Node:
+    either = core_schema.union_schema(
+        [core_schema.int_schema(strict=True), core_schema.float_schema(strict=True)],
+        mode="left_to_right",
+        custom_error_type="int_type",
+    )
+    return _chain(either, node)
+
+
+def _number(node: Node) -> Node:
+    node = {**node, "strict": True, "allow_inf_nan": False}  # JSON has no word for those
+    if node.keys() - {"type", "strict", "allow_inf_nan"}:
+        return node
+    below = core_schema.float_schema(
+        strict=True, gt=-_LARGEST_EXACT, lt=_LARGEST_EXACT, allow_inf_nan=False
+    )
+    union = core_schema.union_schema(
+        [below, core_schema.int_schema(strict=True), cast("CoreSchema", node)],
+        mode="left_to_right",
+        custom_error_type="float_type",
+        metadata=_described_as(node),
+        serialization=core_schema.simple_ser_schema("float"),
+    )
+    return cast("Node", union)
+
+
+def _parsed(node: Node) -> Node:
+    pattern = _FORMATS[node["type"]]
+    either = core_schema.union_schema(
+        [
+            cast("CoreSchema", {**node, "strict": True}),
+            core_schema.str_schema(strict=True, pattern=pattern),
+        ],
+        mode="left_to_right",
+        custom_error_type=_FORMAT_ERRORS[node["type"]],
+    )
+    return _chain(either, node)
+
+
+def _literal(node: Node) -> Node:
+    if all(isinstance(value, str) for value in node["expected"]):
+        return node
+    return cast(
+        "Node",
+        core_schema.no_info_before_validator_function(
+            OneOf(*node["expected"]).check, cast("CoreSchema", node)
+        ),
+    )
+
+
+def _chain(first: CoreSchema, then: Node) -> Node:
+    chain = core_schema.chain_schema(
+        [first, cast("CoreSchema", then)], metadata=_described_as(then)
+    )
+    return cast("Node", chain)
+
+
+def _described_as(node: Node) -> dict[str, Any]:
+    """Has ``model_json_schema`` describe the original, not how it is checked."""
+
+    def describe(_schema: CoreSchema, handler: Callable[[CoreSchema], Any]) -> Any:
+        return handler(cast("CoreSchema", node))
+
+    return {"pydantic_js_functions": [describe]}
+
+
+_REWRITES: Mapping[str, Callable[[Node], Node]] = {
+    "bool": _strict,
+    "float": _number,
+    "int": _integer,
+    "literal": _literal,
+    "str": _strict,
+}
