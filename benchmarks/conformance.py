@@ -2,8 +2,8 @@
 
 Takes a folder of the official JSON-Schema-Test-Suite (a file per keyword; in each, groups of
 ``description``, ``schema`` and ``tests``). For envgen, every schema becomes the property ``value``
-of an action. A check passes when an instance is accepted and valid, or refused and invalid; a schema
-that a side can't build fails all of its checks.
+of an action. A check passes when an instance is accepted and valid, or refused and invalid; a
+schema that a side can't build fails all of its checks.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ _BEST = {
     "enum_field_as_literal": "all",
     "generate_schema_validators": True,
 }
+
+_REFERENCES = ("$ref", "$dynamicRef")
 
 
 def main() -> None:
@@ -180,7 +182,7 @@ def _moved(schema: Any, *, based: bool = False) -> Any:
     based = based or "$id" in schema  # below an $id, `#` is that resource's root: nothing moves
     result = {}
     for key, value in schema.items():
-        if key == "$ref" and isinstance(value, str) and not based:
+        if key in _REFERENCES and isinstance(value, str) and not based:
             moved = value == "#" or value.startswith("#/")
             result[key] = f"#/properties/value{value[1:]}" if moved else value
         elif key in ("const", "enum", "default"):

@@ -97,7 +97,9 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
         if fields.get(part) is not None:
             place = f"/{part}"
             parts[part] = rebuild(fields[part], pointer=place, source=source, findings=findings)
-            documents[part] = localized(parts[part], pointer=place, source=source)
+            documents[part] = localized(
+                parts[part], pointer=place, source=source, findings=findings
+            )
     if _is_base_state(parts["state"]):
         findings.append(
             Finding(

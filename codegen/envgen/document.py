@@ -9,9 +9,9 @@ from .contract import Part
 from .errors import ContractError
 from .findings import Finding, Severity
 from .merging import intersection
-from .schema import DESCRIBING, JsonSchema, as_array, as_object, pointer_to
+from .schema import DEFINITIONS, DESCRIBING, JsonSchema, as_array, as_object, pointer_to
 
-_DEFS = ("$defs", "definitions")
+_FOLDED = DEFINITIONS | {"allOf", "$ref"}
 _BOOLEANS: dict[bool, JsonSchema] = {True: {}, False: {"not": {}}}
 
 
@@ -53,7 +53,7 @@ class PartDocument:
 
     def reference_in(self, schema: JsonSchema) -> str | None:
         """Where a schema refers to, if that is all it does."""
-        narrowing = schema.keys() - {"$ref", "$schema", *_DEFS, *DESCRIBING}
+        narrowing = schema.keys() - {"$ref", "$schema", *DEFINITIONS, *DESCRIBING}
         return schema["$ref"] if "$ref" in schema and not narrowing else None
 
     def followed(self, schema: JsonSchema, pointer: str) -> tuple[str, JsonSchema]:
@@ -78,7 +78,11 @@ class PartDocument:
         """
         if "allOf" not in schema and "$ref" not in schema:
             return schema
-        own = {key: value for key, value in schema.items() if key not in ("allOf", "$ref", *_DEFS)}
+        own = {
+            key: value
+            for key, value in schema.items()
+            if key not in ("allOf", "$ref", *DEFINITIONS)
+        }
         referred = [{"$ref": schema["$ref"]}] if "$ref" in schema else []
         merged: JsonSchema = {}
         for part in [*referred, *(as_array(schema.get("allOf")) or []), own]:

@@ -9,7 +9,6 @@ unknown ones with a finding. What older drafts and OpenAPI 3.0 say in a way of t
 from __future__ import annotations
 
 import math
-import re
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -25,6 +24,7 @@ from .schema import (
     JsonSchema,
     as_array,
     as_object,
+    metaschema,
     pointer_to,
 )
 
@@ -35,8 +35,6 @@ MAX_NODES = 100_000
 """Schemas allowed within a part. Real ones stay under 500."""
 
 _SILENTLY_DROPPED = frozenset({"$comment", "$schema", "$vocabulary", "example", "examples", "id"})
-
-_DRAFT = re.compile(r"https?://json-schema\.org/(?:draft-0?([467])|draft/20(19|20)-\d\d)/schema#?")
 
 
 def rebuild(schema: Any, *, pointer: str, source: str, findings: list[Finding]) -> JsonSchema:
@@ -67,13 +65,15 @@ def rebuild(schema: Any, *, pointer: str, source: str, findings: list[Finding]) 
 
 def _dialect(schema: JsonSchema, is_older: bool) -> str | None:
     """The dialect to name: the schema's own, else draft 7 if its keywords are of that time."""
-    match _DRAFT.fullmatch(str(schema.get("$schema", ""))):
+    match metaschema(str(schema.get("$schema", ""))):
         case None:
             return DRAFT_7 if is_older else None
-        case known if known[2] == "19":
+        case "2020-12":
+            return None
+        case "2019-09":
             return "https://json-schema.org/draft/2019-09/schema"
-        case known:
-            return None if known[2] else DRAFT_7  # drafts 4 and 6 were rewritten
+        case _:
+            return DRAFT_7  # drafts 4 and 6 were rewritten
 
 
 class _Rebuilder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, cast
 
@@ -20,6 +21,9 @@ SCHEMAS = frozenset(
         "unevaluatedProperties", "propertyNames", "not", "if", "then", "else",
     }
 )  # fmt: skip
+
+# Where a schema keeps schemas for others to refer to.
+DEFINITIONS = frozenset({"$defs", "definitions"})
 
 # Keywords beside a $ref that describe what is referred to, rather than narrow it.
 DESCRIBING = frozenset({"title", "description", "default", "deprecated", "readOnly", "writeOnly"})
@@ -40,6 +44,18 @@ _ABOUT = {
     "string": {"minLength", "maxLength", "pattern", "format", "contentEncoding"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
 }  # fmt: skip
+
+
+# The addresses of JSON Schema's own dialects: the draft before 2019, or the year.
+_METASCHEMA = re.compile(
+    r"https?://json-schema\.org/(?:draft-0?(?P<draft>[467])|draft/(?P<year>2019-09|2020-12))/schema#?"
+)
+
+
+def metaschema(uri: str) -> str | None:
+    """The dialect whose address ``uri`` is: a draft's number or a year and month; or None."""
+    match = _METASCHEMA.fullmatch(uri)
+    return match and (match["draft"] or match["year"])
 
 
 def as_object(value: Any) -> dict[str, Any] | None:

@@ -19,6 +19,7 @@ from .expressions import (
     union_of,
 )
 from .schema import (
+    DEFINITIONS,
     DESCRIBING,
     JsonSchema,
     as_array,
@@ -49,7 +50,7 @@ _ANY_OF_TYPE = {
 _SHAPING = frozenset({"properties", "required"})
 
 # Keywords that a schema may have besides those that say which values fit.
-_NEUTRAL = DESCRIBING | {"$schema", "$defs", "definitions", "discriminator"}
+_NEUTRAL = DESCRIBING | DEFINITIONS | {"$schema", "discriminator"}
 
 # References to what is no class are written out, so that a few nested ones could fill a disk.
 _MAX_EXPRESSION = 4000
