@@ -28,8 +28,8 @@ GENERATOR_LAYERS = (
     {"__main__"},
 )
 RUNTIME_LAYERS = (
-    {"errors", "result", "json_value", "providers", "constraints"},
-    {"json_types"},
+    {"json_value", "constraints"},
+    {"errors", "result", "providers", "json_types"},
     {"protocol", "hooks", "models", "contract", "exact"},
     {"session", "transports", "conformance"},
     {"base"},

@@ -13,10 +13,15 @@
     │   ├── SessionLost         an earlier call lost the session; reset() opens a new one
     │   └── SessionClosed       close() was called
     ├── ServerError             the server answered with an error
-    │   ├── ActionRejected      the action doesn't fit the server's own model
-    │   └── CapacityReached     the server has no free session
+    │   ├── ExecutionError      the environment failed on the request; the session lives on
+    │   ├── ActionRejected      the request doesn't fit the server's own model
+    │   ├── CapacityReached     the server has no free session
+    │   ├── FactoryError        the server couldn't make an environment; the session is over
+    │   └── ServerSessionError  the server gave the session up
     ├── ReplyMismatch           the reply doesn't fit the contract this client was built from
+    ├── ContractDrift           the server's contract is another (on_drift="error")
     ├── ContractMissing         the client's package has no contract (it was written by hand)
+    ├── ProviderError           what should start or stop the server failed
     └── MissingExtra            an optional library is needed that isn't installed
 
 Two attributes tell a caller what may be done next, whatever the class: ``retryable`` (the same
@@ -27,7 +32,8 @@ so that sending a step again could apply it twice).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+from .json_value import JsonValue
 
 
 class EnvError(Exception):
@@ -37,6 +43,7 @@ class EnvError(Exception):
         retryable: the same call may succeed when it is made again.
         maybe_applied: the server may have acted on the request that failed.
         request_id: identifies the request, where it had one.
+        server_text: what the server said about it, in its own words; None where it said nothing.
     """
 
     retryable: bool = False
@@ -49,6 +56,7 @@ class EnvError(Exception):
         retryable: bool | None = None,
         maybe_applied: bool | None = None,
         request_id: str | None = None,
+        server_text: str | None = None,
     ) -> None:
         super().__init__(message)
         if retryable is not None:
@@ -56,6 +64,7 @@ class EnvError(Exception):
         if maybe_applied is not None:
             self.maybe_applied = maybe_applied
         self.request_id = request_id
+        self.server_text = server_text
 
 
 class InvalidRequest(EnvError, ValueError):
@@ -83,13 +92,24 @@ class UpgradeRefused(ConnectError):
 
     Attributes:
         status: the HTTP status code.
+        retry_after_s: how long the server asks to wait, in seconds, where it does.
     """
 
-    retryable = False
-
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message)
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        retry_after_s: float | None = None,
+        server_text: str | None = None,
+    ) -> None:
+        super().__init__(message, retryable=status in PASSING_STATUSES, server_text=server_text)
         self.status = status
+        self.retry_after_s = retry_after_s
+
+
+PASSING_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
+"""HTTP statuses that say that the same request may succeed later."""
 
 
 class RequestTimeout(EnvError, TimeoutError):
@@ -134,6 +154,7 @@ class ServerError(EnvError):
     Attributes:
         code: the server's code, such as ``EXECUTION_ERROR``, or ``HTTP_500``.
         data: what the server sent with the error.
+        retry_after_s: how long the server asks to wait, in seconds, where it does.
     """
 
     def __init__(
@@ -141,16 +162,23 @@ class ServerError(EnvError):
         message: str,
         *,
         code: str,
-        data: dict[str, Any] | None = None,
+        data: dict[str, JsonValue] | None = None,
         retryable: bool | None = None,
         maybe_applied: bool | None = None,
         request_id: str | None = None,
+        server_text: str | None = None,
+        retry_after_s: float | None = None,
     ) -> None:
         super().__init__(
-            message, retryable=retryable, maybe_applied=maybe_applied, request_id=request_id
+            message,
+            retryable=retryable,
+            maybe_applied=maybe_applied,
+            request_id=request_id,
+            server_text=server_text,
         )
         self.code = code
         self.data = data if data is not None else {}
+        self.retry_after_s = retry_after_s
 
     @property
     def ends_session(self) -> bool:
@@ -161,8 +189,20 @@ class ServerError(EnvError):
 _SESSION_ENDING_CODES = frozenset({"CAPACITY_REACHED", "FACTORY_ERROR", "SESSION_ERROR"})
 
 
+class ExecutionError(ServerError):
+    """The environment failed on the request. The session lives on; the step may have counted."""
+
+
+class FactoryError(ServerError):
+    """The server couldn't make an environment for this session."""
+
+
+class ServerSessionError(ServerError):
+    """The server gave the session up, and the episode with it. ``reset()`` opens a new one."""
+
+
 class ActionRejected(ServerError):
-    """The server's own model refused the action; the environment was not stepped.
+    """The server's own model refused the request; the environment was not stepped.
 
     Attributes:
         errors: one entry per refused field, as the server sent them.
@@ -173,28 +213,35 @@ class ActionRejected(ServerError):
         message: str,
         *,
         code: str,
-        errors: Sequence[dict[str, Any]] = (),
-        data: dict[str, Any] | None = None,
+        errors: Sequence[dict[str, JsonValue]] = (),
+        data: dict[str, JsonValue] | None = None,
         request_id: str | None = None,
+        server_text: str | None = None,
     ) -> None:
-        super().__init__(message, code=code, data=data, request_id=request_id)
+        super().__init__(
+            message, code=code, data=data, request_id=request_id, server_text=server_text
+        )
         self.errors = list(errors)
 
 
 class CapacityReached(ServerError):
-    """All of the server's sessions are taken. Another attempt may find a free one.
-
-    Attributes:
-        active_sessions: how many sessions the server has open, where it says so.
-        max_sessions: how many it allows, where it says so.
-    """
+    """All of the server's sessions are taken. Another attempt may find a free one."""
 
     retryable = True
 
-    def __init__(self, message: str, *, code: str, data: dict[str, Any] | None = None) -> None:
-        super().__init__(message, code=code, data=data)
-        self.active_sessions: int | None = self.data.get("active_sessions")
-        self.max_sessions: int | None = self.data.get("max_sessions")
+    @property
+    def active_sessions(self) -> int | None:
+        """How many sessions the server has open, where it says so."""
+        return _count(self.data.get("active_sessions"))
+
+    @property
+    def max_sessions(self) -> int | None:
+        """How many sessions the server allows, where it says so."""
+        return _count(self.data.get("max_sessions"))
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 class ReplyMismatch(EnvError):
@@ -202,6 +249,8 @@ class ReplyMismatch(EnvError):
 
     Attributes:
         path: where in the reply, as a JSON path such as ``$.observation.board[3]``.
+        drift: what the server's contract has that this client's hasn't, or the other way round;
+            empty where that is nothing, or was not looked at.
     """
 
     def __init__(
@@ -214,6 +263,23 @@ class ReplyMismatch(EnvError):
     ) -> None:
         super().__init__(message, maybe_applied=maybe_applied, request_id=request_id)
         self.path = path
+        self.drift: tuple[str, ...] = ()
+
+
+class ContractDrift(EnvError):
+    """The server's contract is not the one that this client was built from; nothing was sent.
+
+    Attributes:
+        drift: the differences, one line each.
+    """
+
+    def __init__(self, message: str, *, drift: Sequence[str]) -> None:
+        super().__init__(message)
+        self.drift = tuple(drift)
+
+
+class ProviderError(EnvError):
+    """What should start, watch or stop the environment's server failed."""
 
 
 class ContractMissing(EnvError, LookupError):

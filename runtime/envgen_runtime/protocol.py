@@ -22,12 +22,16 @@ from typing import Any, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from .errors import (
+    PASSING_STATUSES,
     ActionRejected,
     CapacityReached,
+    ExecutionError,
+    FactoryError,
     InvalidRequest,
     ProtocolError,
     ReplyMismatch,
     ServerError,
+    ServerSessionError,
 )
 
 Operation = Literal["reset", "step", "state"]
@@ -187,27 +191,43 @@ def read_http(status: int, body: bytes, request: Request) -> dict[str, Any]:
     raise _server_error(data or {"message": _excerpt(body)}, code=f"HTTP_{status}", request=request)
 
 
-def _server_error(data: dict[str, Any], *, code: str, request: Request) -> ServerError:
-    message = str(data.get("message") or data.get("detail") or "no message")
-    if code == "CAPACITY_REACHED":
-        return CapacityReached(f"the server has no free session: {message}", code=code, data=data)
+def _server_error(
+    data: dict[str, Any], *, code: str, request: Request, retry_after_s: float | None = None
+) -> ServerError:
+    text = str(data.get("message") or data.get("detail") or "no message")
     if code in ("VALIDATION_ERROR", f"HTTP_{HTTPStatus.UNPROCESSABLE_ENTITY}"):
         errors = _objects(data.get("errors") or data.get("detail"))
         return ActionRejected(
-            f"the server refused the {request.operation} request: "
-            f"{_field_errors(errors) or message}",
+            f"the server refused the {request.operation} request: {_field_errors(errors) or text}",
             code=code,
             errors=errors,
             data=data,
             request_id=request.request_id,
+            server_text=text,
         )
-    return ServerError(
-        f"the server answered the {request.operation} request with {code}: {message}",
+    kind, message = _SERVER_ERRORS.get(code, (ServerError, _ANSWERED))
+    passing = retry_after_s is not None or code in _PASSING_CODES
+    return (ExecutionError if code == _HTTP_500 else kind)(
+        f"{message.format(operation=request.operation, code=code)}: {text}",
         code=code,
         data=data,
-        maybe_applied=request.operation == "step",
+        retryable=True if passing and request.operation != "step" else None,
+        maybe_applied=request.operation == "step" and kind is not CapacityReached,
         request_id=request.request_id,
+        server_text=text,
+        retry_after_s=retry_after_s,
     )
+
+
+_ANSWERED = "the server answered the {operation} request with {code}"
+_SERVER_ERRORS: Mapping[str, tuple[type[ServerError], str]] = {
+    "CAPACITY_REACHED": (CapacityReached, "the server has no free session"),
+    "EXECUTION_ERROR": (ExecutionError, "the environment failed on {operation} ({code})"),
+    "FACTORY_ERROR": (FactoryError, "the server couldn't make an environment ({code})"),
+    "SESSION_ERROR": (ServerSessionError, "the server gave the session up ({code})"),
+}
+_HTTP_500 = f"HTTP_{HTTPStatus.INTERNAL_SERVER_ERROR}"
+_PASSING_CODES = frozenset(f"HTTP_{status}" for status in PASSING_STATUSES)
 
 
 def _field_errors(errors: list[dict[str, Any]]) -> str:

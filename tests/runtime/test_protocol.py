@@ -91,7 +91,7 @@ def error_frame(code: str, **data: Any) -> str:
 
 
 def test_server_errors() -> None:
-    with pytest.raises(rt.ServerError, match="EXECUTION_ERROR: no") as execution:
+    with pytest.raises(rt.ServerError, match=r"EXECUTION_ERROR\): no") as execution:
         protocol.read_frame(error_frame("EXECUTION_ERROR"), request())
     assert not execution.value.ends_session
     with pytest.raises(rt.ServerError) as session:
