@@ -36,7 +36,7 @@ RUNTIME_LAYERS = (
     {"client", "async_client"},
     {"__init__"},
 )
-ONE_MODULE_ONLY = {"httpx": "transports/http.py", "websockets": "transports/websocket.py"}
+ONE_MODULE_ONLY = {"httpx": "transports/http.py", "websockets": "transports/frames.py"}
 
 
 def imports(file: Path, package: Path) -> set[tuple[str, str]]:

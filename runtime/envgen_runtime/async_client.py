@@ -81,10 +81,12 @@ class AsyncEnvClient(ClientBase[ActT, ObsT, StateT, ResetT]):
     async def _open(self) -> AsyncTransport:
         # Imported when needed, as in EnvClient.
         if self._transport_name != "http":
-            from .transports.websocket import AsyncWebSocketTransport
+            from .transports.async_websocket import AsyncWebSocketTransport
 
             try:
-                return await AsyncWebSocketTransport.open(self._endpoint.websocket, self._options)
+                return await AsyncWebSocketTransport.open(
+                    self._endpoint.websocket, self._options, self._options.headers
+                )
             except UpgradeRefused as refusal:
                 if self._transport_name == "websocket":
                     raise

@@ -112,7 +112,9 @@ class EnvClient(ClientBase[ActT, ObsT, StateT, ResetT]):
             from .transports.websocket import WebSocketTransport
 
             try:
-                return WebSocketTransport(self._endpoint.websocket, self._options)
+                return WebSocketTransport(
+                    self._endpoint.websocket, self._options, self._options.headers
+                )
             except UpgradeRefused as refusal:
                 if self._transport_name == "websocket":
                     raise

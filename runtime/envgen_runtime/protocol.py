@@ -15,11 +15,15 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
+
+from pydantic_core import from_json
 
 from .errors import (
     PASSING_STATUSES,
@@ -30,6 +34,7 @@ from .errors import (
     InvalidRequest,
     ProtocolError,
     ReplyMismatch,
+    RequestTimeout,
     ServerError,
     ServerSessionError,
 )
@@ -144,9 +149,12 @@ def http_call(request: Request) -> HttpCall:
     return HttpCall("POST", path, _to_json(body, request).encode())
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
 def _to_json(value: Any, request: Request) -> str:
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False)
+        return _encode(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(
             f"the {request.operation} request can't be written as JSON: {error}",
@@ -175,7 +183,9 @@ def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
     return data
 
 
-def read_http(status: int, body: bytes, request: Request) -> dict[str, Any]:
+def read_http(
+    status: int, body: bytes, request: Request, *, retry_after_s: float | None = None
+) -> dict[str, Any]:
     """The payload of an HTTP answer.
 
     Raises:
@@ -188,7 +198,12 @@ def read_http(status: int, body: bytes, request: Request) -> dict[str, Any]:
         data = _object(json.loads(body))
     except ValueError:
         data = None
-    raise _server_error(data or {"message": _excerpt(body)}, code=f"HTTP_{status}", request=request)
+    raise _server_error(
+        data or {"message": _excerpt(body)},
+        code=f"HTTP_{status}",
+        request=request,
+        retry_after_s=retry_after_s,
+    )
 
 
 def _server_error(
@@ -250,7 +265,7 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def _read_json(text: str | bytes, request: Request) -> dict[str, Any]:
     try:
-        value = _object(json.loads(text))
+        value = _object(_parse(text))
     except (ValueError, RecursionError) as error:
         raise _malformed(
             f"something that is not JSON ({error}): {_excerpt(text)}", request
@@ -258,6 +273,18 @@ def _read_json(text: str | bytes, request: Request) -> dict[str, Any]:
     if value is None:
         raise _malformed(f"JSON that is not an object: {_excerpt(text)}", request)
     return value
+
+
+def _parse(text: str | bytes) -> Any:
+    """The value of a JSON text; one pass over its bytes, and no string of all of it.
+
+    What that parser refuses and Python's own takes (halves of surrogate pairs, as an environment
+    writes that read a strange file name) is parsed again.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def _malformed(what: str, request: Request) -> ProtocolError:
@@ -268,9 +295,32 @@ def _malformed(what: str, request: Request) -> ProtocolError:
     )
 
 
+def timed_out(request: Request) -> RequestTimeout:
+    """The error for a request whose reply did not come in time."""
+    return RequestTimeout(
+        f"no reply to {request.operation} within {request.timeout_s:g} s; the session is lost, "
+        "reset() opens a new one",
+        maybe_applied=request.operation == "step",
+        request_id=request.request_id,
+    )
+
+
+def retry_after(value: str | None) -> float | None:
+    """The seconds that a Retry-After header asks to wait, in either of its forms."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, moment.timestamp() - time.time())
+
+
 def _excerpt(text: str | bytes) -> str:
-    shown = text.decode(errors="replace") if isinstance(text, bytes) else text
-    return shown if len(shown) <= _MAX_EXCERPT else f"{shown[:_MAX_EXCERPT]}..."
+    shown = text if isinstance(text, str) else bytes(text[:_MAX_EXCERPT]).decode(errors="replace")
+    return shown if len(text) <= _MAX_EXCERPT else f"{shown[:_MAX_EXCERPT]}..."
 
 
 # --- the envelope around an observation ---------------------------------------------------------

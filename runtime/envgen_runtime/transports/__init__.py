@@ -1,14 +1,18 @@
-"""What moves bytes: one module per library, each with a sync and an async class."""
+"""What moves bytes: HTTP and WebSocket, each sync and async."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from ..protocol import Request
 
+if TYPE_CHECKING:
+    import ssl
+
 TransportName = Literal["auto", "websocket", "http"]
+Compression = Literal["auto", "deflate", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +24,16 @@ class ConnectionOptions:
             because tokens travel here.
         connect_timeout_s: time limit for opening a connection, in seconds.
         max_message_bytes: the largest message that is accepted.
+        compression: whether WebSocket messages are deflated; ``auto`` does it unless the server
+            is on this machine.
+        ssl_context: for https and wss; the system's trust store where there is none.
     """
 
     headers: Mapping[str, str] = field(repr=False)
     connect_timeout_s: float
     max_message_bytes: int
+    compression: Compression = "auto"
+    ssl_context: ssl.SSLContext | None = None
 
 
 class Transport(Protocol):

@@ -1,195 +1,202 @@
-"""The WebSocket transport: one socket is one environment. The only module that knows websockets."""
+"""The blocking WebSocket transport: one socket is one environment."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from contextlib import ExitStack, suppress
+import ssl
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
-
-from websockets.asyncio.client import ClientConnection as AsyncConnection
-from websockets.asyncio.client import connect as connect_async
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    InvalidURI,
-    PayloadTooBig,
-)
-from websockets.frames import CloseCode
-from websockets.sync.client import connect as connect_sync
+from urllib.parse import urlsplit
 
 from .. import protocol
-from ..errors import (
-    ConnectError,
-    ConnectionLost,
-    EnvError,
-    RequestTimeout,
-    ServerError,
-    UpgradeRefused,
-)
+from ..errors import ConnectError
 from ..protocol import Request
 from . import ConnectionOptions
+from .frames import CLOSE_TIMEOUT_S, KEEPALIVE_S, FrameConnection, connect_error
+from .keeper import KEEPER
+from .sockets import default_ssl_context, open_socket
 
-_CLOSE_FRAME = '{"type":"close"}'
-_CLOSE_TIMEOUT_S = 2.0
-
-
-# Pings keep middleboxes from closing an idle socket. A missing pong proves nothing (some proxies
-# drop pings), and every request has a time limit of its own: so pings, but no pong timeout.
-_PONG_TIMEOUT_S = None
+_CHUNK = 256 * 1024
+_NOTHING_THERE = (BlockingIOError, ssl.SSLWantReadError)
 
 
 class WebSocketTransport:
-    """A session over a blocking WebSocket."""
+    """A session over a blocking WebSocket.
 
-    def __init__(self, address: str, options: ConnectionOptions) -> None:
+    The thread that asks also reads: no other takes part, so that a step costs two system calls and
+    little else. ``keeper`` answers the server's pings between requests.
+    """
+
+    def __init__(
+        self, address: str, options: ConnectionOptions, headers: Mapping[str, str]
+    ) -> None:
         """Open the socket.
+
+        Args:
+            address: the server's ``/ws``, as a URL.
+            options: how to connect.
+            headers: sent with the handshake.
 
         Raises:
             UpgradeRefused: the server answered with an HTTP status.
             ConnectError: it could not be reached, or not in time.
         """
-        self._exit = ExitStack()
+        self._using = threading.Lock()  # held by whoever reads or writes the socket
+        self._frames = FrameConnection(address, options, headers)
+        deadline = time.monotonic() + options.connect_timeout_s
         try:
-            self._connection = self._exit.enter_context(
-                connect_sync(
-                    address,
-                    additional_headers=dict(options.headers),
-                    open_timeout=options.connect_timeout_s,
-                    close_timeout=_CLOSE_TIMEOUT_S,
-                    ping_timeout=_PONG_TIMEOUT_S,
-                    max_size=options.max_message_bytes,
-                )
-            )
-        except (OSError, InvalidHandshake, InvalidURI) as error:
-            raise _connect_error(address, error) from error
+            self._socket = _connected(address, options)
+        except ConnectError:
+            raise
+        except (OSError, ValueError) as error:
+            raise connect_error(address, error) from error
+        try:
+            self._flush(deadline)
+            while self._frames.is_shaking_hands:
+                self._receive(deadline)
+        except BaseException as error:
+            self._socket.close()
+            if isinstance(error, OSError):
+                raise connect_error(address, error) from error
+            raise
+        if not self._frames.is_open:
+            self._socket.close()
+            raise self._frames.refusal()
+        self._next_ping = time.monotonic() + KEEPALIVE_S
+        KEEPER.add(self)
 
     def exchange(self, request: Request) -> dict[str, Any]:
         """The payload of the frame that answers ``request``."""
         frame = protocol.websocket_frame(request)
-        try:
-            self._connection.send(frame)
-            reply = self._connection.recv(timeout=request.timeout_s)
-        except TimeoutError as error:
-            raise _timeout(request) from error
-        except ConnectionClosed as closed:
-            raise self._last_words(request) or _connection_lost(request, closed) from closed
-        return protocol.read_frame(reply, request)
+        with self._using:
+            self._catch_up()
+            frames = self._frames
+            if frames.messages:
+                raise frames.unasked(request, sent=False)
+            if not frames.is_open:
+                raise frames.failure(request, sent=False)
+            deadline = time.monotonic() + request.timeout_s
+            frames.send(frame)
+            try:
+                self._flush(deadline)
+                while frames.is_open and not frames.messages:
+                    self._receive(deadline)
+            except TimeoutError as error:
+                raise protocol.timed_out(request) from error
+            except OSError:
+                frames.receive(b"")  # reset by the other side: nothing more will come
+            if not frames.messages:
+                raise frames.failure(request, sent=True)
+            return protocol.read_frame(frames.messages.popleft(), request)
 
-    def _last_words(self, request: Request) -> ServerError | None:
-        """The error that a server sends unasked before it closes, such as CAPACITY_REACHED."""
-        with suppress(ConnectionClosed, TimeoutError):
-            return _ending(self._connection.recv(timeout=0), request)
-        return None
+    def look_after(self) -> None:
+        """Answer the server's pings, and ping it when it is time, unless a request is in flight."""
+        if not self._using.acquire(blocking=False):
+            return
+        try:
+            self._catch_up()
+            if time.monotonic() >= self._next_ping:
+                self._ping(time.monotonic() + CLOSE_TIMEOUT_S)
+        except OSError:
+            pass  # the next request will find the socket closed, and say so
+        finally:
+            self._using.release()
 
     def close(self) -> None:
         """Tell the server that the session is over, then close the socket."""
-        with suppress(ConnectionClosed, OSError):
-            self._connection.send(_CLOSE_FRAME)
-        self._exit.close()
+        KEEPER.remove(self)
+        if not self._using.acquire(blocking=False):
+            self.abort()  # another thread waits for a reply; it will see the end of the stream
+            return
+        try:
+            deadline = time.monotonic() + CLOSE_TIMEOUT_S
+            with suppress(OSError):
+                self._frames.close()
+                self._flush(deadline)
+                while not self._frames.is_closed:
+                    self._receive(deadline)
+            self._socket.close()
+        finally:
+            self._using.release()
 
     def abort(self) -> None:
         """Shut the socket down without a closing handshake."""
+        KEEPER.remove(self)
         with suppress(OSError):
-            self._connection.socket.shutdown(socket.SHUT_RDWR)
-        self._exit.close()
+            self._socket.shutdown(socket.SHUT_RDWR)
+        if self._using.acquire(blocking=False):
+            self._socket.close()
+            self._using.release()
 
+    # --- bytes --------------------------------------------------------------------------------
 
-class AsyncWebSocketTransport:
-    """A session over an asyncio WebSocket. Make one with ``open``."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    @classmethod
-    async def open(cls, address: str, options: ConnectionOptions) -> AsyncWebSocketTransport:
-        """Open the socket.
-
-        Raises:
-            UpgradeRefused: the server answered with an HTTP status.
-            ConnectError: it could not be reached, or not in time.
-        """
+    def _catch_up(self) -> None:
+        """Take what has arrived already, without waiting."""
+        self._socket.settimeout(0)
         try:
-            connection = await connect_async(
-                address,
-                additional_headers=dict(options.headers),
-                open_timeout=options.connect_timeout_s,
-                close_timeout=_CLOSE_TIMEOUT_S,
-                ping_timeout=_PONG_TIMEOUT_S,
-                max_size=options.max_message_bytes,
-            )
-        except (OSError, InvalidHandshake, InvalidURI) as error:
-            raise _connect_error(address, error) from error
-        return cls(connection)
+            while not self._frames.is_closed:
+                self._frames.receive(self._socket.recv(_CHUNK))
+        except _NOTHING_THERE:
+            pass
+        except OSError:
+            self._frames.receive(b"")
+        outgoing = self._frames.outgoing()
+        if outgoing:
+            with suppress(OSError):
+                self._send(outgoing, time.monotonic() + CLOSE_TIMEOUT_S)
 
-    async def exchange(self, request: Request) -> dict[str, Any]:
-        """The payload of the frame that answers ``request``."""
-        frame = protocol.websocket_frame(request)
+    def _receive(self, deadline: float) -> None:
+        """Wait for bytes and take them; answer pings, and ping when it is time."""
+        now = time.monotonic()
+        if now >= deadline:
+            raise TimeoutError
+        wait = deadline - now
+        if self._frames.is_open:
+            wait = min(wait, max(self._next_ping - now, 0.001))
+        self._socket.settimeout(wait)
         try:
-            async with asyncio.timeout(request.timeout_s):
-                await self._connection.send(frame)
-                reply = await self._connection.recv()
-        except TimeoutError as error:
-            raise _timeout(request) from error
-        except ConnectionClosed as closed:
-            raise await self._last_words(request) or _connection_lost(request, closed) from closed
-        return protocol.read_frame(reply, request)
+            data = self._socket.recv(_CHUNK)
+        except TimeoutError:
+            if self._frames.is_open and time.monotonic() < deadline:
+                self._ping(deadline)
+            return
+        self._frames.receive(data)
+        self._flush(deadline)
 
-    async def _last_words(self, request: Request) -> ServerError | None:
-        with suppress(ConnectionClosed):  # on a closed connection, recv never waits
-            return _ending(await self._connection.recv(), request)
-        return None
+    def _ping(self, deadline: float) -> None:
+        self._next_ping = time.monotonic() + KEEPALIVE_S
+        self._frames.ping()
+        self._flush(deadline)
 
-    async def close(self) -> None:
-        """Tell the server that the session is over, then close the socket."""
-        with suppress(ConnectionClosed):
-            await self._connection.send(_CLOSE_FRAME)
-        await self._connection.close()
+    def _flush(self, deadline: float) -> None:
+        outgoing = self._frames.outgoing()
+        if outgoing:
+            self._send(outgoing, deadline)
 
-    def abort(self) -> None:
-        """Drop the socket without a closing handshake."""
-        self._connection.transport.abort()
-
-
-def _connect_error(address: str, error: Exception) -> ConnectError:
-    if isinstance(error, InvalidStatus):
-        status = error.response.status_code
-        return UpgradeRefused(
-            f"{address} answered the WebSocket handshake with HTTP {status}", status=status
-        )
-    if isinstance(error, TimeoutError):
-        return ConnectError(f"{address} did not open a WebSocket in time")
-    return ConnectError(f"no WebSocket connection to {address}: {error}")
+    def _send(self, outgoing: list[bytes], deadline: float) -> None:
+        for data in outgoing:
+            if data:
+                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+                self._socket.sendall(data)
+            else:
+                with suppress(OSError):
+                    self._socket.shutdown(socket.SHUT_WR)
 
 
-def _timeout(request: Request) -> RequestTimeout:
-    return RequestTimeout(
-        f"no reply to {request.operation} within {request.timeout_s:g} s; the session is lost, "
-        "reset() opens a new one",
-        maybe_applied=request.operation == "step",
-        request_id=request.request_id,
-    )
-
-
-def _connection_lost(request: Request, closed: ConnectionClosed) -> ConnectionLost:
-    too_big = isinstance(closed.__cause__, PayloadTooBig) or (
-        closed.sent is not None and closed.sent.code == CloseCode.MESSAGE_TOO_BIG
-    )
-    hint = "; raise max_message_bytes to accept larger replies" if too_big else ""
-    return ConnectionLost(
-        f"the connection closed during {request.operation} ({closed}){hint}; "
-        "the episode is gone, reset() starts another",
-        maybe_applied=request.operation == "step",
-        request_id=request.request_id,
-    )
-
-
-def _ending(frame: str | bytes, request: Request) -> ServerError | None:
+def _connected(address: str, options: ConnectionOptions) -> socket.socket:
+    parts = urlsplit(address)
+    secure = parts.scheme == "wss"
+    host = parts.hostname or ""
+    port = parts.port or (443 if secure else 80)
+    opened = open_socket(host, port, secure=secure, timeout_s=options.connect_timeout_s)
+    if not secure:
+        return opened
     try:
-        protocol.read_frame(frame, request)
-    except ServerError as error:
-        return error
-    except EnvError:
-        return None
-    return None
+        context = options.ssl_context or default_ssl_context()
+        return context.wrap_socket(opened, server_hostname=host)
+    except BaseException:
+        opened.close()
+        raise

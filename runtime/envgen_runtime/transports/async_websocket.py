@@ -1,0 +1,211 @@
+"""The asyncio WebSocket transport: one socket is one environment."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from .. import protocol
+from ..errors import ConnectionLost, EnvError
+from ..protocol import Request
+from . import ConnectionOptions
+from .frames import CLOSE_TIMEOUT_S, KEEPALIVE_S, FrameConnection, connect_error
+from .sockets import default_ssl_context, open_socket, proxy_for
+
+
+class AsyncWebSocketTransport(asyncio.Protocol):
+    """A session over a WebSocket, for asyncio. Make one with ``open``.
+
+    It is the event loop's protocol object itself: bytes go from the loop to the frames and from
+    there to the one future that waits, with no task, queue or lock between.
+    """
+
+    __slots__ = ("_frames", "_keepalive", "_loop", "_poll", "_transport", "_waiter")
+
+    def __init__(self, frames: FrameConnection, loop: asyncio.AbstractEventLoop) -> None:
+        self._frames = frames
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._keepalive: asyncio.TimerHandle | None = None
+        self._poll: select.poll | None = None
+
+    @classmethod
+    async def open(
+        cls, address: str, options: ConnectionOptions, headers: Mapping[str, str]
+    ) -> AsyncWebSocketTransport:
+        """Open the socket.
+
+        Args:
+            address: the server's ``/ws``, as a URL.
+            options: how to connect.
+            headers: sent with the handshake.
+
+        Raises:
+            UpgradeRefused: the server answered with an HTTP status.
+            ConnectError: it could not be reached, or not in time.
+        """
+        frames = FrameConnection(address, options, headers)
+        opened = cls(frames, asyncio.get_running_loop())
+        try:
+            async with asyncio.timeout(options.connect_timeout_s):
+                await opened._connect(address, options)
+                while frames.is_shaking_hands:
+                    await opened._wait()
+        except BaseException as error:
+            opened.abort()
+            if isinstance(error, OSError | ValueError) and not isinstance(error, EnvError):
+                raise connect_error(address, error) from error
+            raise
+        if not frames.is_open:
+            opened.abort()
+            raise frames.refusal()
+        opened._keep_alive()
+        return opened
+
+    async def _connect(self, address: str, options: ConnectionOptions) -> None:
+        parts = urlsplit(address)
+        secure = parts.scheme == "wss"
+        host = parts.hostname or ""
+        port = parts.port or (443 if secure else 80)
+        tls: dict[str, Any] = {}
+        if secure:
+            tls = {"ssl": options.ssl_context or default_ssl_context(), "server_hostname": host}
+        if proxy_for(host, port, secure=secure) is None:
+            await self._loop.create_connection(lambda: self, host, port, **tls)
+            return
+        tunnel = await asyncio.to_thread(
+            open_socket, host, port, secure=secure, timeout_s=options.connect_timeout_s
+        )
+        await self._loop.create_connection(lambda: self, sock=tunnel, **tls)
+
+    # --- requests -----------------------------------------------------------------------------
+
+    async def exchange(self, request: Request) -> dict[str, Any]:
+        """The payload of the frame that answers ``request``."""
+        frame = protocol.websocket_frame(request)
+        frames = self._frames
+        if asyncio.get_running_loop() is not self._loop:
+            raise ConnectionLost(
+                f"the session was opened in another event loop than {request.operation} runs in; "
+                "reset() opens a new one",
+                request_id=request.request_id,
+            )
+        if self._has_unread():
+            await asyncio.sleep(0)  # the loop reads it and calls data_received
+            await asyncio.sleep(0)
+        if frames.messages:
+            raise frames.unasked(request, sent=False)
+        if not frames.is_open:
+            raise frames.failure(request, sent=False)
+        frames.send(frame)
+        self._flush()
+        expiry = self._loop.call_later(request.timeout_s, self._expire)
+        try:
+            while frames.is_open and not frames.messages:
+                await self._wait()
+        except TimeoutError as error:
+            raise protocol.timed_out(request) from error
+        finally:
+            expiry.cancel()
+        if not frames.messages:
+            raise frames.failure(request, sent=True)
+        return protocol.read_frame(frames.messages.popleft(), request)
+
+    async def close(self) -> None:
+        """Tell the server that the session is over, then close the socket."""
+        if self._waiter is not None:
+            self.abort()  # another task waits for a reply; it will see the end of the stream
+            return
+        if self._frames.is_open:
+            self._frames.close()
+            self._flush()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    while not self._frames.is_closed:
+                        await self._wait()
+        self.abort()
+
+    def abort(self) -> None:
+        """Drop the socket without a closing handshake."""
+        if self._keepalive is not None:
+            self._keepalive.cancel()
+        if self._transport is not None and not self._loop.is_closed():
+            self._transport.abort()
+
+    # --- what the event loop calls --------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The socket is open: shake hands."""
+        self._transport = cast("asyncio.Transport", transport)
+        opened = transport.get_extra_info("socket")
+        if opened is not None:
+            with suppress(OSError):
+                opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if hasattr(select, "poll"):
+                self._poll = select.poll()
+                self._poll.register(opened.fileno(), select.POLLIN)
+        self._flush()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes arrived."""
+        if not self._frames.is_closed:
+            self._frames.receive(data)
+            self._flush()
+        self._wake()
+
+    def eof_received(self) -> None:
+        """The server ended its side."""
+        self._end()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """The socket is closed."""
+        self._poll = None
+        self._end()
+
+    def _end(self) -> None:
+        if not self._frames.is_closed:
+            self._frames.receive(b"")
+        self._wake()
+
+    # --- bytes --------------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        """Wait until something has arrived. Raises TimeoutError when the request expires first."""
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _expire(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(TimeoutError())
+
+    def _flush(self) -> None:
+        if self._transport is None or self._transport.is_closing():
+            self._frames.outgoing()
+            return
+        for data in self._frames.outgoing():
+            if data:
+                self._transport.write(data)
+            elif self._transport.can_write_eof():
+                self._transport.write_eof()
+
+    def _has_unread(self) -> bool:
+        """Whether the socket holds bytes that the event loop hasn't come round to reading."""
+        return self._poll is not None and bool(self._poll.poll(0))
+
+    def _keep_alive(self) -> None:
+        self._frames.ping()
+        self._flush()
+        self._keepalive = self._loop.call_later(KEEPALIVE_S, self._keep_alive)
