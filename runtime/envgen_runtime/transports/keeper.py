@@ -13,6 +13,7 @@ from typing import Protocol
 from weakref import WeakSet
 
 _PERIOD_S = 2.0
+_JOIN_S = 1.0
 
 
 class Idle(Protocol):
@@ -24,10 +25,12 @@ class Idle(Protocol):
 
 
 class _Keeper:
+    """The thread, which is there while there are sessions."""
+
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sessions: WeakSet[Idle] = WeakSet()
-        self._wake = threading.Event()
+        self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
     def add(self, session: Idle) -> None:
@@ -35,8 +38,9 @@ class _Keeper:
         with self._lock:
             self._sessions.add(session)
             if self._thread is None or not self._thread.is_alive():  # a fork leaves threads behind
+                self._over = threading.Event()
                 self._thread = threading.Thread(
-                    target=self._run, name="envgen-keepalive", daemon=True
+                    target=self._run, args=(self._over,), name="envgen-keepalive", daemon=True
                 )
                 self._thread.start()
 
@@ -44,13 +48,17 @@ class _Keeper:
         """Stop looking after ``session``."""
         with self._lock:
             self._sessions.discard(session)
+            if self._thread is None or self._sessions:
+                return
+            ending, self._thread = self._thread, None
+            self._over.set()
+        ending.join(_JOIN_S)
 
-    def _run(self) -> None:
-        while True:
-            threading.Event().wait(_PERIOD_S)
+    def _run(self, over: threading.Event) -> None:
+        while not over.wait(_PERIOD_S):
             with self._lock:
                 sessions = list(self._sessions)
-                if not sessions:
+                if not sessions and not over.is_set():  # all were forgotten
                     self._thread = None
                     return
             for session in sessions:
