@@ -99,7 +99,7 @@ def test_only_the_command_line_prints_and_exits() -> None:
         names = {
             node.id for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, ast.Name)
         }
-        assert file.name == "cli.py" or not names & {"print", "exit", "typer"}
+        assert "cli" in file.parts or not names & {"print", "exit", "typer"}
 
 
 def test_generated_code_imports_the_runtime_pydantic_and_the_standard_library() -> None:

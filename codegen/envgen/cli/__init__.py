@@ -1,0 +1,42 @@
+"""The command line. The only package that prints and exits; a module for each command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .. import __version__
+from .build import build
+from .demo import demo
+from .output import EPILOG, out
+
+app = typer.Typer(
+    name="envgen",
+    help="Typed Python clients for reinforcement-learning environments, from their schemas.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (build, demo):
+    app.command(epilog=EPILOG)(_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"envgen {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """Nothing to do before a command."""

@@ -1,0 +1,34 @@
+"""How commands print, and how errors that a user can mend end them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ..errors import EnvgenError
+
+EPILOG = "Exit codes: 0 done; 1 the input is at fault; 2 wrong usage; 3 a server can't be reached."
+
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def reporting() -> Generator[None]:
+    """Turn what a user can mend into a message and an exit code."""
+    try:
+        yield
+    except EnvgenError as error:
+        print_error(error)
+        raise typer.Exit(error.exit_code) from None
+
+
+def print_error(error: EnvgenError) -> None:
+    """Print what is wrong, where, and the way out."""
+    err.print(f"    [bold red]error[/] {escape(str(error))}")
+    if error.hint:
+        err.print(f"     [bold]hint[/] {escape(error.hint)}")
