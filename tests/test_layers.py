@@ -16,8 +16,8 @@ GENERATOR = ROOT / "codegen" / "envgen"
 # A module may import those of lower layers. Within a layer, only as `_SAME_LAYER` says.
 GENERATOR_LAYERS = (
     {"errors", "findings", "text"},
-    {"schema", "naming", "render", "publish", "config"},
-    {"rebuild", "references", "merging", "expressions", "audit"},
+    {"schema", "naming", "render", "publish"},
+    {"rebuild", "references", "merging", "expressions", "audit", "config"},
     {"contract"},
     {"plan", "document", "sources"},
     {"defaults", "models", "client", "type_planner"},

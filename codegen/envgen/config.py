@@ -1,22 +1,70 @@
-"""``[tool.envgen]`` in pyproject.toml: what to build when no source is named, and where to.
+"""``[tool.envgen]`` in pyproject.toml: what to build when no source is named, and how.
 
 [tool.envgen]
-sources = ["schemas/coding_env.json", "http://127.0.0.1:8000"]   # default: schemas/*.json
+sources = ["schemas/quiz_env.json", "http://127.0.0.1:8000"]   # default: schemas/*.json
 out = "generated"
 schemas = "schemas"
+
+[tool.envgen.envs.coding_env]          # the name of the environment and of its package
+source = "https://me-coding.hf.space"  # default: schemas/coding_env.json
+headers = { Authorization = "Bearer ${HF_TOKEN}" }
+state = "overlays/coding_state.json"
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import ConfigError
+from .naming import environment_name
+from .schema import as_object
+from .text import UntrustedText
 
 _FILE = "pyproject.toml"
+
+RoutePath = Annotated[str, Field(pattern="^/")]
+
+
+class SourceSettings(BaseModel):
+    """How a source is read. Each has an option of ``envgen build`` of the same name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    headers: dict[str, str] = Field(default_factory=dict[str, str], repr=False)
+    """Sent with every request; ``${NAME}`` in a value stands for an environment variable."""
+
+    reset_path: RoutePath | None = None
+    """The route of an OpenAPI document that resets; found by its name where it is not given."""
+
+    step_path: RoutePath | None = None
+    """The route that steps."""
+
+    state_path: RoutePath | None = None
+    """The route that answers the state."""
+
+    state: Path | None = None
+    """A file with the JSON Schema of the state, for servers that don't publish theirs."""
+
+    bundle: bool = False
+    """Whether references to files in the contract's own folder are followed."""
+
+    allow_redirects: bool = False
+    """Whether a server may redirect to another host; the headers are not sent there."""
+
+    timeout_s: float = Field(default=10.0, gt=0)
+    """How long a server may take for everything that is asked of it, in seconds."""
+
+
+class EnvSettings(SourceSettings):
+    """One environment, ``[tool.envgen.envs.NAME]``."""
+
+    source: str | None = None
+    """A source as ``envgen build`` takes it; None for the contract in ``schemas``."""
 
 
 class Config(BaseModel):
@@ -24,18 +72,37 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    sources: tuple[str, ...] = ()
-    """Contract files and server URLs; empty for every ``*.json`` in ``schemas``."""
+    sources: tuple[str, ...] | None = None
+    """What is built beside ``envs``; None for every other ``*.json`` in ``schemas``."""
 
     out: Path = Path("generated")
     """Where packages are written."""
 
     schemas: Path = Path("schemas")
-    """Where the contracts of live servers are saved."""
+    """Where the contracts of live servers, and others that envgen makes, are saved."""
+
+    envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
+    """Environments with settings of their own, by name."""
+
+    @field_validator("envs")
+    @classmethod
+    def _check_names(cls, envs: dict[str, EnvSettings]) -> dict[str, EnvSettings]:
+        for name in envs:
+            if (usual := environment_name(UntrustedText(name))) != name:
+                raise ValueError(f"{name!r} is no name for a package; write it as {usual}")
+        return envs
 
     def all_sources(self) -> list[str]:
-        """What is built when no source is named."""
-        return list(self.sources) or sorted(str(path) for path in self.schemas.glob("*.json"))
+        """What is built when nothing is named: sources, and names of environments."""
+        sources: Sequence[str] = self.sources or ()
+        if self.sources is None:
+            found = sorted(self.schemas.glob("*.json"))
+            sources = [str(path) for path in found if path.stem not in self.envs]
+        return [*sources, *self.envs]
+
+    def source_of(self, env_name: str) -> str:
+        """Where the contract of an environment in ``envs`` is read from."""
+        return self.envs[env_name].source or str(self.schemas / f"{env_name}.json")
 
 
 def load_config(folder: Path = Path()) -> Config:
@@ -51,13 +118,18 @@ def load_config(folder: Path = Path()) -> Config:
         return Config()
     except (OSError, ValueError) as error:
         raise ConfigError(f"can't be read: {error}", source=str(path)) from error
+    tool = as_object(document.get("tool", {}))
+    if tool is None:
+        raise ConfigError("tool: not a table", source=str(path))
     try:
-        return Config.model_validate(document.get("tool", {}).get("envgen", {}))
+        return Config.model_validate(tool.get("envgen", {}))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in ("tool", "envgen", *first["loc"]))
+        of_env = first["loc"][:1] == ("envs",) and len(first["loc"]) > 1
+        known = EnvSettings.model_fields if of_env else Config.model_fields
         raise ConfigError(
-            f"{key}: {first['msg']}",
+            f"{key}: {first['msg'].removeprefix('Value error, ')}",
             source=str(path),
-            hint=f"the settings are {', '.join(Config.model_fields)}",
+            hint=f"the settings are {', '.join(known)}",
         ) from error

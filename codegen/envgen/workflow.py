@@ -2,26 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from .build import BuiltPackage, build_package
-from .config import load_config
+from .config import Config, EnvSettings, SourceSettings, load_config
 from .contract import EnvContract
 from .errors import ConfigError, ContractError, EnvgenError
 from .publish import write_file
 from .sources import is_url, read_contract
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A source, how it is read, and the name that its environment gets."""
+
+    source: str
+    settings: SourceSettings
+    name: str | None = None
+
+
+def jobs(
+    config: Config,
+    sources: Sequence[str] | None = None,
+    *,
+    name: str | None = None,
+    settings: SourceSettings | None = None,
+) -> list[Job]:
+    """What is to be done for sources.
+
+    A source that is the name of a configured environment, or its source, is read as configured;
+    what ``settings`` sets overrides that.
+
+    Args:
+        config: the project's settings.
+        sources: sources and names of environments; None for what the settings list.
+        name: the environment's name, for a single source.
+        settings: how sources are read.
+
+    Raises:
+        ConfigError: there is nothing to build.
+    """
+    wanted = list(sources) if sources else config.all_sources()
+    if not wanted:
+        raise ConfigError(
+            "nothing to build",
+            source=f"{config.schemas}/",
+            hint="name a source: envgen build FILE, or envgen build http://HOST:PORT",
+        )
+    given = settings.model_dump(exclude_unset=True) if settings else {}
+    return [_job(config, source, given, name) for source in wanted]
+
+
 def build_all(
-    sources: Sequence[str] | None = None, *, out: Path | None = None, name: str | None = None
+    sources: Sequence[str] | None = None,
+    *,
+    out: Path | None = None,
+    name: str | None = None,
+    settings: SourceSettings | None = None,
 ) -> dict[str, BuiltPackage | EnvgenError]:
     """Build every source; one that fails doesn't keep the others from being built.
 
     Args:
-        sources: contract files, ``-``, server URLs; None for what the project's settings list.
+        sources: contract files, ``-``, server URLs, names of configured environments; None for what
+            the project's settings list.
         out: where packages are written; None for what the settings say.
         name: the environment's name, for a single source.
+        settings: how sources are read; what is not set is as configured.
 
     Returns:
         What became of each source.
@@ -30,18 +78,12 @@ def build_all(
         ConfigError: the settings can't be used, or there is nothing to build.
     """
     config = load_config()
-    wanted = list(sources) if sources else config.all_sources()
-    if not wanted:
-        raise ConfigError(
-            "nothing to build",
-            source=f"{config.schemas}/",
-            hint="name a source: envgen build FILE, or envgen build http://HOST:PORT",
-        )
     outcome: dict[str, BuiltPackage | EnvgenError] = {}
     owners: dict[str, str] = {}
-    for source in wanted:
+    for job in jobs(config, sources, name=name, settings=settings):
+        source = job.source
         try:
-            contract = read_contract(source, name=name)
+            contract = read_contract(source, name=job.name)
             _claim(contract, source, owners)
             outcome[source] = _build(contract, source, out or config.out)
             if is_url(source):
@@ -49,6 +91,19 @@ def build_all(
         except EnvgenError as error:
             outcome[source] = error
     return outcome
+
+
+def _job(config: Config, wanted: str, given: dict[str, object], name: str | None) -> Job:
+    for env_name, env in config.envs.items():
+        if wanted in _names(config, env_name):
+            configured = env.model_copy(update=given)
+            return Job(config.source_of(env_name), configured, name or env_name)
+    return Job(wanted, EnvSettings().model_copy(update=given), name)
+
+
+def _names(config: Config, env_name: str) -> Iterator[str]:
+    yield env_name
+    yield config.source_of(env_name)
 
 
 def _build(contract: EnvContract, source: str, out: Path) -> BuiltPackage:

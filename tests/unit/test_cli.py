@@ -187,3 +187,37 @@ def test_what_a_stranger_owns_is_not_overwritten() -> None:
 def test_help_names_the_exit_codes() -> None:
     assert "3 a server" in run("build", "--help").stdout
     assert run("--version").stdout.startswith("envgen ")
+
+
+def test_a_configured_environment_is_built_by_its_name_and_with_the_others() -> None:
+    save(
+        '[tool.envgen.envs.maze_env]\nsource = "x.json"\n[tool.envgen.envs.other_env]\n',
+        "pyproject.toml",
+    )
+    save(contract())
+    Path("schemas").mkdir()
+    save(contract(), "schemas/other_env.json")
+    save({**contract(), "name": "see_env"}, "schemas/see_env.json")
+    assert run("build", "maze_env").exit_code == 0
+    assert [path.name for path in Path("generated").iterdir()] == ["maze_env"]
+    assert run("build").exit_code == 0
+    built = sorted(path.name for path in Path("generated").iterdir())
+    assert built == ["maze_env", "other_env", "see_env"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ("[tool.envgen.envs.maze]\nsauce = 'x'\n", "tool.envgen.envs.maze.sauce: Extra inputs"),
+        ("[tool.envgen.envs.maze]\ntimeout_s = 0\n", "tool.envgen.envs.maze.timeout_s: "),
+        ("[tool.envgen.envs.MazeEnv]\n", "tool.envgen.envs: 'MazeEnv' is no name for a package"),
+        ("[tool.envgen.envs.maze]\nstep_path = 'act'\n", "tool.envgen.envs.maze.step_path: "),
+        ("[tool]\nenvgen = 3\n", "tool.envgen: "),
+        ("tool = 3\n", "tool: not a table"),
+    ],
+)
+def test_a_wrong_setting_of_an_environment_is_named(settings: str, says: str) -> None:
+    save(settings, "pyproject.toml")
+    result = run("build")
+    assert result.exit_code == 1
+    assert f"pyproject.toml: {says}" in result.stderr
