@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,60 +17,9 @@ from envgen.contract import parse_contract
 from envgen.errors import ContractError, EnvgenError
 from envgen.sources import read_contract
 from envgen.sources.file import parse_json
+from tests.strategies import instances
 from tests.support import build, load, shared, shared_cases
 from tests.test_generated import check_types
-
-
-def sample(schema: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Instances of the schemas that the corpus has for actions."""
-    if "$ref" in schema:
-        return sample(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root)
-    if "const" in schema:
-        return st.just(schema["const"])
-    if "enum" in schema:
-        return st.sampled_from(schema["enum"])
-    for keyword in ("anyOf", "oneOf"):
-        if keyword in schema:
-            return st.one_of([sample(member, root) for member in schema[keyword]])
-    json_values = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
-        max_leaves=3,
-    )
-    low, high = schema.get("minimum"), schema.get("maximum")
-    match schema.get("type"):
-        case "string":
-            lengths = {"min_size": schema.get("minLength", 0), "max_size": schema.get("maxLength")}
-            return st.text(st.characters(codec="utf-8"), **lengths)
-        case "integer":
-            return st.integers(low, high)
-        case "number":
-            return st.floats(low, high, allow_nan=False, allow_infinity=False)
-        case "boolean":
-            return st.booleans()
-        case "null":
-            return st.none()
-        case "array":
-            items = sample(schema.get("items", {}), root)
-            least = schema.get("minItems", 0)
-            return st.lists(items, min_size=least, max_size=schema.get("maxItems", least + 3))
-        case "object" if "properties" in schema:
-            fields = {key: sample(value, root) for key, value in schema["properties"].items()}
-            # A tag is sent whether it was set or not, so it is always there.
-            needed = {
-                *schema.get("required", ()),
-                *(k for k, v in schema["properties"].items() if "const" in v),
-            }
-            return st.fixed_dictionaries(
-                {key: field for key, field in fields.items() if key in needed},
-                optional={key: field for key, field in fields.items() if key not in needed},
-            )
-        case "object":
-            values = schema.get("additionalProperties", True)
-            inner = sample(values, root) if isinstance(values, dict) else json_values
-            return st.dictionaries(st.text(max_size=5), inner, max_size=3)
-        case _:
-            return json_values
 
 
 @pytest.mark.parametrize("file", shared_cases("corpus"))
@@ -83,7 +34,7 @@ def test_an_action_of_a_real_environment_round_trips(
     action = document["action"]
 
     @settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
-    @given(sample(action, action))
+    @given(instances(action, action))
     def round_trip(instance: Any) -> None:
         made = getattr(module, action_class).model_validate(instance)
         assert env._step_payload(made) == instance
@@ -121,6 +72,47 @@ def test_a_hostile_contract_is_refused_or_made_harmless(
     assert [path.name for path in tmp_path.rglob("PWNED*")] == []
     allowed = {tmp_path / "out" / part for part in ("action", "observation", "state")}
     assert set(tmp_path.glob("out/*")) <= allowed
+
+
+# Builds every contract under a memory limit and prints the longest time that one took.
+_WITHIN_LIMITS = """
+import resource, time
+from pathlib import Path
+from envgen.workflow import build_all
+resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+longest = 0.0
+for contract in sorted(Path().glob("*.json")):
+    start = time.perf_counter()
+    build_all([str(contract)], out=Path("out"))
+    longest = max(longest, time.perf_counter() - start)
+print(longest)
+"""
+
+
+@pytest.mark.slow
+def test_hostile_contracts_take_little_time_and_memory_and_type_check(tmp_path: Path) -> None:
+    files = shared("hostile")
+    if not files:
+        pytest.skip("no hostile contracts beside the checkout (set ENVGEN_SHARED)")
+    plain = {"type": "object", "properties": {}}
+    for number, file in enumerate(files):
+        try:
+            schema = parse_json(file.read_bytes(), source=file.name)
+        except ContractError:
+            continue
+        for part in ("action", "observation"):
+            parts = {"action": plain, "observation": plain, "state": plain, part: schema}
+            contract = tmp_path / f"h{number}_{part}.json"
+            contract.write_text(json.dumps({"name": contract.stem, **parts}))
+    done = subprocess.run(
+        [sys.executable, "-c", _WITHIN_LIMITS],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) < 10, "seconds for one contract"
+    assert not [*tmp_path.rglob("PWNED*")]
+    for checker in ("mypy", "pyright"):
+        check_types(checker, tmp_path / "out")
 
 
 def test_the_parser_and_the_builder_only_raise_what_users_can_mend(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ written.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from .errors import AuditError
 from .render import LIBRARY
@@ -23,12 +23,26 @@ _CALLABLES = frozenset(
         "super", "wire_fields",
     }
 )  # fmt: skip
+_KEYWORDS: Mapping[str, frozenset[str]] = {
+    "ConfigDict": frozenset({"extra"}),
+    "Field": frozenset(
+        {
+            "alias", "discriminator", "ge", "gt", "le", "lt", "max_length", "min_length",
+            "multiple_of", "pattern",
+        }
+    ),
+    "OneOf": frozenset(),
+    "UniqueItems": frozenset(),
+}  # fmt: skip
 _METHODS = frozenset({"model_validate", "read", "reset", "state", "step", "validate_python"})
 
 _EXPRESSIONS = (
     ast.Attribute, ast.Await, ast.BinOp, ast.BitOr, ast.Call, ast.Constant, ast.Dict, ast.List,
     ast.Load, ast.Name, ast.Store, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.USub, ast.keyword,
 )  # fmt: skip
+
+# What generated code uses of Python's own names. All others are imported or defined in the module.
+_BUILTINS = frozenset({"bool", "dict", "float", "int", "list", "str", "super", "tuple"})
 
 _EXTRAS = "__pydantic_extra__"
 
@@ -56,8 +70,10 @@ def audit(file: str, source: str) -> None:
 class _Auditor:
     def __init__(self, file: str) -> None:
         self._file = file
+        self._known: frozenset[str] = frozenset()
 
     def module(self, tree: ast.Module) -> None:
+        self._known = _BUILTINS | {name for node in ast.walk(tree) for name in _defined(node)}
         for statement in tree.body:
             match statement:
                 case ast.ImportFrom():
@@ -143,7 +159,8 @@ class _Auditor:
                     self._call(node)
                 elif isinstance(node, ast.Attribute | ast.Name):
                     name = node.attr if isinstance(node, ast.Attribute) else node.id
-                    if name.startswith("__"):
+                    is_known = isinstance(node, ast.Attribute) or name in self._known
+                    if name.startswith("__") or not is_known:
                         raise self._error(node)
                 elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr):
                     raise self._error(node)
@@ -151,7 +168,10 @@ class _Auditor:
     def _call(self, call: ast.Call) -> None:
         match call.func:
             case ast.Name(id=name) if name in _CALLABLES:
-                return
+                allowed = _KEYWORDS.get(name)
+                if allowed is None or all(argument.arg in allowed for argument in call.keywords):
+                    return
+                raise self._error(call)
             case ast.Attribute(attr=method) if method in _METHODS:
                 return
             case _:
@@ -164,6 +184,21 @@ class _Auditor:
             f"({type(node).__name__}); nothing was written",
             hint="the contract may be hostile; if it isn't, this is a fault in envgen",
         )
+
+
+def _defined(node: ast.AST) -> list[str]:
+    """The names that a statement gives to something."""
+    match node:
+        case ast.ImportFrom():
+            return [alias.name for alias in node.names]
+        case ast.ClassDef():
+            return [node.name]
+        case ast.arg():
+            return [node.arg]
+        case ast.Name(ctx=ast.Store()):
+            return [node.id]
+        case _:
+            return []
 
 
 _FUTURE = ("__future__", "annotations")

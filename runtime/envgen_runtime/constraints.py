@@ -12,15 +12,20 @@ T = TypeVar("T")
 
 
 class _NotNull:
-    """Takes null out of what pydantic accepts for a type."""
+    """Refuses null, which the type has for a field that was left out."""
 
     __slots__ = ()
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        schema = handler(source)
-        return schema["schema"] if schema["type"] == "nullable" else schema
+        return core_schema.no_info_before_validator_function(_check_not_null, handler(source))
+
+
+def _check_not_null(value: Any) -> Any:
+    if value is None:
+        raise PydanticCustomError("null", "The field may be left out, but not be null")
+    return value
 
 
 Omittable: TypeAlias = Annotated[T | None, _NotNull()]

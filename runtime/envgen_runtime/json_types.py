@@ -127,7 +127,6 @@ def _number(node: Node) -> Node:
         mode="left_to_right",
         custom_error_type="float_type",
         metadata=_described_as(node),
-        serialization=core_schema.simple_ser_schema("float"),
     )
     return cast("Node", union)
 

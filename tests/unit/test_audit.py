@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
+from hypothesis import given, note, settings
+from hypothesis import strategies as st
 
 from envgen.audit import audit
 from envgen.errors import AuditError
@@ -37,8 +40,67 @@ HOSTILE = {
     "a conditional": "if True:\n    pass",
     "a walrus": "class A:\n    x: int = (y := 1)",
     "a subscript assigned": "__all__[0] = 1",
+    "a factory": "class A:\n    x: int = Field(default_factory=int)",
+    "a name from nowhere": "class A:\n    x: int = Field(alias=input)",
+    "a setting of pydantic's": "class A:\n    model_config = ConfigDict(alias_generator=str)",
+    "a private name": "class A:\n    __class__: int = 1",
     "not Python": "class A(",
 }
+
+# What someone would want to put into a module, as statements and as expressions.
+STATEMENTS = [
+    "import os", "from os import system", "exec('1')", "x = eval", "del Field", "assert print()",
+    "for i in (): pass", "while 1: pass", "with open('f'): pass", "try: pass\nexcept E: pass",
+    "raise E", "global Field", "def step(self): return exec('1')", "@evil\nclass A: pass",
+    "class A(metaclass=E): pass", "x: int = exec('1')", "if 1: pass", "lambda: 0",
+    "[f() for f in g]", "__import__('os')", "Field.__globals__", "x += 1",
+]  # fmt: skip
+EXPRESSIONS = [
+    "exec", "print(1)", "(lambda: 1)()", "().__class__", "__import__('os').system('x')",
+    "[f for f in g]", "{f for f in g}", "f'{evil}'", "(x := evil)", "evil if evil else evil",
+    "9 ** 9", "not evil", "evil < evil", "*evil", "evil[0:1]", "Field(default_factory=print)",
+    "open('f').read()", "b'bytes' % evil", "...if evil else ...", "getattr(Field, 'x')",
+    "Field.validate()",
+]  # fmt: skip
+
+
+def _is_block(node: ast.AST) -> bool:
+    return isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.data())
+def test_nothing_can_be_put_into_a_module(data: st.DataObject) -> None:
+    """Wherever it stands, in code that was fine."""
+    file = data.draw(st.sampled_from(GENERATED))
+    tree = ast.parse(file.read_text())
+    if data.draw(st.booleans()):
+        bodies = [
+            node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", 0), list)
+        ]
+        body = data.draw(st.sampled_from(bodies))
+        payload = ast.parse(data.draw(st.sampled_from(STATEMENTS))).body[0]
+        body.insert(data.draw(st.integers(0, len(body))), payload)
+    else:
+        slots = [
+            (node, name, index)
+            for node in ast.walk(tree)
+            for name, value in ast.iter_fields(node)
+            for index, child in enumerate(value if isinstance(value, list) else [value])
+            if isinstance(child, ast.expr)
+            and isinstance(getattr(child, "ctx", None), ast.Load | None)
+        ]
+        node, name, index = data.draw(st.sampled_from(slots))
+        payload = ast.parse(f"f({data.draw(st.sampled_from(EXPRESSIONS))})").body[0].value.args[0]
+        value = getattr(node, name)
+        if isinstance(value, list):
+            value[index] = payload
+        else:
+            setattr(node, name, payload)
+    source = ast.unparse(ast.fix_missing_locations(tree))
+    note(source)
+    with pytest.raises(AuditError):
+        audit(file.name, source)
 
 
 @pytest.mark.parametrize("file", GENERATED, ids=lambda file: f"{file.parent.name}/{file.name}")

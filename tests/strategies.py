@@ -1,0 +1,195 @@
+"""Hypothesis strategies: JSON, JSON Schemas, and instances that fit a schema or nearly do."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from hypothesis import strategies as st
+
+KEYS = (
+    "a",
+    "b-c",
+    "class",
+    "schema",
+    "größe",
+    "Any",
+    "_x",
+    "a_b",
+    "a-b",
+    "1st",
+    "self",
+    "model_dump",
+)
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=6)
+
+_FLOATS = st.floats(allow_nan=False, allow_infinity=False)
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | _FLOATS | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=4,
+)
+
+_NEAR = (None, True, False, 0, 1, -1, 1.0, 0.5, 2**70, "", "1", "true", [], [1], {}, {"a": 1})
+
+
+@st.composite
+def scalars(draw: st.DrawFn) -> dict[str, Any]:
+    """Schemas of what isn't made of other things."""
+    kind = draw(
+        st.sampled_from(["string", "integer", "number", "boolean", "null", "enum", "const"])
+    )
+    match kind:
+        case "enum":
+            return {"enum": draw(st.lists(JSON, min_size=1, max_size=4))}
+        case "const":
+            return {"const": draw(JSON)}
+        case "string":
+            least = draw(st.integers(0, 3))
+            limits = {"minLength": least, "maxLength": least + draw(st.integers(0, 4))}
+        case "integer" | "number":
+            least = draw(st.integers(-10, 10))
+            limits = {"minimum": least, "exclusiveMaximum": least + draw(st.integers(2, 20))}
+            if kind == "integer":  # pydantic allows for rounding in multiples of fractions
+                limits["multipleOf"] = 2
+        case _:
+            limits = {}
+    chosen = draw(st.sets(st.sampled_from(sorted(limits)))) if limits else set()
+    return {"type": kind, **{key: limits[key] for key in chosen}}
+
+
+def _composed(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    arrays = st.fixed_dictionaries(
+        {"type": st.just("array"), "items": inner},
+        optional={"maxItems": st.integers(1, 3), "uniqueItems": st.booleans()},
+    )
+    tuples = st.lists(inner, min_size=1, max_size=2).map(
+        lambda items: {
+            "type": "array",
+            "prefixItems": items,
+            "items": False,
+            "minItems": len(items),
+        }
+    )
+    maps = st.fixed_dictionaries(
+        {"type": st.just("object"), "additionalProperties": inner},
+        optional={"maxProperties": st.integers(1, 3)},
+    )
+    unions = st.fixed_dictionaries({"anyOf": st.lists(inner, min_size=1, max_size=3)})
+    both = st.fixed_dictionaries({"allOf": st.tuples(inner, st.just({})).map(list)})
+    return arrays | tuples | maps | unions | both | objects(inner)
+
+
+@st.composite
+def objects(draw: st.DrawFn, inner: st.SearchStrategy[Any]) -> dict[str, Any]:
+    """Schemas of objects with fields, some of whose names Python doesn't take."""
+    properties = draw(st.dictionaries(st.sampled_from(KEYS), inner, min_size=1, max_size=4))
+    required = draw(st.sets(st.sampled_from(sorted(properties))))
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": sorted(required),
+        "additionalProperties": draw(st.booleans() | inner),
+    }
+
+
+SCHEMAS = st.recursive(scalars() | st.just({}), _composed, max_leaves=6)
+
+
+def instances(schema: Any, root: Any) -> st.SearchStrategy[Any]:
+    """Instances that fit ``schema``, for the keywords that are used here and in real contracts."""
+    if schema is True or schema == {}:
+        return JSON
+    if "$ref" in schema:
+        return instances(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root)
+    if "const" in schema:
+        return st.just(schema["const"])
+    if "enum" in schema:
+        return st.sampled_from(schema["enum"])
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        if keyword in schema:
+            return st.one_of([instances(member, root) for member in schema[keyword][:3]])
+    if isinstance(schema.get("type"), list):
+        return st.one_of([instances({**schema, "type": kind}, root) for kind in schema["type"]])
+    return _of_type(schema, root)
+
+
+def _of_type(schema: dict[str, Any], root: Any) -> st.SearchStrategy[Any]:
+    low, high = schema.get("minimum"), schema.get("maximum", schema.get("exclusiveMaximum"))
+    match schema.get("type"):
+        case "string":
+            characters = st.characters(codec="utf-8")
+            least = schema.get("minLength", 0)
+            return st.text(characters, min_size=least, max_size=schema.get("maxLength", least + 8))
+        case "integer":
+            return st.integers(low, high)
+        case "number":
+            return st.floats(low, high, allow_nan=False, allow_infinity=False) | (
+                st.integers(-(2**70), 2**70) if low is None and high is None else st.nothing()
+            )
+        case "boolean":
+            return st.booleans()
+        case "null":
+            return st.none()
+        case "array":
+            return _array(schema, root)
+        case "object":
+            return _object(schema, root)
+        case _:
+            return JSON
+
+
+def _array(schema: dict[str, Any], root: Any) -> st.SearchStrategy[Any]:
+    if "prefixItems" in schema:
+        return st.tuples(*[instances(item, root) for item in schema["prefixItems"]]).map(list)
+    items = instances(schema.get("items", {}), root)
+    least = schema.get("minItems", 0)
+    return st.lists(items, min_size=least, max_size=schema.get("maxItems", least + 3))
+
+
+def _object(schema: dict[str, Any], root: Any) -> st.SearchStrategy[Any]:
+    properties: dict[str, Any] = schema.get("properties", {})
+    fields = {key: instances(child, root) for key, child in properties.items()}
+    # A tag isn't required where it has a default, but a union with a discriminator lives by it.
+    tags = {
+        key for key, child in properties.items() if isinstance(child, dict) and "const" in child
+    }
+    required = tags | set(schema.get("required", ()))
+    named = st.fixed_dictionaries(
+        {key: fields[key] for key in fields if key in required},
+        optional={key: fields[key] for key in fields if key not in required},
+    )
+    rest = schema.get("additionalProperties", not properties)
+    if rest is False:
+        return named
+    keys = TEXT.filter(lambda key: key not in properties)
+    more = st.dictionaries(keys, instances(rest, root), max_size=schema.get("maxProperties", 2))
+    return st.builds(lambda one, other: {**other, **one}, named, more)
+
+
+@st.composite
+def mutated(draw: st.DrawFn, instance: Any) -> Any:
+    """``instance`` with one place in it changed: another value, a field more, a field less."""
+    changed = copy.deepcopy(instance)
+    places: list[tuple[Any, Any]] = []
+    waiting: list[Any] = [changed]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            keys = list(value) if isinstance(value, dict) else range(len(value))
+            places += [(value, key) for key in keys]
+            waiting += [value[key] for key in keys]
+    if not places:
+        return {"unknown": draw(st.sampled_from(_NEAR))}
+    holder, key = draw(st.sampled_from(places))
+    match draw(st.sampled_from(["change", "change", "change", "remove", "add"])):
+        case "remove":
+            del holder[key]
+        case "add" if isinstance(holder, dict):
+            holder["unknown"] = draw(st.sampled_from(_NEAR))
+        case "add":
+            holder.append(draw(st.sampled_from(_NEAR)))
+        case _:
+            holder[key] = draw(st.sampled_from(_NEAR))
+    return changed
