@@ -29,14 +29,18 @@ GENERATOR_LAYERS = (
 )
 RUNTIME_LAYERS = (
     {"json_value", "constraints"},
-    {"errors", "result", "providers", "json_types"},
-    {"protocol", "hooks", "models", "contract", "exact"},
-    {"session", "transports", "conformance"},
+    {"errors", "result", "json_types"},
+    {"providers", "protocol", "hooks", "models", "contract", "exact"},
+    {"session", "transports", "conformance", "starting"},
     {"base"},
     {"client", "async_client"},
     {"__init__"},
 )
-ONE_MODULE_ONLY = {"httpx": "transports/http.py", "websockets": "transports/frames.py"}
+ONE_MODULE_ONLY = {
+    "docker": "providers/engine.py",
+    "httpx": "transports/http.py",
+    "websockets": "transports/frames.py",
+}
 
 
 def imports(file: Path, package: Path) -> set[tuple[str, str]]:

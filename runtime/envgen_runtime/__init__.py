@@ -16,14 +16,17 @@ from .errors import (
     ConnectionLost,
     ContractDrift,
     ContractMissing,
+    EngineError,
     EnvError,
     ExecutionError,
     FactoryError,
+    FetchError,
     InvalidRequest,
     MissingExtra,
     NotReset,
     ProtocolError,
     ProviderError,
+    ReadyTimeout,
     ReplyMismatch,
     RequestTimeout,
     ServerError,
@@ -32,6 +35,7 @@ from .errors import (
     SessionClosed,
     SessionError,
     SessionLost,
+    StartError,
     UpgradeRefused,
 )
 from .exact import ExactValidator, Violation
@@ -39,7 +43,7 @@ from .hooks import EnvHooks
 from .json_value import JsonValue
 from .models import ReplyModel, RequestModel, reset_fields, wire_fields
 from .protocol import Envelope
-from .providers import ContainerProvider
+from .providers import ContainerProvider, Provider
 from .result import StepResult
 
 __version__ = "0.1.0"
@@ -53,6 +57,7 @@ __all__ = [
     "ContainerProvider",
     "ContractDrift",
     "ContractMissing",
+    "EngineError",
     "EnvClient",
     "EnvError",
     "EnvHooks",
@@ -60,6 +65,7 @@ __all__ = [
     "ExactValidator",
     "ExecutionError",
     "FactoryError",
+    "FetchError",
     "InvalidRequest",
     "JsonValue",
     "MissingExtra",
@@ -67,7 +73,9 @@ __all__ = [
     "Omittable",
     "OneOf",
     "ProtocolError",
+    "Provider",
     "ProviderError",
+    "ReadyTimeout",
     "ReplyMismatch",
     "ReplyModel",
     "RequestModel",
@@ -78,6 +86,7 @@ __all__ = [
     "SessionClosed",
     "SessionError",
     "SessionLost",
+    "StartError",
     "StepResult",
     "UniqueItems",
     "UpgradeRefused",

@@ -8,17 +8,18 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from .base import ClientBase
-from .errors import UpgradeRefused
+from .errors import EnvError, UpgradeRefused
 from .hooks import ActT, ObsT, ResetT, StateT
 from .json_value import JsonValue
 from .protocol import Request
 from .result import StepResult
+from .starting import AwaitsServers
 from .transports import AsyncTransport
 
 T = TypeVar("T")
 
 
-class AsyncEnvClient(ClientBase[ActT, ObsT, StateT, ResetT]):
+class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
     """A session with one environment, for asyncio. Everything else is as in ``EnvClient``."""
 
     _transport: AsyncTransport | None = None
@@ -69,6 +70,8 @@ class AsyncEnvClient(ClientBase[ActT, ObsT, StateT, ResetT]):
         except BaseException as error:
             if not self._survives(error, request, before):
                 self._drop()
+                if isinstance(error, EnvError):
+                    await asyncio.to_thread(self._explain, error)
             raise
         self._settled(request, before)
         return self._read(parse, payload, request)

@@ -13,6 +13,7 @@ from . import protocol
 from .conformance import check_action, check_reply, check_reset, exact_part
 from .errors import (
     ConnectError,
+    ConnectionLost,
     EnvError,
     InvalidRequest,
     ReplyMismatch,
@@ -22,7 +23,7 @@ from .errors import (
 from .hooks import ActT, EnvHooks, ObsT, ResetT, StateT
 from .json_value import JsonValue, json_path
 from .protocol import Request
-from .providers import ContainerProvider
+from .providers import ContainerProvider, Provider
 from .session import Phase, Session
 from .transports import ConnectionOptions, TransportName
 
@@ -160,6 +161,12 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             self._session.lose(error)
             return False
         return True
+
+    def _explain(self, error: BaseException) -> None:
+        """Add to ``error`` what the provider knows: that the server ended, and its last lines."""
+        lost = isinstance(error, ConnectError | ConnectionLost)
+        if lost and isinstance(self._provider, Provider) and (why := self._provider.diagnosis()):
+            error.add_note(why)
 
     def _read(
         self, parse: Callable[[dict[str, Any]], T], payload: dict[str, Any], request: Request

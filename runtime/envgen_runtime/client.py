@@ -12,12 +12,13 @@ from .hooks import ActT, ObsT, ResetT, StateT
 from .json_value import JsonValue
 from .protocol import Request
 from .result import StepResult
+from .starting import StartsServers
 from .transports import Transport
 
 T = TypeVar("T")
 
 
-class EnvClient(ClientBase[ActT, ObsT, StateT, ResetT]):
+class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
     """A session with one environment. Generated clients subclass it with concrete types.
 
     A client is one session: one request at a time, from one thread at a time. Make several for
@@ -96,6 +97,7 @@ class EnvClient(ClientBase[ActT, ObsT, StateT, ResetT]):
         except BaseException as error:
             if not self._survives(error, request, before):
                 self._drop()
+                self._explain(error)
             raise
         self._settled(request, before)
         return self._read(parse, payload, request)

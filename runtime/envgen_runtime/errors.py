@@ -22,6 +22,10 @@
     ├── ContractDrift           the server's contract is another (on_drift="error")
     ├── ContractMissing         the client's package has no contract (it was written by hand)
     ├── ProviderError           what should start or stop the server failed
+    │   ├── EngineError         the engine or tool that it needs can't be reached, or refused
+    │   ├── FetchError          the image or the source can't be had
+    │   ├── StartError          the server ended before it was ready, or could not be started
+    │   └── ReadyTimeout        the server runs, and was not ready in time
     └── MissingExtra            an optional library is needed that isn't installed
 
 Two attributes tell a caller what may be done next, whatever the class: ``retryable`` (the same
@@ -279,7 +283,42 @@ class ContractDrift(EnvError):
 
 
 class ProviderError(EnvError):
-    """What should start, watch or stop the environment's server failed."""
+    """What should start, watch or stop the environment's server failed.
+
+    Attributes:
+        log: the last lines that the server wrote, which the message ends with; empty where it
+            wrote nothing, or never ran.
+        exit_code: what the server exited with; None where it has not.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        log: str = "",
+        exit_code: int | None = None,
+        retryable: bool | None = None,
+    ) -> None:
+        shown = f"{message}\nIts log ends with:\n{log}" if log else message
+        super().__init__(shown, retryable=retryable)
+        self.log = log
+        self.exit_code = exit_code
+
+
+class EngineError(ProviderError):
+    """The engine or tool that a provider works with can't be reached, or refused."""
+
+
+class FetchError(ProviderError):
+    """The image can't be pulled, or the source can't be cloned."""
+
+
+class StartError(ProviderError):
+    """The server could not be started, or ended before it was ready."""
+
+
+class ReadyTimeout(ProviderError, TimeoutError):
+    """The server was running, but not ready, when the time was up."""
 
 
 class ContractMissing(EnvError, LookupError):

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -29,29 +30,65 @@ class VenvUnavailable(Exception):
 def venv_python(package: str, version: str) -> Path:
     """The interpreter of a release's venv, which is made if it is not there yet.
 
-    The cache is ``.cache/interop-venvs`` or what ENVGEN_VENV_CACHE says.
-
     Raises:
         VenvUnavailable: uv is not installed, or reaches no package index.
         RuntimeError: uv failed for another reason; its output is the message.
     """
-    cache = Path(os.environ.get("ENVGEN_VENV_CACHE", ROOT / ".cache" / "interop-venvs"))
-    cache.mkdir(parents=True, exist_ok=True)
+    cache = venv_cache()
     name = f"{package}-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
     venv = cache / name
     python = venv / "bin" / "python"
-    # Two test runs may want the same venv: the second waits for what the first makes. The
-    # system lets go of the lock of a process that died.
-    with (cache / f".{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not python.exists():
-            # Made under another name: an interrupted venv is never taken for a whole one.
-            making = cache / f".{name}.making"
-            for leftover in (making, venv):
-                shutil.rmtree(leftover, ignore_errors=True)
-            _make(making, f"{package}=={version}")
-            making.rename(venv)
+    _once(venv, lambda making: _make(making, f"{package}=={version}"))
     return python
+
+
+def make_target(folder: Path, requirement: str, *, python: str) -> Path:
+    """A folder with a requirement's packages, for the Python of a container; made once.
+
+    Raises:
+        VenvUnavailable: as ``venv_python``.
+        RuntimeError: as ``venv_python``.
+    """
+
+    def install(making: Path) -> None:
+        making.mkdir()
+        overrides = making / "overrides.txt"
+        overrides.write_text("gradio; sys_platform == 'never'\n")  # see servers/modern.py
+        _run(
+            [
+                *(*_uv(), "pip", "install", "--target", str(making), "--quiet"),
+                *("--python-version", python, "--python-platform", "linux"),
+                *("--only-binary", ":all:", "--overrides", str(overrides)),
+                *(requirement, "uvicorn[standard]"),
+            ]
+        )
+
+    _once(folder, install)
+    return folder
+
+
+def venv_cache() -> Path:
+    """Where venvs are kept: ``.cache/interop-venvs``, or what ENVGEN_VENV_CACHE says."""
+    cache = Path(os.environ.get("ENVGEN_VENV_CACHE", ROOT / ".cache" / "interop-venvs"))
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
+
+
+def _once(folder: Path, make: Callable[[Path], None]) -> None:
+    """Make ``folder`` unless it is there.
+
+    Two test runs may want the same one: the second waits for what the first makes. The system
+    lets go of the lock of a process that died.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            # Made under another name: an interrupted one is never taken for a whole one.
+            making = folder.parent / f".{folder.name}.making"
+            shutil.rmtree(making, ignore_errors=True)
+            make(making)
+            making.rename(folder)
 
 
 def _make(venv: Path, requirement: str) -> None:

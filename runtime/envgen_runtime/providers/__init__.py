@@ -1,31 +1,25 @@
-"""What starts an environment for a client and stops it again."""
+"""What starts an environment for a client and stops it again.
+
+``base`` is what every provider promises; ``cleanup`` sees to it that nothing stays behind. The
+providers themselves are imported when they are first used.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Protocol, runtime_checkable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .base import ContainerProvider, Provider
+
+if TYPE_CHECKING:
+    from .local_docker import LocalDockerProvider
+
+__all__ = ["ContainerProvider", "LocalDockerProvider", "Provider"]
+
+_HOMES = {"LocalDockerProvider": "local_docker"}
 
 
-@runtime_checkable
-class ContainerProvider(Protocol):
-    """Starts a container from an image. The method names are the seed contract's.
-
-    A client that was given a provider owns it: ``close()`` stops the container, once.
-    """
-
-    def start_container(
-        self,
-        image: str,
-        port: int | None = None,
-        env_vars: dict[str, str] | None = None,
-        **kwargs: Any,
-    ) -> str:
-        """Start a container and return its base URL."""
-        ...
-
-    def wait_for_ready(self, base_url: str, timeout_s: float = 30.0) -> None:
-        """Return when the server answers; raise when it has not after ``timeout_s`` seconds."""
-        ...
-
-    def stop_container(self) -> None:
-        """Stop and remove the container. Does nothing the second time."""
-        ...
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,0 +1,40 @@
+"""Whether a server answers. On the standard library: this runs before anything heavy is needed."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+READY = "ready"
+
+_FIRST_PAUSE_S = 0.01
+_LONGEST_PAUSE_S = 0.25
+_GROWTH = 1.4
+
+
+def pauses() -> Iterator[float]:
+    """How long to wait before each next probe, in seconds: short ones first."""
+    for number in itertools.count():
+        yield min(_FIRST_PAUSE_S * _GROWTH**number, _LONGEST_PAUSE_S)
+
+
+def probe(base_url: str, *, timeout_s: float, headers: Mapping[str, str]) -> str:
+    """``READY``, or what ``GET /health`` answered instead, to be read by a person."""
+    parts = urlsplit(base_url)
+    secure = parts.scheme in ("https", "wss")
+    connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(
+        parts.hostname or "", parts.port, timeout=timeout_s
+    )
+    try:
+        connection.request("GET", f"{parts.path.rstrip('/')}/health", headers=dict(headers))
+        status = connection.getresponse().status
+    except TimeoutError:
+        return "none in time"
+    except (OSError, http.client.HTTPException) as error:
+        return str(error) or type(error).__name__
+    finally:
+        connection.close()
+    return READY if status == HTTPStatus.OK else f"HTTP {status}"

@@ -1,0 +1,77 @@
+"""Clients that start their own server: episodes on a real OpenEnv server in a container."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import ModuleType
+
+import pytest
+
+from envgen_runtime import ConnectionLost
+from tests.docker.conftest import Left
+
+
+def test_an_episode_in_a_container(openenv: str, faults: ModuleType, left: Left) -> None:
+    with faults.FaultsEnv.from_docker_image(
+        openenv, client_options={"request_timeout_s": 30}, env_vars={"MAX_SESSIONS": "2"}
+    ) as env:
+        assert env.base_url.startswith("http://127.0.0.1:")
+        env.reset()
+        assert env.step(faults.DoAction(fault="none")).observation.steps == 1
+        assert len(left()) == 1
+    assert left() == []
+    env.close()  # once more is fine
+
+
+def test_an_async_start_leaves_the_loop_free(openenv: str, faults: ModuleType, left: Left) -> None:
+    async def play() -> None:
+        starting = asyncio.create_task(faults.AsyncFaultsEnv.from_docker_image(openenv))
+        longest_s = 0.0
+        while not starting.done():
+            before = time.monotonic()
+            await asyncio.sleep(0.005)
+            longest_s = max(longest_s, time.monotonic() - before)
+        async with await starting as env:
+            await env.reset()
+            assert len(left()) == 1
+        assert longest_s < 1.0  # the server alone takes longer to start
+
+    asyncio.run(play())
+    assert left() == []
+
+
+def test_a_cancelled_start_is_undone(plain: str, faults: ModuleType, left: Left) -> None:
+    async def play() -> None:
+        starting = asyncio.create_task(
+            faults.AsyncFaultsEnv.from_docker_image(plain, env_vars={"SICK": "1"})
+        )
+        async with asyncio.timeout(20):
+            while not left():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.01)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert left() == []
+
+    asyncio.run(play())
+
+
+def test_a_client_that_cannot_be_made_leaves_no_container(
+    plain: str, faults: ModuleType, left: Left
+) -> None:
+    with pytest.raises(TypeError, match="colour"):
+        faults.FaultsEnv.from_docker_image(plain, client_options={"colour": "red"})
+    assert left() == []
+
+
+def test_a_server_that_dies_in_an_episode_says_why(
+    openenv: str, faults: ModuleType, left: Left
+) -> None:
+    with faults.FaultsEnv.from_docker_image(openenv) as env:
+        env.reset()
+        with pytest.raises(ConnectionLost) as caught:
+            env.step(faults.DoAction(fault="die"))
+        assert "exited with code 3" in caught.value.__notes__[0]
+        assert "Uvicorn running" in caught.value.__notes__[0]
+    assert left() == []
