@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic_core import from_json
@@ -49,8 +49,7 @@ _REPLY_TYPE: Mapping[Operation, str] = {
 _MAX_EXCERPT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request, before it is put into the words of a transport.
 
     Attributes:
@@ -326,8 +325,7 @@ def _excerpt(text: str | bytes) -> str:
 # --- the envelope around an observation ---------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An observation as it travels, and what servers move out of it.
 
     Attributes:

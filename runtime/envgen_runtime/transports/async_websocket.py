@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import select
 import socket
 from collections.abc import Mapping
@@ -25,7 +26,16 @@ class AsyncWebSocketTransport(asyncio.Protocol):
     there to the one future that waits, with no task, queue or lock between.
     """
 
-    __slots__ = ("_frames", "_keepalive", "_loop", "_poll", "_transport", "_waiter")
+    __slots__ = (
+        "_deadline",
+        "_expiry",
+        "_frames",
+        "_keepalive",
+        "_loop",
+        "_poll",
+        "_transport",
+        "_waiter",
+    )
 
     def __init__(self, frames: FrameConnection, loop: asyncio.AbstractEventLoop) -> None:
         self._frames = frames
@@ -33,6 +43,8 @@ class AsyncWebSocketTransport(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._keepalive: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._deadline = math.inf
         self._poll: select.poll | None = None
 
     @classmethod
@@ -105,14 +117,14 @@ class AsyncWebSocketTransport(asyncio.Protocol):
             raise frames.failure(request, sent=False)
         frames.send(frame)
         self._flush()
-        expiry = self._loop.call_later(request.timeout_s, self._expire)
+        self._expire_at(self._loop.time() + request.timeout_s)
         try:
             while frames.is_open and not frames.messages:
                 await self._wait()
         except TimeoutError as error:
             raise protocol.timed_out(request) from error
         finally:
-            expiry.cancel()
+            self._deadline = math.inf
         if not frames.messages:
             raise frames.failure(request, sent=True)
         return protocol.read_frame(frames.messages.popleft(), request)
@@ -133,8 +145,9 @@ class AsyncWebSocketTransport(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the socket without a closing handshake."""
-        if self._keepalive is not None:
-            self._keepalive.cancel()
+        for timer in (self._keepalive, self._expiry):
+            if timer is not None:
+                timer.cancel()
         if self._transport is not None and not self._loop.is_closed():
             self._transport.abort()
 
@@ -177,6 +190,8 @@ class AsyncWebSocketTransport(asyncio.Protocol):
 
     async def _wait(self) -> None:
         """Wait until something has arrived. Raises TimeoutError when the request expires first."""
+        if self._loop.time() >= self._deadline:
+            raise TimeoutError
         self._waiter = self._loop.create_future()
         try:
             await self._waiter
@@ -187,8 +202,25 @@ class AsyncWebSocketTransport(asyncio.Protocol):
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
+    def _expire_at(self, deadline: float) -> None:
+        """Have the request that waits expire at ``deadline``, in the loop's time.
+
+        A timer stays from one request to the next, and looks when it fires whether it should
+        have: making and cancelling one for every step is what a good part of a step would cost.
+        """
+        self._deadline = deadline
+        if self._expiry is not None:
+            if self._expiry.when() <= deadline:
+                return
+            self._expiry.cancel()
+        self._expiry = self._loop.call_at(deadline, self._expire)
+
     def _expire(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
+        self._expiry = None
+        if self._loop.time() < self._deadline:
+            if self._deadline < math.inf:
+                self._expire_at(self._deadline)
+        elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(TimeoutError())
 
     def _flush(self) -> None:
