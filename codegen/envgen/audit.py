@@ -34,7 +34,9 @@ _KEYWORDS: Mapping[str, frozenset[str]] = {
     "OneOf": frozenset(),
     "UniqueItems": frozenset(),
 }  # fmt: skip
-_METHODS = frozenset({"model_validate", "read", "reset", "state", "step", "validate_python"})
+_METHODS = frozenset(
+    {"_action", "model_validate", "read", "reset", "state", "step", "validate_python"}
+)
 
 _EXPRESSIONS = (
     ast.Attribute, ast.Await, ast.BinOp, ast.BitOr, ast.Call, ast.Constant, ast.Dict, ast.List,
@@ -130,8 +132,9 @@ class _Auditor:
 
     def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         arguments = method.args
-        if method.decorator_list or method.name not in _METHOD_NAMES or arguments.vararg:
+        if method.name not in _METHOD_NAMES or arguments.vararg:
             raise self._error(method)
+        self._overload(method)
         named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         if arguments.kwarg is not None:
             named.append(arguments.kwarg)
@@ -143,12 +146,28 @@ class _Auditor:
             match statement:
                 case ast.Expr(value=ast.Constant(value=str())):
                     pass
+                case ast.Expr(value=ast.Constant(value=value)) if value is ...:
+                    pass
                 case ast.Assign(targets=[ast.Name()]):
                     self._expressions([statement.value])
                 case ast.Return(value=ast.expr() as value):
                     self._expressions([value])
                 case _:
                     raise self._error(statement)
+
+    def _overload(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """Accept a decorator if it is ``overload``, on a signature without a body."""
+        match method.decorator_list:
+            case []:
+                return
+            case [ast.Name(id="overload")]:
+                match method.body:
+                    case [ast.Expr(value=ast.Constant(value=value))] if value is ...:
+                        return
+                    case _:
+                        raise self._error(method)
+            case _:
+                raise self._error(method)
 
     def _expressions(self, expressions: Iterable[ast.expr]) -> None:
         for expression in expressions:

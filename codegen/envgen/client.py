@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 
 from .expressions import nullable
@@ -10,8 +11,9 @@ from .plan import Plan
 from .render import LIBRARY, render
 from .text import UntrustedText
 
-# Parameters that every client's reset has.
-_RESET_PARAMETERS = frozenset({"self", "seed", "episode_id", "extra"})
+# Parameters that every client's reset and step have.
+_RESET_PARAMETERS = frozenset({"self", "seed", "episode_id", "timeout_s", "extra"})
+_STEP_PARAMETERS = frozenset({"self", "action", "request_id", "timeout_s", "fields"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,21 @@ class ResetParameter:
     description: UntrustedText | None
 
 
+@dataclass(frozen=True, slots=True)
+class ActionField:
+    """A field of the action, as a keyword of the client's ``step``.
+
+    Attributes:
+        name: the field's name.
+        type: its type, as a Python expression without constraints.
+        required: whether it has to be given.
+    """
+
+    name: str
+    type: str
+    required: bool
+
+
 def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
     """The source of ``client.py``."""
     observation = plan.roots["observation"]
@@ -51,6 +68,7 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
         client=client_name(env_name),
         parameters=", ".join(parameters),
         action=action,
+        action_fields=_action_fields(plan),
         observation=observation,
         reset=reset,
         state=state,
@@ -74,6 +92,40 @@ def render_init(plan: Plan, *, env_name: str) -> str:
         env_name=env_name,
         exports=sorted([client, f"Async{client}", *models]),
     )
+
+
+def _action_fields(plan: Plan) -> list[ActionField] | None:
+    """The keywords that ``step`` takes instead of an action; None where it takes the action alone.
+
+    So it is for a union, whose members have fields of their own, and where a field that must be
+    given is called as a parameter of ``step`` is. An optional one of such a name is left out.
+    """
+    action = plan.roots["action"]
+    if action.union is not None or len(action.models) != 1:
+        return None
+    fields = plan.classes[action.name].fields
+    if any(field.default is None and field.name in _STEP_PARAMETERS for field in fields):
+        return None
+    return [
+        ActionField(field.name, _without_constraints(field.type), field.default is None)
+        for field in fields
+        if field.name not in _STEP_PARAMETERS
+    ]
+
+
+def _without_constraints(expression: str) -> str:
+    """A type with every ``Annotated[T, ...]`` as ``T``: a signature is for people."""
+    return ast.unparse(_Plain().visit(ast.parse(expression, mode="eval")))
+
+
+class _Plain(ast.NodeTransformer):
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[plain, *_])):
+                return plain
+            case _:
+                return node
 
 
 def _reset_parameters(plan: Plan) -> list[ResetParameter]:

@@ -25,7 +25,7 @@ MODULE_NAMES = frozenset(
         "Annotated", "Any", "AsyncEnvClient", "BaseModel", "ClassVar", "ConfigDict", "EnvClient",
         "EnvHooks", "Envelope", "Field", "JsonValue", "Literal", "Omittable", "OneOf", "ReplyModel",
         "RequestModel", "StepResult", "TypeAdapter", "TypeAlias", "UUID", "UniqueItems", "date",
-        "datetime", "reset_fields", "time", "timedelta", "wire_fields",
+        "datetime", "overload", "reset_fields", "time", "timedelta", "wire_fields",
     }
 )  # fmt: skip
 

@@ -39,6 +39,7 @@ LIBRARY: Mapping[str, str] = {
     "UniqueItems": "envgen_runtime",
     "date": "datetime",
     "datetime": "datetime",
+    "overload": "typing",
     "reset_fields": "envgen_runtime",
     "time": "datetime",
     "timedelta": "datetime",

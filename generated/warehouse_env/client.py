@@ -76,37 +76,59 @@ class WarehouseEnv(WarehouseEnvHooks, EnvClient[WarehouseAction, WarehouseObserv
     """
 
     def reset(
-        self, *, seed: int | None = None, episode_id: str | None = None, **extra: JsonValue
+        self,
+        *,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        timeout_s: float | None = None,
+        **extra: JsonValue,
     ) -> StepResult[BriefingObservation]:
         """Start an episode. ``extra`` are the environment's own reset parameters."""
-        return super().reset(seed=seed, episode_id=episode_id, **extra)
+        return super().reset(
+            seed=seed, episode_id=episode_id, timeout_s=timeout_s, **extra
+        )
 
     def step(
-        self, action: WarehouseAction, *, request_id: str | None = None
+        self,
+        action: WarehouseAction,
+        *,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
     ) -> StepResult[WarehouseObservation]:
         """Take one step. It is sent at most once."""
-        return super().step(action, request_id=request_id)
+        return super().step(action, request_id=request_id, timeout_s=timeout_s)
 
-    def state(self) -> WarehouseState:
+    def state(self, *, timeout_s: float | None = None) -> WarehouseState:
         """The environment's state."""
-        return super().state()
+        return super().state(timeout_s=timeout_s)
 
 
 class AsyncWarehouseEnv(WarehouseEnvHooks, AsyncEnvClient[WarehouseAction, WarehouseObservation, WarehouseState, BriefingObservation]):
     """A session with warehouse_env, for asyncio."""
 
     async def reset(
-        self, *, seed: int | None = None, episode_id: str | None = None, **extra: JsonValue
+        self,
+        *,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        timeout_s: float | None = None,
+        **extra: JsonValue,
     ) -> StepResult[BriefingObservation]:
         """Start an episode. ``extra`` are the environment's own reset parameters."""
-        return await super().reset(seed=seed, episode_id=episode_id, **extra)
+        return await super().reset(
+            seed=seed, episode_id=episode_id, timeout_s=timeout_s, **extra
+        )
 
     async def step(
-        self, action: WarehouseAction, *, request_id: str | None = None
+        self,
+        action: WarehouseAction,
+        *,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
     ) -> StepResult[WarehouseObservation]:
         """Take one step. It is sent at most once."""
-        return await super().step(action, request_id=request_id)
+        return await super().step(action, request_id=request_id, timeout_s=timeout_s)
 
-    async def state(self) -> WarehouseState:
+    async def state(self, *, timeout_s: float | None = None) -> WarehouseState:
         """The environment's state."""
-        return await super().state()
+        return await super().state(timeout_s=timeout_s)

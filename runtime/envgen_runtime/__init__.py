@@ -42,9 +42,11 @@ from .exact import ExactValidator, Violation
 from .hooks import EnvHooks
 from .json_value import JsonValue
 from .models import ReplyModel, RequestModel, reset_fields, wire_fields
+from .observers import Observer, ReplyEvent, RequestEvent, RetryEvent
 from .protocol import Envelope
 from .providers import ContainerProvider, Provider
-from .result import StepResult
+from .result import StepResult, Transition
+from .retries import RetryPolicy
 
 __version__ = "0.1.0"
 
@@ -70,16 +72,21 @@ __all__ = [
     "JsonValue",
     "MissingExtra",
     "NotReset",
+    "Observer",
     "Omittable",
     "OneOf",
     "ProtocolError",
     "Provider",
     "ProviderError",
     "ReadyTimeout",
+    "ReplyEvent",
     "ReplyMismatch",
     "ReplyModel",
+    "RequestEvent",
     "RequestModel",
     "RequestTimeout",
+    "RetryEvent",
+    "RetryPolicy",
     "ServerError",
     "ServerSessionError",
     "SessionBusy",
@@ -88,6 +95,7 @@ __all__ = [
     "SessionLost",
     "StartError",
     "StepResult",
+    "Transition",
     "UniqueItems",
     "UpgradeRefused",
     "Violation",

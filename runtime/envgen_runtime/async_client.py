@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
-from .base import ClientBase
+from .base import LOOK_TIMEOUT_S, ClientBase
+from .detection import judge
 from .errors import EnvError, UpgradeRefused
 from .hooks import ActT, ObsT, ResetT, StateT
 from .json_value import JsonValue
-from .protocol import Request
-from .result import StepResult
+from .protocol import Request, read_http
+from .result import StepResult, Transition
+from .retries import Attempts
+from .secrecy import scrub
+from .session import Phase
 from .starting import AwaitsServers
 from .transports import AsyncTransport
 
@@ -25,18 +31,71 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
     _transport: AsyncTransport | None = None
 
     async def reset(
-        self, *, seed: int | None = None, episode_id: str | None = None, **extra: JsonValue
+        self,
+        *,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        timeout_s: float | None = None,
+        **extra: JsonValue,
     ) -> StepResult[ResetT]:
         """Start an episode. As ``EnvClient.reset``."""
-        return await self._call(self._reset_request(seed, episode_id, extra), self._parse_reset)
+        return await self._call(
+            self._reset_request(seed, episode_id, extra, timeout_s), self._parse_reset
+        )
 
-    async def step(self, action: ActT, *, request_id: str | None = None) -> StepResult[ObsT]:
+    async def step(
+        self, action: ActT, *, request_id: str | None = None, timeout_s: float | None = None
+    ) -> StepResult[ObsT]:
         """Take one step. As ``EnvClient.step``; a cancelled step loses the session."""
-        return await self._call(self._step_request(action, request_id), self._parse_result)
+        return await self._call(
+            self._step_request(action, request_id, timeout_s), self._parse_result
+        )
 
-    async def state(self) -> StateT:
+    async def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. As ``EnvClient.state``."""
-        return await self._call(self._state_request(), self._parse_state)
+        return await self._call(self._state_request(timeout_s), self._parse_state)
+
+    async def episode(
+        self,
+        policy: Callable[[ObsT | ResetT], ActT | Awaitable[ActT]],
+        *,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        max_steps: int | None = None,
+    ) -> AsyncIterator[Transition[ActT, ObsT, ResetT]]:
+        """Play an episode. As ``EnvClient.episode``; the policy may be a coroutine function."""
+        before: StepResult[ObsT] | StepResult[ResetT] = await self.reset(
+            seed=seed, episode_id=episode_id
+        )
+        taken = 0
+        while not before.done and (max_steps is None or taken < max_steps):
+            decided = policy(before.observation)
+            action = cast("ActT", await decided if inspect.isawaitable(decided) else decided)
+            result = await self.step(action)
+            yield Transition(before.observation, action, result)
+            before, taken = result, taken + 1
+
+    async def server_contract(self, *, timeout_s: float | None = None) -> dict[str, JsonValue]:
+        """As ``EnvClient.server_contract``."""
+        request = self._state_request(timeout_s)
+        attempts = Attempts(self._retry)
+        while True:
+            try:
+                return read_http(*await self._get("/schema", request), request)
+            except EnvError as error:
+                delay = attempts.delay_after(error) if error.retryable else None
+                if delay is None:
+                    scrub(error, self._secrets)
+                    raise
+            await asyncio.sleep(delay)
+
+    async def is_healthy(self, *, timeout_s: float | None = None) -> bool:
+        """As ``EnvClient.is_healthy``."""
+        try:
+            status, _ = await self._get("/health", self._state_request(timeout_s))
+        except EnvError:
+            return False
+        return status == HTTPStatus.OK
 
     async def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
@@ -63,51 +122,93 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     async def _call(self, request: Request, parse: Callable[[dict[str, Any]], T]) -> T:
         before = self._session.begin(request.operation)
+        payload: dict[str, Any] | None = None
+        began = 0.0
         try:
-            if self._transport is None:
-                self._transport = await self._open()
-            payload = await self._transport.exchange(request)
+            try:
+                request, began = self._began(request)
+                payload = await self._exchange(request, before)
+            except BaseException as error:
+                if not self._survives(error, request, before):
+                    self._drop()
+                    if isinstance(error, EnvError):
+                        await asyncio.to_thread(self._explain, error)
+                raise
+            self._settled(request, before)
+            result = self._read(parse, payload, request)
         except BaseException as error:
-            if not self._survives(error, request, before):
-                self._drop()
-                if isinstance(error, EnvError):
-                    await asyncio.to_thread(self._explain, error)
+            if self._wants_explanation(error):
+                self._explain_drift(error, await self._look_at_contract())
+            self._ended(began, payload, error)
             raise
-        self._settled(request, before)
-        return self._read(parse, payload, request)
+        self._ended(began, payload, None)
+        return result
+
+    async def _exchange(self, request: Request, before: Phase) -> dict[str, Any]:
+        attempts: Attempts | None = None
+        while True:
+            try:
+                if self._transport is None:
+                    self._transport = await self._open(request)
+                return await self._transport.exchange(request)
+            except EnvError as error:
+                attempts = attempts or Attempts(self._retry)
+                delay = self._delay(error, request, before, attempts)
+                if delay is None:
+                    raise
+            self._drop()
+            await asyncio.sleep(delay)
+            if (closed := self._closed_meanwhile()) is not None:
+                raise closed
 
     def _drop(self) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
 
-    async def _open(self) -> AsyncTransport:
+    async def _open(self, request: Request) -> AsyncTransport:
         # Imported when needed, as in EnvClient.
+        if self._on_drift == "error" and self._drift is None:
+            self._refuse_drift(await self.server_contract())
         if self._transport_name != "http":
             from .transports.async_websocket import AsyncWebSocketTransport
 
+            headers = request.all_headers(self._options.headers)
             try:
                 return await AsyncWebSocketTransport.open(
-                    self._endpoint.websocket, self._options, self._options.headers
+                    self._endpoint.websocket, self._options, headers
                 )
             except UpgradeRefused as refusal:
-                if self._transport_name == "websocket":
+                if self._transport_name == "websocket" or refusal.retryable:
                     raise
-                await self._require_stateful_http(refusal)
+                schema, _ = await self._get("/schema", request)
+                health, _ = await self._get("/health", request)
+                error = judge(refusal, schema=schema, health=health, base_url=self.base_url)
+                if error is not None:
+                    raise error from refusal
                 self._transport_name = "http"
         from .transports.http import AsyncHttpTransport
 
         return AsyncHttpTransport(self._endpoint.http, self._options)
 
-    async def _require_stateful_http(self, refusal: UpgradeRefused) -> None:
+    async def _get(self, path: str, request: Request) -> tuple[int, bytes]:
+        """As ``EnvClient._get``."""
         from .transports.http import AsyncHttpTransport
 
-        probe = AsyncHttpTransport(self._endpoint.http, self._options)
+        http = AsyncHttpTransport(self._endpoint.http, self._options)
         try:
-            error = self._no_session(
-                refusal, await probe.status_of("/schema"), await probe.status_of("/health")
-            )
+            answer = await http.get(path, request)
         finally:
-            await probe.close()
-        if error is not None:
-            raise error from refusal
+            await http.close()
+        return answer.status, answer.body
+
+    async def _look_at_contract(self) -> dict[str, JsonValue] | None:
+        """As ``EnvClient._look_at_contract``."""
+        if self._looked:
+            return None
+        self._looked = True
+        request = self._state_request(LOOK_TIMEOUT_S)
+        try:
+            return read_http(*await self._get("/schema", request), request)
+        except EnvError:
+            return None

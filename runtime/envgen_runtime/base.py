@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
-from typing import Any, Literal, TypeVar
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from pydantic import ValidationError
 
+from . import options as option
 from . import protocol
 from .conformance import check_action, check_reply, check_reset, exact_part
+from .contract import package_contract
+from .drift import differences
 from .errors import (
+    ActionRejected,
+    CapacityReached,
     ConnectError,
     ConnectionLost,
+    ContractDrift,
     EnvError,
     InvalidRequest,
     ReplyMismatch,
     ServerError,
-    UpgradeRefused,
+    SessionClosed,
 )
 from .hooks import ActT, EnvHooks, ObsT, ResetT, StateT
-from .json_value import JsonValue, json_path
+from .json_value import JsonValue
+from .mismatch import explain_drift, misfit
+from .models import RequestModel
+from .observers import Observer, ReplyEvent, RequestEvent, RetryEvent, Watch
+from .options import ClientOptions, OnDrift, Validation
 from .protocol import Request
 from .providers import ContainerProvider, Provider
+from .retries import Attempts, RetryPolicy
+from .secrecy import checked_headers, scrub, secrets_in, split_credentials
 from .session import Phase, Session
-from .transports import ConnectionOptions, TransportName
+from .transports import Compression, ConnectionOptions, TransportName
+
+if TYPE_CHECKING:
+    import ssl
+
+    import httpx
 
 T = TypeVar("T")
-Validation = Literal["types", "exact"]
+ActionModelT = TypeVar("ActionModelT", bound=RequestModel)
 
-_MAX_SHOWN_ERRORS = 3
+LOOK_TIMEOUT_S = 5.0
+"""How long a look at the server's contract may take, in seconds, on the way to an error."""
 
 
 class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
@@ -43,55 +62,106 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         default_headers: Mapping[str, str] | None = None,
         provider: ContainerProvider | None = None,
         *,
-        transport: TransportName = "auto",
         connect_timeout_s: float = 10.0,
-        max_message_bytes: int = 100 * 1024 * 1024,
+        reset_timeout_s: float | None = None,
+        step_timeout_s: float | None = None,
+        state_timeout_s: float | None = None,
+        transport: TransportName = "auto",
         validate: Validation = "types",
+        on_drift: OnDrift = "check",
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
+        observers: Sequence[Observer] = (),
+        max_message_bytes: int = 100 * 1024 * 1024,
+        compression: Compression = "auto",
+        ssl_context: ssl.SSLContext | None = None,
+        http_client: httpx.Client | httpx.AsyncClient | None = None,
     ) -> None:
         """Describe a session; nothing is connected before the first request.
 
         Args:
             base_url: the server, as ``http://``, ``https://``, ``ws://`` or ``wss://``. The scheme
                 doesn't choose the transport.
-            request_timeout_s: time limit for each reset, step and state, in seconds.
+            request_timeout_s: time limit for a reset, step or state as a whole, in seconds.
             default_headers: sent with every HTTP request and with the WebSocket handshake
                 (authorization, tracing).
             provider: what started the server; ``close()`` stops it.
+            connect_timeout_s: time limit for opening a connection, in seconds.
+            reset_timeout_s: for resets instead of ``request_timeout_s``.
+            step_timeout_s: for steps instead of ``request_timeout_s``.
+            state_timeout_s: for states instead of ``request_timeout_s``.
             transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first
                 (before 0.2), which have no WebSocket and keep their environment behind HTTP.
                 ``http`` on a later server gives a fresh environment to every request.
-            connect_timeout_s: time limit for opening a connection, in seconds.
-            max_message_bytes: the largest reply that is accepted over the WebSocket.
             validate: ``types`` checks messages with the generated classes, which are wider than
                 the contract where Python can't say it, and lets replies have more fields than
                 the contract. ``exact`` checks them against the contract itself too, to the
                 letter: a reply with a field that the contract forbids is a ``ReplyMismatch``,
                 even where a newer server added it.
+            on_drift: when to compare the server's contract with the one that the client was built
+                from. ``check`` does it once something doesn't fit, to say what has changed;
+                ``error`` before the first request, raising ``ContractDrift``; ``ignore`` never.
+            retry: how what may be repeated is repeated; a step never is.
+            observers: see every request and how it ended.
+            max_message_bytes: the largest reply that is accepted.
+            compression: ``auto`` deflates WebSocket messages unless the server is on this machine.
+            ssl_context: for https and wss, instead of the system's trust store.
+            http_client: your own ``httpx.Client`` (or ``httpx.AsyncClient`` for an async client),
+                for all HTTP requests. You close it.
 
         Raises:
-            ValueError: ``base_url`` is not a URL of these schemes, or a limit is not positive.
+            ValueError: ``base_url`` is not a URL of these schemes, a limit is not positive, or a
+                header can't be sent.
             MissingExtra: ``validate="exact"`` without the extra ``exact``.
         """
-        if not (request_timeout_s > 0 and connect_timeout_s > 0 and max_message_bytes > 0):
-            raise ValueError("time limits and max_message_bytes must be greater than zero")
-        if transport not in ("auto", "websocket", "http"):
-            raise ValueError(f"transport is auto, websocket or http, not {transport!r}")
-        if validate not in ("types", "exact"):
-            raise ValueError(f"validate is types or exact, not {validate!r}")
+        self._given = ClientOptions(
+            base_url=base_url,
+            request_timeout_s=request_timeout_s,
+            default_headers=default_headers,
+            provider=provider,
+            connect_timeout_s=connect_timeout_s,
+            reset_timeout_s=reset_timeout_s,
+            step_timeout_s=step_timeout_s,
+            state_timeout_s=state_timeout_s,
+            transport=transport,
+            validate=validate,
+            on_drift=on_drift,
+            retry=retry,
+            observers=observers,
+            max_message_bytes=max_message_bytes,
+            compression=compression,
+            ssl_context=ssl_context,
+            http_client=http_client,
+        )
+        option.check(self._given)
         self._exact = validate == "exact"
         if self._exact:
             exact_part(type(self), "action")  # what is missing is said here, not amid an episode
-        self._endpoint = protocol.endpoint(base_url)
-        self._request_timeout_s = float(request_timeout_s)
+        address, authorization = split_credentials(base_url)
+        self._endpoint = protocol.endpoint(address)
+        headers = checked_headers(default_headers or {})
+        if authorization is not None:
+            headers.setdefault("Authorization", authorization)
+        self._secrets = secrets_in(headers)
+        self._timeouts = option.timeouts(self._given)
         self._provider = provider
         self._transport_name: TransportName = transport
         self._options = ConnectionOptions(
-            headers=dict(default_headers or {}),
+            headers=headers,
             connect_timeout_s=float(connect_timeout_s),
             max_message_bytes=max_message_bytes,
+            compression=compression,
+            ssl_context=ssl_context,
+            http_client=http_client,
         )
+        self._retry = retry
+        self._on_drift = on_drift
+        self._drift: list[str] | None = None
+        self._looked = False
+        self._watch = Watch(observers)
+        self._event: RequestEvent | None = None
         self._session = Session()
         self._episode_id: str | None = None
+        self._trace_id = secrets.token_hex(16)
         self._request_prefix = secrets.token_hex(6)
         self._request_count = 0
 
@@ -100,42 +170,122 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         """The server's HTTP address, without a trailing slash."""
         return self._endpoint.http
 
+    @property
+    def contract(self) -> dict[str, JsonValue]:
+        """The contract that this client was generated from, as a copy.
+
+        Raises:
+            ContractMissing: the client was written by hand.
+        """
+        return package_contract(type(self))
+
+    def with_options(self, **changes: Unpack[ClientOptions]) -> Self:
+        """A new client with these options changed, and a session of its own, not opened yet.
+
+        A provider stays with the client that has it, unless another is given.
+        """
+        given: dict[str, Any] = {**self._given, "provider": None, **changes}
+        return type(self)(**given)
+
+    def __reduce__(self) -> tuple[Callable[[], Self], tuple[()]]:
+        """Pickle as the options: the copy opens a session of its own, in another process or not.
+
+        Raises:
+            TypeError: the session is open, or there is a provider, which only one can own.
+        """
+        if self._session.phase is not Phase.NEW or self._provider is not None:
+            raise TypeError(
+                f"{self!r} can't be pickled: only a client that has not connected, and owns no "
+                "provider. Use with_options() for a fresh one"
+            )
+        return partial(type(self), **self._given), ()
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url} ({self._session.phase.value})>"
 
     # --- requests -----------------------------------------------------------------------------
 
     def _reset_request(
-        self, seed: int | None, episode_id: str | None, extra: Mapping[str, JsonValue]
+        self,
+        seed: int | None,
+        episode_id: str | None,
+        extra: Mapping[str, JsonValue],
+        timeout_s: float | None = None,
     ) -> Request:
         named = {"seed": seed, "episode_id": episode_id}
         data = {**extra, **{key: value for key, value in named.items() if value is not None}}
         if self._exact:
             check_reset(type(self), data)
-        return self._request("reset", data, None)
+        self._trace_id = secrets.token_hex(16)
+        return self._request("reset", data, None, timeout_s)
 
-    def _step_request(self, action: ActT, request_id: str | None) -> Request:
+    def _step_request(
+        self, action: ActT, request_id: str | None, timeout_s: float | None = None
+    ) -> Request:
         data = self._step_payload(action)
         if self._exact:
             check_action(type(self), data)
-        return self._request("step", data, request_id)
+        return self._request("step", data, request_id, timeout_s)
 
-    def _state_request(self) -> Request:
-        return self._request("state", {}, None)
+    def _state_request(self, timeout_s: float | None = None) -> Request:
+        return self._request("state", {}, None, timeout_s)
 
     def _request(
-        self, operation: protocol.Operation, data: dict[str, Any], request_id: str | None
+        self,
+        operation: protocol.Operation,
+        data: dict[str, Any],
+        request_id: str | None,
+        timeout_s: float | None,
     ) -> Request:
+        if timeout_s is not None and not timeout_s > 0:
+            raise ValueError(f"timeout_s must be greater than zero, not {timeout_s!r}")
         self._request_count += 1
         return Request(
             operation,
             data,
-            timeout_s=self._request_timeout_s,
-            request_id=request_id or f"{self._request_prefix}-{self._request_count}",
-            episode_id=self._episode_id if operation == "step" else None,
+            timeout_s if timeout_s is not None else self._timeouts[operation],
+            request_id or f"{self._request_prefix}-{self._request_count}",
+            self._episode_id if operation == "step" else None,
+            self._trace_id,
         )
 
-    # --- outcomes -----------------------------------------------------------------------------
+    def _action(
+        self, model: type[ActionModelT], action: ActionModelT | None, fields: Mapping[str, object]
+    ) -> ActionModelT:
+        """The action of ``step(action)`` or of ``step(field=...)``.
+
+        Raises:
+            InvalidRequest: both are given, or the fields are not those of an action.
+        """
+        if action is not None:
+            if fields:
+                raise InvalidRequest("step() takes an action or an action's fields, not both")
+            return action
+        try:
+            return model.model_validate(fields, by_name=True)
+        except ValidationError as error:
+            raise InvalidRequest(
+                f"step() can't make a {model.__name__} of this: {error}"
+            ) from error
+
+    # --- a call, from its beginning to its end ------------------------------------------------
+
+    def _began(self, request: Request) -> tuple[Request, float]:
+        """Tell observers of ``request``; give it back with the headers that they want."""
+        if not self._watch.is_on:
+            return request, 0.0
+        self._event = RequestEvent(
+            self.env_name, self.base_url, request.operation, request.request_id, request.data
+        )
+        self._watch.request(self._event)
+        return request._replace(headers=self._event.headers), time.perf_counter()
+
+    def _ended(
+        self, began: float, payload: dict[str, Any] | None, error: BaseException | None
+    ) -> None:
+        event, self._event = self._event, None
+        if event is not None:
+            self._watch.reply(ReplyEvent(event, time.perf_counter() - began, payload, error))
 
     def _settled(self, request: Request, before: Phase) -> None:
         """The server has answered ``request``."""
@@ -150,11 +300,13 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         the session, unless the error is of the kind that ends it; but an episode whose reset
         failed has not begun. Anything else leaves the server's side unknown.
         """
+        if isinstance(error, EnvError):
+            scrub(error, self._secrets)
         if isinstance(error, InvalidRequest):
             self._session.settle(before)
         elif isinstance(error, ServerError) and not error.ends_session:
             self._session.settle(Phase.NEW if request.operation == "reset" else before)
-        elif isinstance(error, EnvError) and before is Phase.NEW and request.operation == "reset":
+        elif isinstance(error, EnvError) and before is Phase.NEW and request.operation != "step":
             self._session.settle(Phase.NEW)  # there was no episode to lose
             return False
         else:
@@ -168,6 +320,46 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         if lost and isinstance(self._provider, Provider) and (why := self._provider.diagnosis()):
             error.add_note(why)
 
+    def _delay(
+        self, error: EnvError, request: Request, before: Phase, attempts: Attempts
+    ) -> float | None:
+        """How long to wait before ``request`` is made again; None where it must not be."""
+        if not self._may_repeat(error, request, before):
+            return None
+        delay = attempts.delay_after(error)
+        if delay is not None:
+            event = self._event or RequestEvent(
+                self.env_name, self.base_url, request.operation, request.request_id, request.data
+            )
+            scrub(error, self._secrets)
+            self._watch.retry(RetryEvent(event, attempts.count, delay, error))
+        return delay
+
+    def _may_repeat(self, error: EnvError, request: Request, before: Phase) -> bool:
+        """Whether ``request`` can be made again without anybody noticing.
+
+        A step can't. A reset can while nothing of it was sent: what it would have ended is gone
+        either way. A state can where there is no episode yet, or where it is a plain GET.
+        """
+        if request.operation == "step":
+            return False
+        if isinstance(error, CapacityReached):
+            return request.operation == "reset" or before is Phase.NEW
+        if isinstance(error, ServerError):
+            return error.retryable and (
+                request.operation == "state" or error.code in ("HTTP_429", "HTTP_503")
+            )
+        if request.operation == "state" and before is not Phase.NEW:
+            return self._transport_name == "http" and isinstance(
+                error, ConnectError | ConnectionLost
+            )
+        return not error.sent and (error.retryable or not isinstance(error, ConnectError))
+
+    def _closed_meanwhile(self) -> SessionClosed | None:
+        """What to raise where ``close()`` was called while a request was waiting to be repeated."""
+        closed = self._session.phase is Phase.CLOSED
+        return SessionClosed("the client was closed during the request") if closed else None
+
     def _read(
         self, parse: Callable[[dict[str, Any]], T], payload: dict[str, Any], request: Request
     ) -> T:
@@ -176,52 +368,30 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
                 check_reply(type(self), request.operation, payload)
             return parse(payload)
         except ValidationError as error:
-            raise self._mismatch(error, request) from error
+            raise misfit(error, request, env_name=self.env_name) from error
         except ReplyMismatch as error:
             error.request_id = request.request_id
             error.maybe_applied = request.operation == "step"
             raise
 
-    def _mismatch(self, error: ValidationError, request: Request) -> ReplyMismatch:
-        root = "$" if request.operation == "state" else "$.observation"
-        details = error.errors(include_url=False, include_input=False)
-        paths = [json_path(detail["loc"], root=root) for detail in details]
-        shown = "; ".join(
-            f"{path}: {detail['msg']}"
-            for path, detail in zip(paths[:_MAX_SHOWN_ERRORS], details, strict=False)
-        )
-        more = len(details) - _MAX_SHOWN_ERRORS
-        return ReplyMismatch(
-            f"the answer to {request.operation} doesn't fit {self.env_name}'s contract: {shown}"
-            + (f" (and {more} more)" if more > 0 else "")
-            + f". If the server has changed, regenerate with: envgen build {self.base_url}",
-            path=paths[0],
-            maybe_applied=request.operation == "step",
-            request_id=request.request_id,
-        )
+    # --- drift --------------------------------------------------------------------------------
 
-    def _no_session(self, refusal: UpgradeRefused, schema: int, health: int) -> ConnectError | None:
-        """Judge a refused upgrade by what two routes answer; None where HTTP is right.
+    def _wants_explanation(self, error: BaseException) -> bool:
+        """Whether the server's contract should be looked at, to say why ``error`` happened."""
+        return self._on_drift == "check" and isinstance(error, ReplyMismatch | ActionRejected)
 
-        Servers before 0.2 have no ``/ws`` and no ``/schema``, and one stateful environment behind
-        HTTP. A server that has ``/schema`` is a later one, whose HTTP routes can't hold an episode.
-        """
-        if HTTPStatus.UNAUTHORIZED in (refusal.status, schema):
-            return UpgradeRefused(
-                f"{self.base_url} wants authorization: pass it in default_headers",
-                status=refusal.status,
+    def _explain_drift(self, error: BaseException, server: Mapping[str, Any] | None) -> None:
+        if isinstance(error, ReplyMismatch | ActionRejected):
+            if server is not None:
+                self._drift = differences(package_contract(type(self)), server)
+            explain_drift(error, self._drift, url=self.base_url)
+
+    def _refuse_drift(self, server: Mapping[str, Any]) -> None:
+        """Raises ContractDrift where the server's contract is another than ours."""
+        self._drift = differences(package_contract(type(self)), server)
+        if self._drift:
+            raise ContractDrift(
+                f"{self.base_url} has another contract than {self.env_name}'s client was built "
+                f"from: {'; '.join(self._drift)}. Regenerate with: envgen build {self.base_url}",
+                drift=self._drift,
             )
-        if schema == HTTPStatus.NOT_FOUND and health == HTTPStatus.OK:
-            return None
-        if schema == HTTPStatus.OK:
-            return UpgradeRefused(
-                f"{refusal}, though the server publishes /schema: a server of its age gives a "
-                "fresh environment to every HTTP request, so HTTP would be silently wrong. Look "
-                'for a proxy that blocks WebSockets, or insist with transport="http"',
-                status=refusal.status,
-            )
-        return UpgradeRefused(
-            f"{refusal}; /schema answered {schema} and /health {health}: this doesn't look like "
-            'an environment server. Check the URL, or insist with transport="http"',
-            status=refusal.status,
-        )

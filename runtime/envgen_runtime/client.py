@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from .base import ClientBase
-from .errors import UpgradeRefused
+from .base import LOOK_TIMEOUT_S, ClientBase
+from .detection import judge
+from .errors import EnvError, UpgradeRefused
 from .hooks import ActT, ObsT, ResetT, StateT
 from .json_value import JsonValue
-from .protocol import Request
-from .result import StepResult
+from .protocol import Request, read_http
+from .result import StepResult, Transition
+from .retries import Attempts
+from .secrecy import scrub
+from .session import Phase
 from .starting import StartsServers
 from .transports import Transport
 
@@ -28,13 +34,19 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
     _transport: Transport | None = None
 
     def reset(
-        self, *, seed: int | None = None, episode_id: str | None = None, **extra: JsonValue
+        self,
+        *,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        timeout_s: float | None = None,
+        **extra: JsonValue,
     ) -> StepResult[ResetT]:
         """Start an episode, in a new session if there is none or the last one was lost.
 
         Args:
             seed: for environments that take one.
             episode_id: a name for the episode, for environments that take one.
+            timeout_s: time limit in seconds, instead of the client's.
             extra: the environment's own reset parameters. OpenEnv servers drop, without a word,
                 those that the environment doesn't know.
 
@@ -42,14 +54,19 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             ConnectError: no session could be opened.
             EnvError: as ``step``.
         """
-        return self._call(self._reset_request(seed, episode_id, extra), self._parse_reset)
+        return self._call(
+            self._reset_request(seed, episode_id, extra, timeout_s), self._parse_reset
+        )
 
-    def step(self, action: ActT, *, request_id: str | None = None) -> StepResult[ObsT]:
+    def step(
+        self, action: ActT, *, request_id: str | None = None, timeout_s: float | None = None
+    ) -> StepResult[ObsT]:
         """Take one step. It is sent at most once.
 
         Args:
             action: what to do.
             request_id: names the request, in the server's log where it takes one (HTTP).
+            timeout_s: time limit in seconds, instead of the client's.
 
         Raises:
             InvalidRequest: ``action`` is not one of this environment's.
@@ -59,11 +76,65 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             ConnectionLost: the connection ended; the session is lost.
             ReplyMismatch: the reply doesn't fit the contract.
         """
-        return self._call(self._step_request(action, request_id), self._parse_result)
+        return self._call(self._step_request(action, request_id, timeout_s), self._parse_result)
 
-    def state(self) -> StateT:
+    def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. Raises as ``step``."""
-        return self._call(self._state_request(), self._parse_state)
+        return self._call(self._state_request(timeout_s), self._parse_state)
+
+    def episode(
+        self,
+        policy: Callable[[ObsT | ResetT], ActT],
+        *,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        max_steps: int | None = None,
+    ) -> Iterator[Transition[ActT, ObsT, ResetT]]:
+        """Play an episode: reset, then step as ``policy`` says until the environment is done.
+
+        Args:
+            policy: gives the action for an observation.
+            seed: as for ``reset``.
+            episode_id: as for ``reset``.
+            max_steps: how many steps to take at most.
+
+        Yields:
+            What the policy saw, what it did, and what came of it, after every step.
+        """
+        before: StepResult[ObsT] | StepResult[ResetT] = self.reset(seed=seed, episode_id=episode_id)
+        taken = 0
+        while not before.done and (max_steps is None or taken < max_steps):
+            action = policy(before.observation)
+            result = self.step(action)
+            yield Transition(before.observation, action, result)
+            before, taken = result, taken + 1
+
+    def server_contract(self, *, timeout_s: float | None = None) -> dict[str, JsonValue]:
+        """What the server answers to GET ``/schema``; repeated where the retry policy allows it.
+
+        Raises:
+            ServerError: it answers with an error; servers before 0.2 have no ``/schema``.
+            ConnectError: it can't be reached.
+        """
+        request = self._state_request(timeout_s)
+        attempts = Attempts(self._retry)
+        while True:
+            try:
+                return read_http(*self._get("/schema", request), request)
+            except EnvError as error:
+                delay = attempts.delay_after(error) if error.retryable else None
+                if delay is None:
+                    scrub(error, self._secrets)
+                    raise
+            time.sleep(delay)
+
+    def is_healthy(self, *, timeout_s: float | None = None) -> bool:
+        """Whether the server answers GET ``/health`` with 200, asked once."""
+        try:
+            status, _ = self._get("/health", self._state_request(timeout_s))
+        except EnvError:
+            return False
+        return status == HTTPStatus.OK
 
     def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
@@ -90,51 +161,91 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     def _call(self, request: Request, parse: Callable[[dict[str, Any]], T]) -> T:
         before = self._session.begin(request.operation)
+        payload: dict[str, Any] | None = None
+        began = 0.0
         try:
-            if self._transport is None:
-                self._transport = self._open()
-            payload = self._transport.exchange(request)
+            try:
+                request, began = self._began(request)
+                payload = self._exchange(request, before)
+            except BaseException as error:
+                if not self._survives(error, request, before):
+                    self._drop()
+                    self._explain(error)
+                raise
+            self._settled(request, before)
+            result = self._read(parse, payload, request)
         except BaseException as error:
-            if not self._survives(error, request, before):
-                self._drop()
-                self._explain(error)
+            if self._wants_explanation(error):
+                self._explain_drift(error, self._look_at_contract())
+            self._ended(began, payload, error)
             raise
-        self._settled(request, before)
-        return self._read(parse, payload, request)
+        self._ended(began, payload, None)
+        return result
+
+    def _exchange(self, request: Request, before: Phase) -> dict[str, Any]:
+        attempts: Attempts | None = None
+        while True:
+            try:
+                if self._transport is None:
+                    self._transport = self._open(request)
+                return self._transport.exchange(request)
+            except EnvError as error:
+                attempts = attempts or Attempts(self._retry)
+                delay = self._delay(error, request, before, attempts)
+                if delay is None:
+                    raise
+            self._drop()
+            time.sleep(delay)
+            if (closed := self._closed_meanwhile()) is not None:
+                raise closed
 
     def _drop(self) -> None:
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
 
-    def _open(self) -> Transport:
+    def _open(self, request: Request) -> Transport:
         # The libraries are imported here, not above: a client that never connects (a type checker,
         # a trainer that builds its prompts first) pays for neither.
+        if self._on_drift == "error" and self._drift is None:
+            self._refuse_drift(self.server_contract())
         if self._transport_name != "http":
             from .transports.websocket import WebSocketTransport
 
+            headers = request.all_headers(self._options.headers)
             try:
-                return WebSocketTransport(
-                    self._endpoint.websocket, self._options, self._options.headers
-                )
+                return WebSocketTransport(self._endpoint.websocket, self._options, headers)
             except UpgradeRefused as refusal:
-                if self._transport_name == "websocket":
+                if self._transport_name == "websocket" or refusal.retryable:
                     raise
-                self._require_stateful_http(refusal)
+                schema, _ = self._get("/schema", request)
+                health, _ = self._get("/health", request)
+                error = judge(refusal, schema=schema, health=health, base_url=self.base_url)
+                if error is not None:
+                    raise error from refusal
                 self._transport_name = "http"
         from .transports.http import HttpTransport
 
         return HttpTransport(self._endpoint.http, self._options)
 
-    def _require_stateful_http(self, refusal: UpgradeRefused) -> None:
+    def _get(self, path: str, request: Request) -> tuple[int, bytes]:
+        """The status and body that a route answers, over a connection of its own."""
         from .transports.http import HttpTransport
 
-        probe = HttpTransport(self._endpoint.http, self._options)
+        http = HttpTransport(self._endpoint.http, self._options)
         try:
-            error = self._no_session(
-                refusal, probe.status_of("/schema"), probe.status_of("/health")
-            )
+            answer = http.get(path, request)
         finally:
-            probe.close()
-        if error is not None:
-            raise error from refusal
+            http.close()
+        return answer.status, answer.body
+
+    def _look_at_contract(self) -> dict[str, JsonValue] | None:
+        """The server's contract, asked for once in a client's life; None where it can't be had."""
+        if self._looked:
+            return None
+        self._looked = True
+        request = self._state_request(LOOK_TIMEOUT_S)
+        try:
+            return read_http(*self._get("/schema", request), request)
+        except EnvError:
+            return None

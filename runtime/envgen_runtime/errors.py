@@ -48,10 +48,12 @@ class EnvError(Exception):
         maybe_applied: the server may have acted on the request that failed.
         request_id: identifies the request, where it had one.
         server_text: what the server said about it, in its own words; None where it said nothing.
+        sent: any of the request may have left this client.
     """
 
     retryable: bool = False
     maybe_applied: bool = False
+    sent: bool = False
 
     def __init__(
         self,
@@ -123,13 +125,19 @@ class RequestTimeout(EnvError, TimeoutError):
     rather than read again.
     """
 
+    sent = True
+
 
 class ConnectionLost(EnvError, ConnectionError):
     """The connection ended while a request was in flight; the episode went with it."""
 
+    sent = True
+
 
 class ProtocolError(EnvError):
     """The server sent something that no OpenEnv server sends in answer to this request."""
+
+    sent = True
 
 
 class SessionError(EnvError):
@@ -160,6 +168,8 @@ class ServerError(EnvError):
         data: what the server sent with the error.
         retry_after_s: how long the server asks to wait, in seconds, where it does.
     """
+
+    sent = True
 
     def __init__(
         self,
@@ -210,6 +220,7 @@ class ActionRejected(ServerError):
 
     Attributes:
         errors: one entry per refused field, as the server sent them.
+        drift: as that of ``ReplyMismatch``.
     """
 
     def __init__(
@@ -226,6 +237,7 @@ class ActionRejected(ServerError):
             message, code=code, data=data, request_id=request_id, server_text=server_text
         )
         self.errors = list(errors)
+        self.drift: tuple[str, ...] = ()
 
 
 class CapacityReached(ServerError):
@@ -256,6 +268,8 @@ class ReplyMismatch(EnvError):
         drift: what the server's contract has that this client's hasn't, or the other way round;
             empty where that is nothing, or was not looked at.
     """
+
+    sent = True
 
     def __init__(
         self,

@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import json
 import math
+import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit, urlunsplit
 
@@ -47,6 +49,7 @@ _REPLY_TYPE: Mapping[Operation, str] = {
     "state": "state",
 }
 _MAX_EXCERPT = 200
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Request(NamedTuple):
@@ -58,6 +61,8 @@ class Request(NamedTuple):
         timeout_s: how long to wait for the reply, in seconds.
         request_id: sent where the server takes it (HTTP bodies), and named in errors everywhere.
         episode_id: the episode a step belongs to, where the caller named it at reset.
+        trace_id: the W3C trace that the episode is, 32 hex digits.
+        headers: what observers add to this request, where it carries headers.
     """
 
     operation: Operation
@@ -65,6 +70,22 @@ class Request(NamedTuple):
     timeout_s: float
     request_id: str
     episode_id: str | None = None
+    trace_id: str = "0" * 32
+    headers: Mapping[str, str] = _NO_HEADERS
+
+    def all_headers(self, default: Mapping[str, str]) -> dict[str, str]:
+        """The headers of a request or handshake, names in lower case.
+
+        Made by us are ``x-request-id`` and ``traceparent``; ``default`` are the user's, which win
+        over them, and an observer's win over both.
+        """
+        made = {
+            "user-agent": "envgen-runtime",
+            "x-request-id": self.request_id,
+            "traceparent": f"00-{self.trace_id}-{secrets.token_hex(8)}-01",
+        }
+        given = {name.lower(): value for name, value in (*default.items(), *self.headers.items())}
+        return {**made, **given}
 
 
 # --- addresses --------------------------------------------------------------------------------

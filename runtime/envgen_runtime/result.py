@@ -1,16 +1,23 @@
-"""What ``reset`` and ``step`` return."""
+"""What ``reset``, ``step`` and ``episode`` return."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
 
+from .json_value import JsonValue
+
+ActT = TypeVar("ActT")
 ObsT = TypeVar("ObsT")
+ResetT = TypeVar("ResetT")
 
 
-@dataclass(slots=True)
-class StepResult(Generic[ObsT]):
+class StepResult(NamedTuple, Generic[ObsT]):
     """One transition: the observation, and what the server says beside it.
+
+    It unpacks as reinforcement learning has always written it, with its types:
+    ``observation, reward, done, metadata = env.step(action)``.
 
     Attributes:
         observation: the typed observation.
@@ -23,4 +30,19 @@ class StepResult(Generic[ObsT]):
     observation: ObsT
     reward: float | None = None
     done: bool = False
-    metadata: dict[str, Any] = field(default_factory=dict[str, Any])
+    metadata: Mapping[str, JsonValue] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Transition(Generic[ActT, ObsT, ResetT]):
+    """One step of an episode.
+
+    Attributes:
+        observation: what the policy saw.
+        action: what it did.
+        result: what came of it.
+    """
+
+    observation: ObsT | ResetT
+    action: ActT
+    result: StepResult[ObsT]

@@ -11,6 +11,8 @@ from ..protocol import Request
 if TYPE_CHECKING:
     import ssl
 
+    import httpx
+
 TransportName = Literal["auto", "websocket", "http"]
 Compression = Literal["auto", "deflate", "none"]
 
@@ -27,6 +29,7 @@ class ConnectionOptions:
         compression: whether WebSocket messages are deflated; ``auto`` does it unless the server
             is on this machine.
         ssl_context: for https and wss; the system's trust store where there is none.
+        http_client: the user's own, for HTTP requests; closed by whoever made it.
     """
 
     headers: Mapping[str, str] = field(repr=False)
@@ -34,6 +37,7 @@ class ConnectionOptions:
     max_message_bytes: int
     compression: Compression = "auto"
     ssl_context: ssl.SSLContext | None = None
+    http_client: httpx.Client | httpx.AsyncClient | None = None
 
 
 class Transport(Protocol):

@@ -74,7 +74,7 @@ class AsyncWebSocketTransport(asyncio.Protocol):
             if isinstance(error, OSError | ValueError) and not isinstance(error, EnvError):
                 raise connect_error(address, error) from error
             raise
-        if not frames.is_open:
+        if not frames.was_opened:
             opened.abort()
             raise frames.refusal()
         opened._keep_alive()
@@ -103,11 +103,13 @@ class AsyncWebSocketTransport(asyncio.Protocol):
         frame = protocol.websocket_frame(request)
         frames = self._frames
         if asyncio.get_running_loop() is not self._loop:
-            raise ConnectionLost(
+            error = ConnectionLost(
                 f"the session was opened in another event loop than {request.operation} runs in; "
                 "reset() opens a new one",
                 request_id=request.request_id,
             )
+            error.sent = False
+            raise error
         if self._has_unread():
             await asyncio.sleep(0)  # the loop reads it and calls data_received
             await asyncio.sleep(0)

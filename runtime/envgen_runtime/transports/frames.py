@@ -27,7 +27,14 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.protocol import State
 from websockets.uri import parse_uri
 
-from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
+from ..errors import (
+    ConnectError,
+    ConnectionLost,
+    EnvError,
+    ProtocolError,
+    ServerError,
+    UpgradeRefused,
+)
 from ..protocol import Request, read_frame, retry_after
 from . import ConnectionOptions
 
@@ -161,6 +168,12 @@ class FrameConnection:
         return self._protocol.state is State.CONNECTING and self._protocol.handshake_exc is None
 
     @property
+    def was_opened(self) -> bool:
+        """Whether the handshake succeeded; a full server may have ended the connection since."""
+        protocol = self._protocol
+        return protocol.state is not State.CONNECTING and protocol.handshake_exc is None
+
+    @property
     def is_closed(self) -> bool:
         """Whether the stream has ended."""
         return self._protocol.state is State.CLOSED
@@ -201,6 +214,7 @@ class FrameConnection:
             request_id=request.request_id,
             server_text=_reason(closed),
         )
+        error.sent = sent
         error.__cause__ = closed
         return error
 
@@ -211,21 +225,21 @@ class FrameConnection:
             read_frame(message, request)
         except ServerError as error:
             error.maybe_applied = error.maybe_applied and sent
+            error.sent = sent
             return error
         except EnvError:
             pass
         return _out_of_step(request)
 
 
-def _out_of_step(request: Request) -> EnvError:
-    from ..errors import ProtocolError
-
-    return ProtocolError(
+def _out_of_step(request: Request) -> ProtocolError:
+    error = ProtocolError(
         f"the server had sent a message that nobody asked for before {request.operation}; from "
         "here on replies can't be told apart, so nothing was sent and the session is lost",
-        maybe_applied=False,
         request_id=request.request_id,
     )
+    error.sent = False
+    return error
 
 
 def connect_error(address: str, error: BaseException) -> ConnectError:

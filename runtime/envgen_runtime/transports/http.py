@@ -1,31 +1,17 @@
-"""The HTTP transport of the first servers: one stateful environment behind the routes.
-
-The only module that knows httpx.
-"""
+"""The HTTP transport: the routes of the first servers, and /schema and /health of all."""
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
-import httpx
-
 from .. import protocol
-from ..errors import ConnectError, ConnectionLost, EnvError, RequestTimeout
+from ..errors import ConnectError, ConnectionLost, EnvError
 from ..protocol import Request
 from . import ConnectionOptions
+from .senders import Answer, Broken, Call, Expired, Unreachable, async_sender, sender
 
-_JSON = {"content-type": "application/json"}
-
-
-def _settings(options: ConnectionOptions) -> dict[str, Any]:
-    return {
-        "headers": dict(options.headers),
-        "timeout": httpx.Timeout(options.connect_timeout_s),
-    }
-
-
-def _limit(seconds: float, connect_s: float) -> httpx.Timeout:
-    return httpx.Timeout(seconds, connect=min(seconds, connect_s))
+_ACCEPT = {"accept": "application/json"}
 
 
 class HttpTransport:
@@ -34,42 +20,40 @@ class HttpTransport:
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address
         self._options = options
-        self._client = httpx.Client(**_settings(options))
+        self._sender = sender(address, options)
 
-    def status_of(self, path: str) -> int:
-        """The status that GET answers on a path below the base URL.
+    def get(self, path: str, request: Request) -> Answer:
+        """What GET answers on a path below the base URL, whatever its status.
+
+        Args:
+            path: the path.
+            request: on whose behalf; gives the headers and the time limit.
 
         Raises:
-            ConnectError: the server could not be reached.
+            ConnectError: the server could not be reached, or not in time.
         """
+        call = _get(self._address, path, request, self._options)
         try:
-            return self._client.get(self._address + path).status_code
-        except httpx.TransportError as error:
-            raise ConnectError(f"{self._address} could not be reached: {error}") from error
+            return self._sender.send(call)
+        except (Unreachable, Expired, Broken) as error:
+            raise _unreachable(self._address, error) from error
 
     def exchange(self, request: Request) -> dict[str, Any]:
         """The payload of the answer to ``request``."""
-        call = protocol.http_call(request)
+        call = _call(self._address, request, self._options)
         try:
-            response = self._client.request(
-                call.method,
-                self._address + call.path,
-                content=call.body,
-                headers=_JSON if call.body is not None else None,
-                timeout=_limit(request.timeout_s, self._options.connect_timeout_s),
-            )
-        except httpx.TransportError as error:
+            answer = self._sender.send(call)
+        except (Unreachable, Expired, Broken) as error:
             raise _failure(error, request, self._address) from error
-        if response.is_server_error:
+        if _is_failing(answer):
             # A server that failed hangs up a moment later, without having said so. The next
             # request mustn't be the one to find out: it may be a step, which is never sent twice.
-            self._client.close()
-            self._client = httpx.Client(**_settings(self._options))
-        return protocol.read_http(response.status_code, response.content, request)
+            self._sender.renew()
+        return _read(answer, request)
 
     def close(self) -> None:
         """Close the pooled connection."""
-        self._client.close()
+        self._sender.close()
 
     abort = close
 
@@ -80,60 +64,72 @@ class AsyncHttpTransport:
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address
         self._options = options
-        self._client = httpx.AsyncClient(**_settings(options))
+        self._sender = async_sender(address, options)
 
-    async def status_of(self, path: str) -> int:
-        """The status that GET answers on a path below the base URL.
-
-        Raises:
-            ConnectError: the server could not be reached.
-        """
+    async def get(self, path: str, request: Request) -> Answer:
+        """As ``HttpTransport.get``."""
+        call = _get(self._address, path, request, self._options)
         try:
-            return (await self._client.get(self._address + path)).status_code
-        except httpx.TransportError as error:
-            raise ConnectError(f"{self._address} could not be reached: {error}") from error
+            return await self._sender.send(call)
+        except (Unreachable, Expired, Broken) as error:
+            raise _unreachable(self._address, error) from error
 
     async def exchange(self, request: Request) -> dict[str, Any]:
         """The payload of the answer to ``request``."""
-        call = protocol.http_call(request)
+        call = _call(self._address, request, self._options)
         try:
-            response = await self._client.request(
-                call.method,
-                self._address + call.path,
-                content=call.body,
-                headers=_JSON if call.body is not None else None,
-                timeout=_limit(request.timeout_s, self._options.connect_timeout_s),
-            )
-        except httpx.TransportError as error:
+            answer = await self._sender.send(call)
+        except (Unreachable, Expired, Broken) as error:
             raise _failure(error, request, self._address) from error
-        if response.is_server_error:  # as in HttpTransport
-            await self._client.aclose()
-            self._client = httpx.AsyncClient(**_settings(self._options))
-        return protocol.read_http(response.status_code, response.content, request)
+        if _is_failing(answer):  # as in HttpTransport
+            await self._sender.renew()
+        return _read(answer, request)
 
     async def close(self) -> None:
         """Close the pooled connection."""
-        await self._client.aclose()
+        await self._sender.close()
 
     def abort(self) -> None:
-        """Nothing to drop: httpx closes the connection of a request that was given up."""
+        """Nothing to drop: the connection of a request that was given up is closed already."""
 
 
-def _failure(error: httpx.TransportError, request: Request, address: str) -> EnvError:
-    applied = request.operation == "step"
-    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+def _get(address: str, path: str, request: Request, options: ConnectionOptions) -> Call:
+    headers = {**_ACCEPT, **request.all_headers(options.headers)}
+    return Call("GET", address + path, headers, None, request.timeout_s)
+
+
+def _call(address: str, request: Request, options: ConnectionOptions) -> Call:
+    call = protocol.http_call(request)
+    headers = {**_ACCEPT, **request.all_headers(options.headers)}
+    if call.body is not None:
+        headers.setdefault("content-type", "application/json")
+    return Call(call.method, address + call.path, headers, call.body, request.timeout_s)
+
+
+def _is_failing(answer: Answer) -> bool:
+    return answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _read(answer: Answer, request: Request) -> dict[str, Any]:
+    after = protocol.retry_after(answer.headers.get("retry-after"))
+    return protocol.read_http(answer.status, answer.body, request, retry_after_s=after)
+
+
+def _unreachable(address: str, error: Exception) -> ConnectError:
+    why = "no answer in time" if isinstance(error, Expired) else str(error)
+    return ConnectError(f"{address} could not be reached: {why}")
+
+
+def _failure(error: Exception, request: Request, address: str) -> EnvError:
+    if isinstance(error, Unreachable):
         return ConnectError(
             f"{address} could not be reached for {request.operation}: {error}",
-        )
-    if isinstance(error, httpx.TimeoutException):
-        return RequestTimeout(
-            f"no reply to {request.operation} within {request.timeout_s:g} s; "
-            "the episode's state is unknown, reset() starts another",
-            maybe_applied=applied,
             request_id=request.request_id,
         )
+    if isinstance(error, Expired):
+        return protocol.timed_out(request)
     return ConnectionLost(
         f"the connection to {address} ended during {request.operation}: {error}",
-        maybe_applied=applied,
+        maybe_applied=request.operation == "step",
         request_id=request.request_id,
     )

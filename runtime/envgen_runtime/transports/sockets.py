@@ -28,6 +28,15 @@ def proxy_for(host: str, port: int, *, secure: bool) -> str | None:
     return next((proxies[name] for name in names if name in proxies), None)
 
 
+def http_proxy_for(url: str) -> str | None:
+    """The URL of the proxy for an HTTP request to ``url``, from the same variables."""
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
 def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.socket:
     """A connection to ``host`` through an HTTP proxy.
 

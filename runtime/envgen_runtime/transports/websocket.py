@@ -62,7 +62,7 @@ class WebSocketTransport:
             if isinstance(error, OSError):
                 raise connect_error(address, error) from error
             raise
-        if not self._frames.is_open:
+        if not self._frames.was_opened:
             self._socket.close()
             raise self._frames.refusal()
         self._next_ping = time.monotonic() + KEEPALIVE_S

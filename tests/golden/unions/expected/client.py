@@ -57,37 +57,59 @@ class UnionsEnv(UnionsEnvHooks, EnvClient[CaseAction, CaseObservation, CaseState
     """
 
     def reset(
-        self, *, seed: int | None = None, episode_id: str | None = None, **extra: JsonValue
+        self,
+        *,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        timeout_s: float | None = None,
+        **extra: JsonValue,
     ) -> StepResult[CaseObservation]:
         """Start an episode. ``extra`` are the environment's own reset parameters."""
-        return super().reset(seed=seed, episode_id=episode_id, **extra)
+        return super().reset(
+            seed=seed, episode_id=episode_id, timeout_s=timeout_s, **extra
+        )
 
     def step(
-        self, action: CaseAction, *, request_id: str | None = None
+        self,
+        action: CaseAction,
+        *,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
     ) -> StepResult[CaseObservation]:
         """Take one step. It is sent at most once."""
-        return super().step(action, request_id=request_id)
+        return super().step(action, request_id=request_id, timeout_s=timeout_s)
 
-    def state(self) -> CaseState:
+    def state(self, *, timeout_s: float | None = None) -> CaseState:
         """The environment's state."""
-        return super().state()
+        return super().state(timeout_s=timeout_s)
 
 
 class AsyncUnionsEnv(UnionsEnvHooks, AsyncEnvClient[CaseAction, CaseObservation, CaseState]):
     """A session with unions_env, for asyncio."""
 
     async def reset(
-        self, *, seed: int | None = None, episode_id: str | None = None, **extra: JsonValue
+        self,
+        *,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        timeout_s: float | None = None,
+        **extra: JsonValue,
     ) -> StepResult[CaseObservation]:
         """Start an episode. ``extra`` are the environment's own reset parameters."""
-        return await super().reset(seed=seed, episode_id=episode_id, **extra)
+        return await super().reset(
+            seed=seed, episode_id=episode_id, timeout_s=timeout_s, **extra
+        )
 
     async def step(
-        self, action: CaseAction, *, request_id: str | None = None
+        self,
+        action: CaseAction,
+        *,
+        request_id: str | None = None,
+        timeout_s: float | None = None,
     ) -> StepResult[CaseObservation]:
         """Take one step. It is sent at most once."""
-        return await super().step(action, request_id=request_id)
+        return await super().step(action, request_id=request_id, timeout_s=timeout_s)
 
-    async def state(self) -> CaseState:
+    async def state(self, *, timeout_s: float | None = None) -> CaseState:
         """The environment's state."""
-        return await super().state()
+        return await super().state(timeout_s=timeout_s)
