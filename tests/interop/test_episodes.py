@@ -12,6 +12,8 @@ import envgen_runtime as rt
 from tests.interop.conftest import StartServer
 from tests.interop.running import Release
 
+FEW = rt.RetryPolicy(capacity_wait_s=0.3)
+
 
 def as_websocket(url: str) -> str:
     return url.replace("http://", "ws://")
@@ -172,7 +174,7 @@ def test_capacity_is_an_error_of_its_own(
     modern: Release, start_server: StartServer, coding: ModuleType
 ) -> None:
     url = start_server(modern, MAX_SESSIONS="1")
-    with coding.CodingEnv(url) as one, coding.CodingEnv(url) as two:
+    with coding.CodingEnv(url) as one, coding.CodingEnv(url, retry=FEW) as two:
         one.reset()
         with pytest.raises(rt.CapacityReached) as caught:
             two.reset()
