@@ -44,7 +44,7 @@ _EXPRESSIONS = (
 )  # fmt: skip
 
 # What generated code uses of Python's own names. All others are imported or defined in the module.
-_BUILTINS = frozenset({"bool", "dict", "float", "int", "list", "str", "super", "tuple"})
+_BUILTINS = frozenset({"bool", "dict", "float", "int", "list", "object", "str", "super", "tuple"})
 
 _EXTRAS = "__pydantic_extra__"
 

@@ -131,7 +131,7 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             except BaseException as error:
                 if not self._survives(error, request, before):
                     self._drop()
-                    if isinstance(error, EnvError):
+                    if self._provider is not None and isinstance(error, EnvError):
                         await asyncio.to_thread(self._explain, error)
                 raise
             self._settled(request, before)
