@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from . import options as option
 from . import protocol
 from .conformance import check_action, check_reply, check_reset, exact_part
-from .contract import package_contract
+from .contract import has_contract, package_contract
 from .drift import differences
 from .errors import (
     ActionRejected,
@@ -378,7 +378,8 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
 
     def _wants_explanation(self, error: BaseException) -> bool:
         """Whether the server's contract should be looked at, to say why ``error`` happened."""
-        return self._on_drift == "check" and isinstance(error, ReplyMismatch | ActionRejected)
+        fits_not = isinstance(error, ReplyMismatch | ActionRejected)
+        return fits_not and self._on_drift == "check" and has_contract(type(self))
 
     def _explain_drift(self, error: BaseException, server: Mapping[str, Any] | None) -> None:
         if isinstance(error, ReplyMismatch | ActionRejected):

@@ -34,6 +34,14 @@ def package_contract(client: type) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(_contract_text(client)))
 
 
+def has_contract(client: type) -> bool:
+    """Whether ``client`` was generated, and so has a contract beside it."""
+    try:
+        return bool(_contract_text(client))
+    except ContractMissing:
+        return False
+
+
 def resolve(schema: Mapping[str, Any], target: str) -> Any:
     """What a ``#/...`` reference points at within ``schema``; None where that is nothing."""
     node: Any = schema
