@@ -5,8 +5,9 @@ schema and mutated; jsonschema judges them, and so do the generated model (defau
 mode. A false accept is an instance that is invalid and was taken, counted under each keyword that
 the judge found broken; a false reject is one that is valid and was refused.
 
-What is no mistake is counted apart: replies may have unknown fields whatever their contract says;
-and a union with a discriminator wants its tag, as OpenAPI has it, though JSON Schema doesn't.
+What is no mistake is counted apart: replies may have unknown fields whatever their contract says,
+requests only where it says so; and a union with a discriminator wants its tag, as OpenAPI has it,
+though JSON Schema doesn't.
 """
 
 from __future__ import annotations
@@ -83,12 +84,15 @@ def measure(
         judge = Draft202012Validator(schema)
         model: TypeAdapter[Any] = TypeAdapter(getattr(hooks, types[part]))
         exact = ExactValidator(schema)
+        opened = Draft202012Validator(_opened(schema))
         for instance in _drawn(schema, count):
             broken = [*_keywords(judge, instance)]
             judged[not broken] += 1
             refusal = _refusal(model, instance)
-            kept = set(broken) == {"additionalProperties"} and part != "action"
-            meant = (refusal is None and kept) or refusal == {"union_tag_not_found"}
+            if refusal is None:
+                meant = part != "action" and opened.is_valid(instance)
+            else:
+                meant = bool({"extra_forbidden", "union_tag_not_found"} & refusal)
             _count(scores["default"], refusal is None, broken, meant=meant)
             _count(scores["exact"], exact.is_valid(instance), broken, meant=False)
 
@@ -123,6 +127,19 @@ def _keywords(judge: Draft202012Validator, instance: Any) -> Iterator[str]:
     """The keywords that an instance breaks, those of the members of a union among them."""
     for error in judge.iter_errors(instance):
         yield str(error.validator)
+
+
+def _opened(schema: Any) -> Any:
+    """A schema whose objects take unknown fields."""
+    if isinstance(schema, list):
+        return [_opened(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _opened(value)
+        for key, value in schema.items()
+        if key != "additionalProperties" or value is not False
+    }
 
 
 def _refusal(model: TypeAdapter[Any], instance: Any) -> set[str] | None:
