@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 from .document import PartDocument
-from .expressions import is_parsed, value_literal
+from .expressions import fits, is_parsed, value_literal
 from .plan import PlannedClass
 from .schema import (
     JsonSchema,
@@ -16,6 +17,8 @@ from .schema import (
     is_tuple,
     pointer_to,
 )
+
+_NONE_OF_THEM = ""
 
 ClassAt = Callable[[str], PlannedClass | None]
 """The class planned for the schema at a pointer, if it is complete."""
@@ -48,15 +51,44 @@ def _plain(
     document: PartDocument, schema: JsonSchema, value: Any, pointer: str, class_at: ClassAt
 ) -> str | None:
     kinds = as_array(schema.get("type")) or [schema.get("type")]
-    if None not in kinds and not any(_is_kind(value, kind) for kind in kinds):
+    kind = next((kind for kind in kinds if kind is None or _is_kind(value, kind)), _NONE_OF_THEM)
+    if kind == _NONE_OF_THEM:
         return None
-    fields = as_object(value)
+    fields, items = as_object(value), as_array(value)
     if fields is not None and schema.get("properties"):
         return _instance(document, schema, fields, pointer, class_at)
-    items = as_array(value)
+    if fields is not None:
+        return _map(document, schema, fields, pointer, class_at)
     if items is not None:
         return _list(document, schema, items, pointer, class_at)
-    return None if isinstance(value, str) and is_parsed(schema) else value_literal(value)
+    if isinstance(value, str) and is_parsed(schema):
+        return None
+    return value_literal(value) if kind is None or fits(kind, schema, value) else None
+
+
+def _map(
+    document: PartDocument,
+    schema: JsonSchema,
+    value: dict[str, Any],
+    pointer: str,
+    class_at: ClassAt,
+) -> str | None:
+    if {"patternProperties", "propertyNames"} & schema.keys():
+        return None if value else "{}"
+    if not _is_between(len(value), schema, "minProperties", "maxProperties"):
+        return None
+    place, child = pointer_to(pointer, "additionalProperties"), schema.get("additionalProperties")
+    members = {
+        key: default_expression(document, child, item, place, class_at)
+        for key, item in value.items()
+    }
+    if None in members.values():
+        return None
+    return f"{{{', '.join(f'{value_literal(key)}: {item}' for key, item in members.items())}}}"
+
+
+def _is_between(number: int, schema: JsonSchema, least: str, most: str) -> bool:
+    return schema.get(least, 0) <= number <= schema.get(most, number)
 
 
 def _list(
@@ -68,6 +100,11 @@ def _list(
 ) -> str | None:
     key, fixed, rest = fixed_items(schema)
     if is_tuple(schema) and len(items) != len(fixed):
+        return None
+    different = {json.dumps(item, sort_keys=True) for item in items}
+    if schema.get("uniqueItems") and len(different) < len(items):
+        return None
+    if not _is_between(len(items), schema, "minItems", "maxItems"):
         return None
     members: list[str] = []
     for index, item in enumerate(items):

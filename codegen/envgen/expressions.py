@@ -7,7 +7,13 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from pydantic_core import CoreConfig, SchemaError, SchemaValidator, core_schema
+from pydantic_core import (
+    CoreConfig,
+    SchemaError,
+    SchemaValidator,
+    ValidationError,
+    core_schema,
+)
 
 from .schema import JsonSchema, as_array, as_object
 from .text import UntrustedText, literal
@@ -50,10 +56,22 @@ def scalar(kind: str, schema: JsonSchema, report: Report) -> str:
         known = _FORMATS.get(str(schema.get("format")))
         if known is not None:
             return known
-        return annotated(python, [*lengths(kind, schema), *_pattern(schema, report)])
-    if kind in ("integer", "number"):
-        return annotated(python, _bounds(kind, schema, report))
-    return python
+    limits = _limits(kind, schema, report)
+    arguments = (
+        f"{name}={literal(UntrustedText(limit)) if isinstance(limit, str) else repr(limit)}"
+        for name, limit in limits.items()
+    )
+    return annotated(python, arguments)
+
+
+def fits(kind: str, schema: JsonSchema, value: Any) -> bool:
+    """Whether a scalar keeps the limits that the type for ``kind`` has."""
+    limits = _limits(kind, schema, lambda *_: None)
+    try:
+        SchemaValidator(_core_schema(kind, limits), CoreConfig()).validate_python(value)
+    except ValidationError:
+        return False
+    return True
 
 
 def annotated(expression: str, arguments: Iterable[str], *constraints: str) -> str:
@@ -64,27 +82,39 @@ def annotated(expression: str, arguments: Iterable[str], *constraints: str) -> s
 
 
 def lengths(kind: str, schema: JsonSchema) -> list[str]:
-    """The ``Field`` arguments that limit a string's, an array's or a map's length."""
-    return [
-        f"{argument}={int(schema[keyword])}"
+    """The ``Field`` arguments that limit an array's or a map's length."""
+    return [f"{argument}={limit}" for argument, limit in _lengths(kind, schema).items()]
+
+
+def _lengths(kind: str, schema: JsonSchema) -> dict[str, int]:
+    return {
+        argument: int(schema[keyword])
         for keyword, argument in _LENGTHS[kind].items()
         if keyword in schema
-    ]
+    }
 
 
-def _bounds(kind: str, schema: JsonSchema, report: Report) -> list[str]:
-    bounds: dict[str, int | float] = {}
-    for keyword, argument in _NUMBER_BOUNDS.items():
-        value = schema.get(keyword)
-        if value is None:
-            continue
-        if kind == "integer":
-            value = _integer_bound(keyword, value)
-        if _is_usable(_number_schema(kind, {argument: value})):
-            bounds[argument] = value
-        else:
-            report(keyword, f"{value!r} is no limit for a Python {_SCALARS[kind]}")
-    return [f"{argument}={value!r}" for argument, value in bounds.items()]
+def _limits(kind: str, schema: JsonSchema, report: Report) -> dict[str, Any]:
+    """The ``Field`` arguments for a scalar."""
+    limits: dict[str, Any] = {}
+    if kind == "string":
+        limits.update(_lengths(kind, schema))
+        pattern = schema.get("pattern")
+        if pattern is not None and _is_usable(kind, {"pattern": pattern}):
+            limits["pattern"] = pattern
+        elif pattern is not None:
+            report("pattern", "the pattern is not one that pydantic's regular expressions can say")
+    if kind in ("integer", "number"):
+        for keyword, argument in _NUMBER_BOUNDS.items():
+            value = schema.get(keyword)
+            if value is None:
+                continue
+            limit = _integer_bound(keyword, value) if kind == "integer" else value
+            if _is_usable(kind, {argument: limit}):
+                limits[argument] = limit
+            else:
+                report(keyword, f"{limit!r} is no limit for a Python {_SCALARS[kind]}")
+    return limits
 
 
 def _integer_bound(keyword: str, value: float) -> float:
@@ -95,26 +125,22 @@ def _integer_bound(keyword: str, value: float) -> float:
     return int(value) if value == int(value) else value
 
 
-def _number_schema(kind: str, arguments: dict[str, Any]) -> core_schema.CoreSchema:
-    if kind == "integer":
-        return core_schema.int_schema(**arguments)
-    return core_schema.float_schema(**arguments)
+def _core_schema(kind: str, limits: dict[str, Any]) -> core_schema.CoreSchema:
+    match kind:
+        case "string":
+            return core_schema.str_schema(**limits)
+        case "integer":
+            return core_schema.int_schema(**limits)
+        case "number":
+            return core_schema.float_schema(**limits)
+        case _:
+            return core_schema.any_schema()
 
 
-def _pattern(schema: JsonSchema, report: Report) -> list[str]:
-    pattern = schema.get("pattern")
-    if pattern is None:
-        return []
-    if not _is_usable(core_schema.str_schema(pattern=pattern)):
-        report("pattern", "the pattern is not one that pydantic's regular expressions can say")
-        return []
-    return [f"pattern={literal(UntrustedText(pattern))}"]
-
-
-def _is_usable(schema: core_schema.CoreSchema) -> bool:
-    """Whether pydantic would accept these constraints when the module is imported."""
+def _is_usable(kind: str, limits: dict[str, Any]) -> bool:
+    """Whether pydantic would accept these limits when the module is imported."""
     try:
-        SchemaValidator(schema, CoreConfig())
+        SchemaValidator(_core_schema(kind, limits), CoreConfig())
     except (SchemaError, OverflowError, TypeError, ValueError):
         return False
     return True

@@ -192,6 +192,34 @@ def test_a_default_for_an_object_is_an_object(tmp_path: Path) -> None:
     assert (made.p.x, made.ps[0].x) == (1, 2)
 
 
+@pytest.mark.parametrize(
+    ("schema", "default"),
+    [
+        ({"type": "integer", "minimum": 0}, -1),
+        ({"type": "string", "maxLength": 2}, "abc"),
+        ({"type": "string", "pattern": "^a"}, "b"),
+        ({"type": "array", "items": {"type": "string"}, "minItems": 2}, ["a"]),
+        ({"type": "array", "items": {"type": "string"}, "uniqueItems": True}, ["a", "a"]),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, {"a": "x"}),
+        ({"type": "object", "propertyNames": {"maxLength": 1}}, {"long": 1}),
+        ({"$ref": "#/$defs/P"}, {"x": 1, "limited": 11}),
+        ({"$ref": "#/$defs/P"}, {"x": 1, "counts": {"a": "x"}}),
+        ({"$ref": "#/$defs/P"}, {"y": 1}),
+        ({"type": "array", "items": {"$ref": "#/$defs/P"}}, [{"x": 1, "limited": 11}]),
+    ],
+)
+def test_a_default_that_breaks_its_schema_never_breaks_the_import(
+    schema: dict[str, Any], default: Any, tmp_path: Path
+) -> None:
+    limited = {"type": "integer", "maximum": 10}
+    counts = {"type": "object", "additionalProperties": {"type": "integer"}}
+    point = {**POINT, "properties": {**POINT["properties"], "limited": limited, "counts": counts}}
+    document = action({"p": {**schema, "default": default}}, **{"$defs": {"P": point}})
+    package = build_package(parse_contract(document, source="x"), tmp_path)
+    assert [finding.pointer for finding in package.findings] == ["/action/properties/p/default"]
+    assert load(package.folder).DoAction().p in (None, [], {})
+
+
 def test_a_default_of_another_type_is_reported_and_left_out(tmp_path: Path) -> None:
     package = build_package(
         parse_contract(action({"n": {"type": "integer", "default": "many"}}), source="x"), tmp_path
