@@ -34,7 +34,7 @@ from .models import RequestModel
 from .observers import Observer, ReplyEvent, RequestEvent, RetryEvent, Watch
 from .options import ClientOptions, OnDrift, Validation
 from .protocol import Request
-from .providers import ContainerProvider, Provider
+from .providers import AnyProvider, Provider
 from .retries import Attempts, RetryPolicy
 from .secrecy import checked_headers, scrub, secrets_in, split_credentials
 from .session import Phase, Session
@@ -60,7 +60,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         base_url: str,
         request_timeout_s: float = 15.0,
         default_headers: Mapping[str, str] | None = None,
-        provider: ContainerProvider | None = None,
+        provider: AnyProvider | None = None,
         *,
         connect_timeout_s: float = 10.0,
         reset_timeout_s: float | None = None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from .observers import Observer
 from .protocol import Operation
-from .providers import ContainerProvider
+from .providers import AnyProvider
 from .retries import RetryPolicy
 from .transports import Compression, TransportName
 
@@ -29,7 +29,7 @@ class ClientOptions(TypedDict, total=False):
     base_url: str
     request_timeout_s: float
     default_headers: Mapping[str, str] | None
-    provider: ContainerProvider | None
+    provider: AnyProvider | None
     connect_timeout_s: float
     reset_timeout_s: float | None
     step_timeout_s: float | None

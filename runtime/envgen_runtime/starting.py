@@ -1,117 +1,139 @@
-"""How a client starts the server that it talks to. The two faces differ in the awaiting alone."""
+"""The class methods of clients that start a server first; the faces differ in the awaiting."""
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
-from functools import partial
-from typing import Any, Generic, Self, TypeVar, cast
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from .errors import StartError
-from .providers import ContainerProvider
-from .providers.cleanup import arm
+from .providers import AnyProvider, ContainerProvider
+
+if TYPE_CHECKING:
+    from .providers import Hub
+    from .providers.launch import Connect, Launch
 
 C = TypeVar("C")
 
 READY_WITHIN_S = 60.0
+LOOPBACK = "127.0.0.1"
 
 
-class Launch(Generic[C]):
-    """Starts a server, waits until it is ready and makes the client; on every failure it stops it.
-
-    Args:
-        provider: what starts it.
-        start: starts it through the provider, and returns its address.
-        connect: makes the client from the address.
-    """
-
-    def __init__(
-        self,
-        provider: ContainerProvider,
-        start: Callable[[], str],
-        connect: Callable[[str], C],
-    ) -> None:
-        self._provider = provider
-        self._start = start
-        self._connect = connect
-        self._cancelled = threading.Event()
-
-    def run(self, timeout_s: float) -> C:
-        """Do it, and return the client, which owns the provider.
-
-        Args:
-            timeout_s: how long the server may take to be ready, in seconds.
-        """
-        try:
-            address = self._start()
-            self._unless_cancelled()
-            self._provider.wait_for_ready(address, timeout_s=timeout_s)
-            self._unless_cancelled()
-            return self._connect(address)
-        except BaseException as error:
-            try:
-                self._provider.stop_container()
-            except Exception as failure:  # noqa: BLE001 - the first error is the one to see
-                error.add_note(f"It could not be stopped either: {failure}")
-            raise
-
-    def _unless_cancelled(self) -> None:
-        if self._cancelled.is_set():
-            raise StartError("the start was cancelled")
-
-    async def run_off_loop(self, timeout_s: float) -> C:
-        """``run`` in a thread of its own; a cancellation stops what it has started."""
-        arm()  # here, for a signal's handler can't be set from another thread
-        running = _in_thread(partial(self.run, timeout_s))
-        try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            self._cancelled.set()
-            await asyncio.shield(_in_thread(self._provider.stop_container))
-            await asyncio.shield(asyncio.wait([running]))
-            if not running.cancelled():
-                running.exception()  # asked for, so that nobody reports it as forgotten
-            raise
+def _connect(cls: type[C], options: Mapping[str, Any] | None) -> Connect[C]:
+    make = cast("Callable[..., C]", cls)
+    return lambda address, provider: make(address, provider=provider, **(options or {}))
 
 
-def _in_thread(work: Callable[[], C]) -> asyncio.Future[C]:
-    """Run ``work`` in a thread of its own: many starts must not wait for a pool's few threads."""
-    done: Future[C] = Future()
-    context = contextvars.copy_context()
-
-    def run() -> None:
-        try:
-            done.set_result(context.run(work))
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
-            done.set_exception(error)
-
-    threading.Thread(target=run, name="envgen-start", daemon=True).start()
-    return asyncio.wrap_future(done)
-
-
-def _from_docker_image(
+def _docker(
     cls: type[C],
     image: str,
     provider: ContainerProvider | None,
-    options: Mapping[str, Any],
     client_options: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
 ) -> Launch[C]:
-    if provider is None:
-        from .providers import LocalDockerProvider
+    from .providers import launch
 
-        provider = LocalDockerProvider()
-    start = partial(provider.start_container, image, **options)
-    return Launch(provider, start, _connects(cls, provider, client_options))
+    return launch.from_docker_image(_connect(cls, client_options), image, provider, options)
 
 
-def _connects(
-    cls: type[C], provider: ContainerProvider | None, options: Mapping[str, Any] | None
-) -> Callable[[str], C]:
-    make = cast("Callable[..., C]", cls)
-    return lambda address: make(address, provider=provider, **(options or {}))
+def _project(
+    cls: type[C],
+    path: str | Path,
+    port: int | None,
+    client_options: Mapping[str, Any] | None,
+    options: Mapping[str, Any],
+) -> Launch[C]:
+    from .providers import launch
+
+    return launch.from_project(_connect(cls, client_options), path, port, options)
+
+
+def _url(cls: type[C], base_url: str, token: str | None, options: Mapping[str, Any]) -> Launch[C]:
+    from .providers import launch
+
+    headers = dict(options.get("default_headers") or {})
+    if token:
+        headers.setdefault("Authorization", f"Bearer {token}")
+    connect = _connect(cls, {**options, "default_headers": headers})
+    return launch.from_url(connect, base_url, headers)
+
+
+def _hub(
+    cls: type[C],
+    space_id: str,
+    *,
+    use_docker: bool,
+    remote: bool,
+    provider: Any,
+    host: str,
+    port: int | None,
+    reload: bool,
+    timeout_s: float,
+    runner: Any,
+    project_url: str | None,
+    connect_host: str | None,
+    extra_env: Mapping[str, str] | None,
+    hub: Hub,
+    client_options: Mapping[str, Any] | None,
+    provider_kwargs: Mapping[str, Any],
+) -> Launch[C]:
+    from .providers import UVProvider, launch
+
+    connect = _connect(cls, client_options)
+    elsewhere = {
+        "provider": provider,
+        "port": port,
+        "reload": reload,
+        "runner": runner,
+        "project_url": project_url,
+        "connect_host": connect_host,
+        "extra_env": extra_env,
+    }
+    if remote:
+        _refuse({**elsewhere, "use_docker": use_docker, **provider_kwargs}, "a Space that runs")
+        return _url(cls, hub.url(space_id), hub.token, client_options or {})
+    if use_docker:
+        _refuse({name: elsewhere[name] for name in ("reload", "runner", "project_url")}, "an image")
+        options = dict(provider_kwargs)
+        given = {
+            "port": port,
+            "env_vars": extra_env,
+            "host": None if host == LOOPBACK else host,
+            "connect_host": connect_host,
+        }
+        options |= {name: value for name, value in given.items() if value is not None}
+        return launch.from_space_image(connect, space_id, hub, provider, options)
+    options = dict(provider_kwargs)
+    revision = options.pop("revision", None)
+    serving = runner or provider
+    if serving is None:
+        serving = UVProvider(
+            project_path=project_url or hub.source(space_id, revision),
+            host=host,
+            connect_host=connect_host,
+            reload=reload,
+            env_vars=extra_env,
+            credentials=None if project_url else hub.credentials(space_id),
+            clone_timeout_s=timeout_s,
+            **options,
+        )
+    else:
+        _refuse({**options, "project_url": project_url}, "a runner of one's own")
+    return launch.from_space_source(connect, space_id, hub, serving, port)
+
+
+def _refuse(options: Mapping[str, Any], what: str) -> None:
+    """Say which of the given options mean nothing here, rather than ignore them."""
+    if given := sorted(name for name, value in options.items() if value):
+        raise TypeError(f"{', '.join(given)}: not an option of from_hub with {what}")
+
+
+def _with_token(hub: Hub | None, token: str | None) -> Hub:
+    from .providers import Hub
+
+    if hub is None:
+        return Hub.from_environment(token)
+    return hub if token is None else replace(hub, token=token)
 
 
 class StartsServers:
@@ -142,7 +164,121 @@ class StartsServers:
             ProviderError: the server could not be started, or was not ready in time. Nothing is
                 left running.
         """
-        return _from_docker_image(cls, image, provider, kwargs, client_options).run(timeout_s)
+        return _docker(cls, image, provider, client_options, kwargs).run(timeout_s)
+
+    @classmethod
+    def from_project(
+        cls,
+        path: str | Path,
+        *,
+        port: int | None = None,
+        timeout_s: float = READY_WITHIN_S,
+        client_options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Serve a project on this machine, and return a client of it; ``close()`` ends the server.
+
+        Args:
+            path: the project's folder, or ``git+URL[@REVISION][#subdirectory=FOLDER]``.
+            port: the port to listen on; by default the system chooses a free one.
+            timeout_s: how long the server may take to be ready, in seconds, with the installation
+                of what the project needs.
+            client_options: as for ``from_docker_image``.
+            kwargs: for ``UVProvider``: ``app``, ``host``, ``env_vars``, ``reload``, ...
+
+        Raises:
+            TypeError, ProviderError: as ``from_docker_image``.
+        """
+        return _project(cls, path, port, client_options, kwargs).run(timeout_s)
+
+    @classmethod
+    def from_url(
+        cls,
+        base_url: str,
+        *,
+        timeout_s: float = READY_WITHIN_S,
+        token: str | None = None,
+        **client_options: Any,
+    ) -> Self:
+        """Wait until a server that runs already is healthy, and return a client of it.
+
+        Args:
+            base_url: the server's address.
+            timeout_s: how long it may take, in seconds.
+            token: sent as ``Authorization: Bearer`` with every request and the handshake.
+            client_options: what the client's constructor takes besides the address.
+
+        Raises:
+            ReadyTimeout: it is not healthy in time.
+            ConnectError: it wants authorization, or isn't there.
+        """
+        return _url(cls, base_url, token, client_options).run(timeout_s)
+
+    @classmethod
+    def from_hub(
+        cls,
+        space_id: str,
+        *,
+        use_docker: bool = False,
+        remote: bool = False,
+        provider: AnyProvider | None = None,
+        host: str = LOOPBACK,
+        port: int | None = None,
+        reload: bool = False,
+        timeout_s: float = READY_WITHIN_S,
+        runner: AnyProvider | None = None,
+        project_url: str | None = None,
+        connect_host: str | None = None,
+        extra_env: Mapping[str, str] | None = None,
+        token: str | None = None,
+        hub: Hub | None = None,
+        client_options: Mapping[str, Any] | None = None,
+        **provider_kwargs: Any,
+    ) -> Self:
+        """Start a Hugging Face Space's environment on this machine, or connect to the running one.
+
+        Args:
+            space_id: ``OWNER/NAME``.
+            use_docker: run the Space's image; otherwise its source is fetched and served by uv.
+            remote: connect to the running Space instead.
+            provider: what starts it, instead of ``LocalDockerProvider`` or ``UVProvider``.
+            host: the address to listen on, or to publish on.
+            port: the port on ``host``; by default a free one.
+            reload: restart the server when its source changes (uv).
+            timeout_s: how long the server may take to be ready, in seconds; for a fetch, too.
+            runner: the seed contract's name of ``provider`` for uv.
+            project_url: the source, instead of the Space's: ``git+URL`` or a folder (uv).
+            connect_host: the host to connect to, where it isn't ``host``.
+            extra_env: variables of the server's environment.
+            token: for a private Space; by default what HF_TOKEN says.
+            hub: where Spaces are found; by default Hugging Face, or what HF_ENDPOINT says.
+            client_options: as for ``from_docker_image``.
+            provider_kwargs: ``tag`` or ``image``, and what ``start_container`` takes (docker);
+                ``revision``, and what ``UVProvider`` takes (uv).
+
+        Raises:
+            TypeError: an option that is unknown, or means nothing for this way to start.
+            ValueError: ``space_id`` is not a Space's.
+            ProviderError: as ``from_docker_image``.
+        """
+        return _hub(
+            cls,
+            space_id,
+            use_docker=use_docker,
+            remote=remote,
+            provider=provider,
+            host=host,
+            port=port,
+            reload=reload,
+            timeout_s=timeout_s,
+            runner=runner,
+            project_url=project_url,
+            connect_host=connect_host,
+            extra_env=extra_env,
+            hub=_with_token(hub, token),
+            client_options=client_options,
+            provider_kwargs=provider_kwargs,
+        ).run(timeout_s)
 
 
 class AwaitsServers:
@@ -158,6 +294,75 @@ class AwaitsServers:
         client_options: Mapping[str, Any] | None = None,
         **kwargs: Any,
     ) -> Self:
-        """Start a container and return a client of it. As ``EnvClient.from_docker_image``."""
-        launch = _from_docker_image(cls, image, provider, kwargs, client_options)
+        """As ``EnvClient.from_docker_image``, awaited."""
+        launch = _docker(cls, image, provider, client_options, kwargs)
+        return await launch.run_off_loop(timeout_s)
+
+    @classmethod
+    async def from_project(
+        cls,
+        path: str | Path,
+        *,
+        port: int | None = None,
+        timeout_s: float = READY_WITHIN_S,
+        client_options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """As ``EnvClient.from_project``, awaited."""
+        launch = _project(cls, path, port, client_options, kwargs)
+        return await launch.run_off_loop(timeout_s)
+
+    @classmethod
+    async def from_url(
+        cls,
+        base_url: str,
+        *,
+        timeout_s: float = READY_WITHIN_S,
+        token: str | None = None,
+        **client_options: Any,
+    ) -> Self:
+        """As ``EnvClient.from_url``, awaited."""
+        launch = _url(cls, base_url, token, client_options)
+        return await launch.run_off_loop(timeout_s)
+
+    @classmethod
+    async def from_hub(
+        cls,
+        space_id: str,
+        *,
+        use_docker: bool = False,
+        remote: bool = False,
+        provider: AnyProvider | None = None,
+        host: str = LOOPBACK,
+        port: int | None = None,
+        reload: bool = False,
+        timeout_s: float = READY_WITHIN_S,
+        runner: AnyProvider | None = None,
+        project_url: str | None = None,
+        connect_host: str | None = None,
+        extra_env: Mapping[str, str] | None = None,
+        token: str | None = None,
+        hub: Hub | None = None,
+        client_options: Mapping[str, Any] | None = None,
+        **provider_kwargs: Any,
+    ) -> Self:
+        """As ``EnvClient.from_hub``, awaited."""
+        launch = _hub(
+            cls,
+            space_id,
+            use_docker=use_docker,
+            remote=remote,
+            provider=provider,
+            host=host,
+            port=port,
+            reload=reload,
+            timeout_s=timeout_s,
+            runner=runner,
+            project_url=project_url,
+            connect_host=connect_host,
+            extra_env=extra_env,
+            hub=_with_token(hub, token),
+            client_options=client_options,
+            provider_kwargs=provider_kwargs,
+        )
         return await launch.run_off_loop(timeout_s)

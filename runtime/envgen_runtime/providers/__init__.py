@@ -9,14 +9,33 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .base import ContainerProvider, Provider
+from .base import AnyProvider, ContainerProvider, Provider
 
 if TYPE_CHECKING:
+    from .engine import Credentials
+    from .hub import Hub
     from .local_docker import LocalDockerProvider
+    from .remote import RemoteServer
+    from .uv import UVProvider
 
-__all__ = ["ContainerProvider", "LocalDockerProvider", "Provider"]
+__all__ = [
+    "AnyProvider",
+    "ContainerProvider",
+    "Credentials",
+    "Hub",
+    "LocalDockerProvider",
+    "Provider",
+    "RemoteServer",
+    "UVProvider",
+]
 
-_HOMES = {"LocalDockerProvider": "local_docker"}
+_HOMES = {
+    "Credentials": "engine",
+    "Hub": "hub",
+    "LocalDockerProvider": "local_docker",
+    "RemoteServer": "remote",
+    "UVProvider": "uv",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
@@ -15,6 +15,8 @@ from . import readiness
 
 LOG_LINES = 20
 """How many of the server's last lines an error carries."""
+
+_LONGEST_PROBE_S = 2.0
 
 
 @runtime_checkable
@@ -77,15 +79,12 @@ class Provider(ABC):
         self,
         base_url: str | None = None,
         timeout_s: float = 60.0,
-        *,
-        headers: Mapping[str, str] | None = None,
     ) -> None:
         """Return as soon as ``GET /health`` answers 200.
 
         Args:
             base_url: the address; by default what the start returned.
             timeout_s: the time limit, in seconds.
-            headers: sent with the request.
 
         Raises:
             StartError: the server has ended; the error has its exit code and its last lines.
@@ -105,7 +104,7 @@ class Provider(ABC):
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 break
-            answer = readiness.probe(url, timeout_s=min(left_s, 2.0), headers=headers or {})
+            answer = self._probe(url, min(left_s, _LONGEST_PROBE_S))
             if answer == readiness.READY:
                 return
             if self._stopping.wait(min(pause_s, left_s)):
@@ -173,6 +172,9 @@ class Provider(ABC):
     ) -> None:
         self.stop()
 
+    def _probe(self, url: str, timeout_s: float) -> str:
+        return readiness.probe(url, timeout_s=timeout_s)
+
     @abstractmethod
     def _ended(self) -> Ended | None:
         """How the server ended; None while it runs."""
@@ -186,3 +188,7 @@ class Provider(ABC):
             return self.logs(tail=LOG_LINES).rstrip()
         except ProviderError:
             return ""  # there is an error to report already
+
+
+AnyProvider = ContainerProvider | Provider
+"""What a client can be given: ours, or what follows the seed contract."""

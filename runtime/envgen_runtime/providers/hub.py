@@ -1,0 +1,96 @@
+"""Hugging Face Spaces: where their images, their sources and their running servers are."""
+
+from __future__ import annotations
+
+import os
+import re
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .engine import Credentials
+
+_SPACE_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE)
+_APP_PORT = re.compile(r"^app_port:\s*(\d+)\s*(?:#.*)?$", re.MULTILINE)
+_README_LIMIT = 1 << 20
+_TIMEOUT_S = 10.0
+
+
+@dataclass(frozen=True)
+class Hub:
+    """A hub and what belongs to it. The defaults are Hugging Face's own.
+
+    Attributes:
+        endpoint: the hub, whose sources are at ``/spaces/OWNER/NAME``.
+        registry: the registry of the Spaces' images.
+        space_url: where a Space runs; ``{subdomain}`` stands for its subdomain.
+        token: for private Spaces; empty for none.
+    """
+
+    endpoint: str = "https://huggingface.co"
+    registry: str = "registry.hf.space"
+    space_url: str = "https://{subdomain}.hf.space"
+    token: str = field(default="", repr=False)
+
+    @classmethod
+    def from_environment(cls, token: str | None = None) -> Hub:
+        """As the variables say: HF_ENDPOINT (as for huggingface_hub) and HF_TOKEN.
+
+        Args:
+            token: instead of HF_TOKEN's; an empty one for none at all.
+        """
+        return cls(
+            endpoint=os.environ.get("HF_ENDPOINT", cls.endpoint).rstrip("/"),
+            token=os.environ.get("HF_TOKEN", "") if token is None else token,
+        )
+
+    def image(self, space_id: str, tag: str = "latest") -> str:
+        """The name of a Space's image."""
+        return f"{self.registry}/{subdomain(space_id)}:{tag}"
+
+    def source(self, space_id: str, revision: str | None = None) -> str:
+        """A Space's repository, as ``git+URL``; at a commit, branch or tag where one is given."""
+        subdomain(space_id)  # says so if it isn't a Space's id
+        at = f"@{revision}" if revision else ""
+        return f"git+{self.endpoint}/spaces/{space_id}{at}"
+
+    def url(self, space_id: str) -> str:
+        """The address of the running Space."""
+        return self.space_url.format(subdomain=subdomain(space_id))
+
+    def headers(self) -> Mapping[str, str]:
+        """What a private Space wants with every request and with the WebSocket's handshake."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def credentials(self, space_id: str) -> Credentials | None:
+        """The token for the registry and for git, which take it as the password of any user."""
+        return Credentials(space_id.partition("/")[0], self.token) if self.token else None
+
+    def app_port(self, space_id: str) -> int | None:
+        """The port that the front matter of a Space's README names.
+
+        None where it names none, or can't be had: the image may say it as well.
+        """
+        request = urllib.request.Request(  # noqa: S310 - the endpoint is the user's
+            f"{self.endpoint}/spaces/{space_id}/raw/main/README.md", headers=dict(self.headers())
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
+                readme = response.read(_README_LIMIT).decode("utf-8", errors="replace")
+        except (OSError, ValueError):
+            return None
+        matter = _FRONT_MATTER.match(readme.replace("\r\n", "\n"))
+        port = _APP_PORT.search(matter[1]) if matter else None
+        return int(port[1]) if port else None
+
+
+def subdomain(space_id: str) -> str:
+    """A Space's subdomain: its id in lower case, with ``-`` for all that is not a-z or 0-9.
+
+    Raises:
+        ValueError: it is not ``OWNER/NAME``.
+    """
+    if not _SPACE_ID.fullmatch(space_id):
+        raise ValueError(f"a Space is OWNER/NAME, not {space_id!r}")
+    return re.sub(r"[^a-z0-9]", "-", space_id.lower())
