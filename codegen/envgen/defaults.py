@@ -88,7 +88,7 @@ def _map(
 
 
 def _is_between(number: int, schema: JsonSchema, least: str, most: str) -> bool:
-    return schema.get(least, 0) <= number <= schema.get(most, number)
+    return bool(schema.get(least, 0) <= number <= schema.get(most, number))
 
 
 def _list(
