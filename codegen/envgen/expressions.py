@@ -66,12 +66,16 @@ def scalar(kind: str, schema: JsonSchema, report: Report) -> str:
 
 def fits(kind: str, schema: JsonSchema, value: Any) -> bool:
     """Whether a scalar keeps the limits that the type for ``kind`` has."""
-    limits = _limits(kind, schema, lambda *_: None)
+    limits = _limits(kind, schema, _ignore)
     try:
         SchemaValidator(_core_schema(kind, limits), CoreConfig()).validate_python(value)
     except ValidationError:
         return False
     return True
+
+
+def _ignore(_keyword: str, _why: str) -> None:
+    """Reports are for the type; a default repeats none."""
 
 
 def annotated(expression: str, arguments: Iterable[str], *constraints: str) -> str:
