@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import json
 import os
 import sys
 from pathlib import Path
@@ -11,8 +12,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
 
 from envgen.build import build_package
+from envgen.cli import app
 from envgen.contract import parse_contract
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +51,7 @@ def observation(properties: dict[str, Any], **keywords: Any) -> dict[str, Any]:
 
 def load(folder: Path) -> ModuleType:
     """Import a generated package from where it is, under a name of its own."""
+    folder = folder.resolve()  # Python remembers what a relative path once meant
     name = f"generated_for_test_{next(_numbers)}"
     spec = importlib.util.spec_from_file_location(
         name, folder / "__init__.py", submodule_search_locations=[str(folder)]
@@ -63,6 +67,18 @@ def load(folder: Path) -> ModuleType:
 def build(document: dict[str, Any], out: Path) -> ModuleType:
     """Build a contract and import the package."""
     return load(build_package(parse_contract(document, source="test.json"), out).folder)
+
+
+def run(*arguments: str) -> Result:
+    """The command, in the current folder."""
+    return CliRunner().invoke(app, list(arguments))
+
+
+def save(document: Any, name: str = "x.json") -> str:
+    """Write a file into the current folder: text as it is, anything else as JSON."""
+    Path(name).parent.mkdir(parents=True, exist_ok=True)
+    Path(name).write_text(document if isinstance(document, str) else json.dumps(document))
+    return name
 
 
 def shared(folder: str) -> list[Path]:

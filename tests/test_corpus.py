@@ -16,7 +16,7 @@ from envgen.build import build_package
 from envgen.contract import parse_contract
 from envgen.errors import ContractError, EnvgenError
 from envgen.sources import read_contract
-from envgen.sources.file import parse_json
+from envgen.sources.parsing import parse_json
 from tests.strategies import instances
 from tests.support import build, load, shared, shared_cases
 from tests.test_generated import check_types

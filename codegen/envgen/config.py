@@ -59,6 +59,12 @@ class SourceSettings(BaseModel):
     timeout_s: float = Field(default=10.0, gt=0)
     """How long a server may take for everything that is asked of it, in seconds."""
 
+    @property
+    def paths(self) -> dict[str, str]:
+        """The routes that are named, by ``reset``, ``step`` and ``state``."""
+        named = {"reset": self.reset_path, "step": self.step_path, "state": self.state_path}
+        return {role: path for role, path in named.items() if path is not None}
+
 
 class EnvSettings(SourceSettings):
     """One environment, ``[tool.envgen.envs.NAME]``."""

@@ -107,7 +107,8 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
                 "/state",
                 "only the base State is published; the environment's own fields, if it has any, "
                 "are readable but untyped",
-                "an environment publishes its own by passing state_cls to create_app",
+                "give its schema with --state FILE; an environment publishes its own by passing "
+                "state_cls to create_app",
             )
         )
     return EnvContract(environment_name(UntrustedText(given)), parts, documents, tuple(findings))

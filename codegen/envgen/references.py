@@ -71,7 +71,8 @@ def localized(
                 f"a $ref that leaves the document: {shown}",
                 source=source,
                 pointer=where,
-                hint="put what it refers to under $defs and refer to #/$defs/NAME",
+                hint="put what it refers to under $defs and refer to #/$defs/NAME; files beside "
+                "the contract are taken in with --bundle",
             ) from error
 
     def localize(fields: JsonSchema) -> JsonSchema:

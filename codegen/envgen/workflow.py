@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from .build import BuiltPackage, build_package
 from .config import Config, EnvSettings, SourceSettings, load_config
 from .contract import EnvContract
 from .errors import ConfigError, ContractError, EnvgenError
 from .publish import write_file
-from .sources import is_url, read_contract
+from .sources import ReadSource, label, read_source
+
+Stage = Literal["read", "built", "failed"]
+
+Watch = Callable[[str, Stage], None]
+"""Is told, from any thread, what became of which source."""
+
+_READERS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +70,11 @@ def build_all(
     out: Path | None = None,
     name: str | None = None,
     settings: SourceSettings | None = None,
+    watch: Watch = lambda _source, _stage: None,
 ) -> dict[str, BuiltPackage | EnvgenError]:
     """Build every source; one that fails doesn't keep the others from being built.
+
+    Sources are read side by side, for servers let one wait, and built one after the other.
 
     Args:
         sources: contract files, ``-``, server URLs, names of configured environments; None for what
@@ -70,9 +82,10 @@ def build_all(
         out: where packages are written; None for what the settings say.
         name: the environment's name, for a single source.
         settings: how sources are read; what is not set is as configured.
+        watch: is told how it goes.
 
     Returns:
-        What became of each source.
+        What became of each source, in their order.
 
     Raises:
         ConfigError: the settings can't be used, or there is nothing to build.
@@ -80,16 +93,30 @@ def build_all(
     config = load_config()
     outcome: dict[str, BuiltPackage | EnvgenError] = {}
     owners: dict[str, str] = {}
-    for job in jobs(config, sources, name=name, settings=settings):
-        source = job.source
+
+    def read(job: Job) -> ReadSource | EnvgenError:
         try:
-            contract = read_contract(source, name=job.name)
-            _claim(contract, source, owners)
-            outcome[source] = _build(contract, source, out or config.out)
-            if is_url(source):
-                write_file(config.schemas / f"{contract.name}.json", contract.to_json())
+            found = read_source(job.source, name=job.name, settings=job.settings)
         except EnvgenError as error:
-            outcome[source] = error
+            watch(job.source, "failed")
+            return error
+        watch(job.source, "read")
+        return found
+
+    wanted = jobs(config, sources, name=name, settings=settings)
+    with ThreadPoolExecutor(max_workers=min(_READERS, len(wanted))) as readers:
+        # In their order, so that it doesn't depend on a race which of two gets a name.
+        for job, found in zip(wanted, readers.map(read, wanted), strict=True):
+            if isinstance(found, EnvgenError):
+                outcome[job.source] = found
+                continue
+            try:
+                _claim(found.contract, job.source, owners)
+                outcome[job.source] = _build(found, job.source, config, out or config.out)
+                watch(job.source, "built")
+            except EnvgenError as error:
+                outcome[job.source] = error
+                watch(job.source, "failed")
     return outcome
 
 
@@ -106,19 +133,23 @@ def _names(config: Config, env_name: str) -> Iterator[str]:
     yield config.source_of(env_name)
 
 
-def _build(contract: EnvContract, source: str, out: Path) -> BuiltPackage:
+def _build(found: ReadSource, source: str, config: Config, out: Path) -> BuiltPackage:
+    contract = found.contract
     try:
-        return build_package(contract, out)
+        package = build_package(contract, out)
     except ContractError as error:
-        error.source = error.source or source
+        error.source = error.source or label(source)
         raise
+    if found.is_derived:
+        write_file(config.schemas / f"{contract.name}.json", contract.to_json())
+    return package
 
 
 def _claim(contract: EnvContract, source: str, owners: dict[str, str]) -> None:
     other = owners.setdefault(contract.name, source)
     if other != source:
         raise ContractError(
-            f"{other} has the same name, {contract.name}",
-            source=source,
+            f"{label(other)} has the same name, {contract.name}",
+            source=label(source),
             hint="give one of them a name: envgen build SOURCE --name NAME",
         )

@@ -8,15 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
 
-from envgen.cli import app
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from tests.support import ROOT, action, contract
+from tests.support import ROOT, action, contract, run, save
 
 
 @pytest.fixture(autouse=True)
@@ -29,15 +26,6 @@ def server() -> Iterator[str]:
     document = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
     with serving(create_app(document, CodingEnvironment)) as url:
         yield url
-
-
-def run(*arguments: str) -> Result:
-    return CliRunner().invoke(app, list(arguments))
-
-
-def save(document: Any, name: str = "x.json") -> str:
-    Path(name).write_text(document if isinstance(document, str) else json.dumps(document))
-    return name
 
 
 def files() -> list[str]:

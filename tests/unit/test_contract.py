@@ -8,7 +8,7 @@ import pytest
 
 from envgen.contract import EnvContract, parse_contract
 from envgen.errors import ContractError
-from envgen.sources.file import parse_json
+from envgen.sources.parsing import parse_json
 from tests.support import action, contract, observation
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -11,17 +14,26 @@ from rich.markup import escape
 from ..errors import EnvgenError
 from .output import err, out, print_error, reporting
 
+if TYPE_CHECKING:
+    from ..build import BuiltPackage
+    from ..config import SourceSettings
+    from ..workflow import Watch
+
+_READING = "How a source is read"
+
 
 def build(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
-            help="A contract file, - for standard input, or the URL of a live server. Default: "
-            "what \\[tool.envgen] in pyproject.toml lists, else every contract in schemas/.",
+            help="A contract or OpenAPI document (a file, a URL, or - for standard input), the URL "
+            "of a live server, or an environment that pyproject.toml configures. Default: what "
+            "\\[tool.envgen] there lists, else every contract in schemas/.",
             show_default=False,
         ),
     ] = None,
+    *,
     out_folder: Annotated[
         Path | None,
         typer.Option("--out", help="Folder to write packages to.", show_default="generated"),
@@ -30,36 +42,180 @@ def build(
         str | None,
         typer.Option(help="The environment's name, for one source.", show_default="the contract's"),
     ] = None,
+    from_python: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="MODULE:ACTION,OBSERVATION,STATE",
+            help="Pydantic classes of an environment: package.module:CodeAction,CodeObservation,"
+            "CodeState. They are imported by another Python, from the current folder first.",
+            show_default=False,
+        ),
+    ] = None,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--header",
+            metavar="'NAME: VALUE'",
+            help="Sent to the server; ${NAME} in the value is an environment variable. Repeatable.",
+            rich_help_panel=_READING,
+            show_default=False,
+        ),
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="A file with the JSON Schema of the state, where the server doesn't publish it.",
+            rich_help_panel=_READING,
+            show_default=False,
+        ),
+    ] = None,
+    reset_path: Annotated[
+        str | None,
+        typer.Option(help="OpenAPI: the route that resets.", rich_help_panel=_READING),
+    ] = None,
+    step_path: Annotated[
+        str | None,
+        typer.Option(help="OpenAPI: the route that steps.", rich_help_panel=_READING),
+    ] = None,
+    state_path: Annotated[
+        str | None,
+        typer.Option(help="OpenAPI: the route of the state.", rich_help_panel=_READING),
+    ] = None,
+    bundle: Annotated[
+        bool | None,
+        typer.Option(
+            "--bundle",
+            help="Follow references to files in the contract's own folder.",
+            rich_help_panel=_READING,
+            show_default=False,
+        ),
+    ] = None,
+    allow_redirects: Annotated[
+        bool | None,
+        typer.Option(
+            "--allow-redirects",
+            help="Let a server redirect to another host. Headers are not sent there.",
+            rich_help_panel=_READING,
+            show_default=False,
+        ),
+    ] = None,
+    timeout_s: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            metavar="SECONDS",
+            help="How long a server may take in all.",
+            rich_help_panel=_READING,
+            show_default="10",
+        ),
+    ] = None,
 ) -> None:
     """Generate typed clients.
 
     Writes one package per contract: [bold]generated/coding_env/[/] with CodingEnv, AsyncCodingEnv
-    and their models. The contract of a live server is saved in schemas/ as well. The output is the
-    same bytes on every run and machine.
+    and their models. A contract that came from a server, from OpenAPI or from Python is saved in
+    schemas/ as well. The output is the same bytes on every run and machine.
     """
-    if name is not None and len(sources or []) != 1:
+    wanted = [*(sources or ()), *(f"python:{spec}" for spec in from_python or ())]
+    if name is not None and len(wanted) != 1:
         raise typer.BadParameter("--name goes with exactly one source", param_hint="--name")
+    if state is not None and len(wanted) != 1:
+        raise typer.BadParameter("--state goes with exactly one source", param_hint="--state")
+    settings = _settings(
+        headers=None if headers is None else dict(map(_header, headers)),
+        state=state,
+        reset_path=reset_path,
+        step_path=step_path,
+        state_path=state_path,
+        bundle=bundle,
+        allow_redirects=allow_redirects,
+        timeout_s=timeout_s,
+    )
     # Imported here, so that --help doesn't wait for it.
     from ..workflow import build_all
 
     with reporting():
-        outcome = build_all(sources, out=out_folder, name=name)
+        with _progress(len(wanted)) as watch:
+            outcome = build_all(wanted, out=out_folder, name=name, settings=settings, watch=watch)
         for source, result in outcome.items():
-            if isinstance(result, EnvgenError):
-                print_error(result)
-                continue
-            verb = "wrote" if result.changed else "unchanged"
-            out.print(
-                f"[green]{verb:>9}[/] {escape(str(result.folder))}  "
-                f"[dim]{result.class_name} from {escape(source)}[/]"
-            )
-            for finding in result.findings:
-                style = "yellow" if finding.severity == "warning" else "dim"
-                hint = f" ({finding.hint})" if finding.hint else ""
-                err.print(
-                    f"[{style}]{finding.severity:>9}[/] {escape(source)}#"
-                    f"{escape(finding.pointer)}: {escape(finding.message)}[dim]{escape(hint)}[/]"
-                )
+            _print_result(source, result)
+        if len(outcome) > 1:
+            _print_summary(list(outcome.values()))
     codes = [result.exit_code for result in outcome.values() if isinstance(result, EnvgenError)]
     if codes:
         raise typer.Exit(min(codes))
+
+
+def _header(text: str) -> tuple[str, str]:
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        # Not shown: what stands there may be a token.
+        raise typer.BadParameter("write it as 'Name: value'", param_hint="--header")
+    return name.strip(), value.strip()
+
+
+def _settings(**given: Any) -> SourceSettings:
+    from pydantic import ValidationError
+
+    from ..config import SourceSettings
+
+    try:
+        return SourceSettings(**{key: value for key, value in given.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        option = str(first["loc"][0]).removesuffix("_s").replace("_", "-")
+        raise typer.BadParameter(first["msg"], param_hint=f"--{option}") from None
+
+
+@contextmanager
+def _progress(sources: int) -> Generator[Watch]:
+    """Shows how far it is, on a terminal and where there is something to wait for."""
+    if not err.is_terminal or sources == 1:
+        with err.status("building") if err.is_terminal else nullcontext():
+            yield lambda _source, _stage: None
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        reading = progress.add_task("reading", total=sources or None)
+        building = progress.add_task("building", total=sources or None)
+
+        def watch(_source: str, stage: str) -> None:
+            if stage == "read":
+                progress.advance(reading)
+            else:
+                progress.advance(building)
+
+        yield watch
+
+
+def _print_result(source: str, result: BuiltPackage | EnvgenError) -> None:
+    from ..sources import label
+
+    if isinstance(result, EnvgenError):
+        print_error(result)
+        return
+    shown = escape(label(source))
+    verb = "wrote" if result.changed else "unchanged"
+    out.print(
+        f"[green]{verb:>9}[/] {escape(str(result.folder))}  "
+        f"[dim]{result.class_name} from {shown}[/]"
+    )
+    for finding in result.findings:
+        style = "yellow" if finding.severity == "warning" else "dim"
+        hint = f" ({finding.hint})" if finding.hint else ""
+        err.print(
+            f"[{style}]{finding.severity:>9}[/] {shown}#"
+            f"{escape(finding.pointer)}: {escape(finding.message)}[dim]{escape(hint)}[/]"
+        )
+
+
+def _print_summary(results: list[BuiltPackage | EnvgenError]) -> None:
+    counts = Counter(
+        "failed" if isinstance(item, EnvgenError) else "written" if item.changed else "unchanged"
+        for item in results
+    )
+    kinds = ("written", "unchanged", "failed")
+    shown = ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
+    out.print(f"{len(results)} sources: {shown}")

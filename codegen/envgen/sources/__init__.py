@@ -1,37 +1,155 @@
-"""Where a contract comes from: a file, standard input, a live server."""
+"""Where a contract comes from: a file, standard input, a server, OpenAPI, Python classes."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..config import SourceSettings
 from ..contract import EnvContract, parse_contract
+from ..errors import ContractError
+from ..findings import Finding
 from ..schema import as_object
-from . import file, server
+from . import file, openapi
+from .web import is_url, without_secrets
+
+__all__ = ["STDIN", "ReadSource", "is_url", "label", "read_contract", "read_source"]
 
 STDIN = "-"
+PYTHON = "python:"
 
 
-def is_url(source: str) -> bool:
-    """Whether a source is a live server's address."""
-    return source.startswith(("http://", "https://"))
+@dataclass(frozen=True, slots=True)
+class ReadSource:
+    """A contract that was read.
+
+    Attributes:
+        contract: the contract.
+        is_derived: whether there is no contract file that says the same: it came from a server, or
+            was put together here. Such a contract is worth saving.
+    """
+
+    contract: EnvContract
+    is_derived: bool
 
 
-def read_contract(source: str, *, name: str | None = None) -> EnvContract:
+def label(source: str) -> str:
+    """What to call a source where all may read it: a URL without what may be secret in it."""
+    return without_secrets(source) if is_url(source) else source
+
+
+def read_contract(
+    source: str, *, name: str | None = None, settings: SourceSettings | None = None
+) -> EnvContract:
+    """The contract of ``read_source``."""
+    return read_source(source, name=name, settings=settings).contract
+
+
+def read_source(
+    source: str, *, name: str | None = None, settings: SourceSettings | None = None
+) -> ReadSource:
     """Read the contract that ``source`` publishes.
 
     Args:
-        source: the path of a contract file, ``-`` for standard input, or a server's base URL.
+        source: the path of a contract or an OpenAPI document, ``-`` for standard input, the URL of
+            either or of a server, or ``python:package.module:Action,Observation,State``.
         name: what to call the environment; by default its contract's ``name``, what the server's
-            ``/metadata`` says, or the file's name.
+            ``/metadata`` says, the title of the OpenAPI document, or the file's name.
+        settings: how it is read; None for the defaults.
 
     Raises:
         ContractError: it is not a contract.
+        ConfigError: a setting can't be used.
         Unreachable: the server can't be reached.
     """
-    if is_url(source):
-        document, own_name = server.fetch(source)
-    elif source == STDIN:
-        document, own_name = file.read_stdin(), None
-    else:
-        document, own_name = file.read(source)
+    settings = settings or SourceSettings()
+    loaded = _load(source, settings)
+    shown, document, own_name = loaded.source, loaded.document, loaded.name
+    findings: tuple[Finding, ...] = ()
+    origins: dict[str, str] = {}
+    origin = ""
+    is_derived = loaded.is_derived
+    if openapi.is_openapi(document):
+        converted = openapi.convert(document, settings, source=shown)
+        document, findings, origins = converted.document, converted.findings, converted.origins
+        own_name = converted.name or own_name
+        is_derived = True
+    if settings.state is not None:
+        document, origin = _with_state(document, str(settings.state))
+        is_derived = True
     if name is None and not (as_object(document) or {}).get("name"):
         name = own_name
-    return parse_contract(document, source=source, name=name)
+    try:
+        contract = parse_contract(document, source=shown, name=name)
+    except ContractError as error:
+        if settings.state is not None and _is_within(error.pointer, "/state"):
+            error.source = str(settings.state)
+            error.pointer = origin + error.pointer.removeprefix("/state")
+        else:
+            error.pointer = _origin(error.pointer, origins)
+        raise
+    own = (replace(item, pointer=_origin(item.pointer, origins)) for item in contract.findings)
+    return ReadSource(replace(contract, findings=(*findings, *own)), is_derived)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What to call a source, the document in it, and the name that it suggests."""
+
+    source: str
+    document: Any
+    name: str | None
+    is_derived: bool
+
+
+def _load(source: str, settings: SourceSettings) -> _Loaded:
+    # The less common ones are imported for those who use them.
+    if is_url(source):
+        from . import server
+
+        published = server.fetch(source, settings)
+        return _Loaded(published.source, published.document, published.name, is_derived=True)
+    if source.startswith(PYTHON):
+        from . import python_class
+
+        document, name = python_class.read(source)
+        return _Loaded(source, document, name, is_derived=True)
+    document = file.read_stdin() if source == STDIN else file.read(source)
+    if settings.bundle:
+        if source == STDIN:
+            raise ContractError("standard input has no folder to take files from", source=source)
+        from .bundle import bundle
+
+        if (bundled := bundle(document, source)) != document:
+            return _Loaded(source, bundled, file.suggested_name(source), is_derived=True)
+    suggested = None if source == STDIN else file.suggested_name(source)
+    return _Loaded(source, document, suggested, is_derived=False)
+
+
+def _with_state(document: Any, path: str) -> tuple[Any, str]:
+    """``document`` with the state from a file, and where that stands in the file.
+
+    The file holds a schema, or a contract that has one.
+    """
+    given = file.read(path)
+    fields = as_object(given)
+    if fields is None:
+        raise ContractError("the schema of a state is a JSON object", source=path)
+    whole = as_object(document)
+    is_contract = {"action", "state"} <= fields.keys()
+    state = fields["state"] if is_contract else fields
+    overlaid = document if whole is None else {**whole, "state": state}
+    return overlaid, "/state" if is_contract else ""
+
+
+def _is_within(pointer: str, place: str) -> bool:
+    return pointer == place or pointer.startswith(f"{place}/")
+
+
+def _origin(pointer: str, origins: dict[str, str]) -> str:
+    """Where a place in a contract stands in the document that the contract was made of."""
+    known = [place for place in origins if _is_within(pointer, place)]
+    if not known:
+        return pointer
+    place = max(known, key=len)
+    return origins[place] + pointer[len(place) :]

@@ -1,66 +1,49 @@
-"""A contract file, and the reading of JSON that every source shares."""
+"""A contract file, and standard input."""
 
 from __future__ import annotations
 
-import json
-import math
 import sys
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ..errors import ContractError
+from .parsing import MAX_BYTES, YAML_SUFFIXES, parse
 
-MAX_BYTES = 16 * 1024 * 1024
-"""The largest document that is read. Real contracts stay under 20 kB."""
+_GENERIC = frozenset({"contract", "openapi", "schema"})
 
 
-def read(path: str) -> tuple[Any, str]:
-    """The document in a file, and the name that the file suggests.
+def read(path: str) -> Any:
+    """The document in a file: YAML where its name says so, else JSON.
 
     Raises:
-        ContractError: it can't be read, or isn't JSON.
+        ContractError: it can't be read, or isn't what it should be.
     """
     try:
         with Path(path).open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         raise ContractError(
-            f"can't be read: {error.strerror}",
+            f"can't be read: {getattr(error, 'strerror', error)}",
             source=path,
             hint="give the path of a contract file, a server's URL, or - for standard input",
         ) from error
-    return parse_json(content, source=path), Path(path).stem
+    return parse(content, source=path, is_yaml=path.lower().endswith(YAML_SUFFIXES))
 
 
 def read_stdin() -> Any:
-    """The document on standard input. Raises as ``read``."""
-    return parse_json(sys.stdin.buffer.read(MAX_BYTES + 1), source="-")
-
-
-def parse_json(content: bytes, *, source: str) -> Any:
-    """A JSON document, as strict as the standard: no NaN, no infinities.
+    """The document on standard input: JSON, or YAML if it doesn't begin as JSON does.
 
     Raises:
-        ContractError: it is too large, or not JSON.
+        ContractError: it isn't either.
     """
-    if len(content) > MAX_BYTES:
-        raise ContractError(f"larger than {MAX_BYTES // 2**20} MB", source=source)
-    try:
-        return json.loads(content, parse_constant=_refuse, parse_float=_finite)
-    except RecursionError as error:
-        raise ContractError("nested too deeply", source=source) from error
-    except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
-        raise ContractError(
-            f"not JSON: {error}", source=source, hint="save it with: curl URL/schema > FILE"
-        ) from error
+    content = sys.stdin.buffer.read(MAX_BYTES + 1)
+    begins_as_json = content.lstrip()[:1] in (b"{", b"[", b'"', b"")
+    return parse(content, source="-", is_yaml=not begins_as_json)
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _finite(digits: str) -> float:
-    value = float(digits)
-    if not math.isfinite(value):
-        raise ValueError(f"{digits[:20]} is too large for a number")
-    return value
+def suggested_name(path: str) -> str | None:
+    """What a path says of its environment: the file's name, or else its folder's."""
+    place = PurePath(path)
+    if place.stem.lower() not in _GENERIC:
+        return place.stem
+    return place.parent.name or None

@@ -1,59 +1,135 @@
-"""A live server: its contract from ``/schema``, its name from ``/metadata``."""
+"""A server: its contract from ``/schema``, from its OpenAPI document, or at the URL itself."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
+from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
-import httpx
-
-from ..errors import ContractError, EnvgenError, Unreachable
+from ..config import SourceSettings
+from ..errors import ContractError, EnvgenError
 from ..schema import as_object
-from .file import MAX_BYTES, parse_json
+from . import openapi
+from .file import suggested_name
+from .parsing import YAML_SUFFIXES
+from .web import NotFound, Web, check_url, within_limits, without_secrets
 
-_TIMEOUT_S = 10.0
+_DOCUMENT_SUFFIXES = (".json", *YAML_SUFFIXES)
 
 
-def fetch(base_url: str) -> tuple[Any, str | None]:
-    """The document a server publishes, and the name it gives itself if it does.
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What a server publishes.
+
+    Attributes:
+        document: a contract or an OpenAPI document.
+        source: its address, without secrets.
+        name: what the server calls itself, if it does.
+    """
+
+    document: Any
+    source: str
+    name: str | None = None
+
+
+def fetch(url: str, settings: SourceSettings) -> Published:
+    """What is published at ``url``: a document, or a server's base URL.
 
     Raises:
-        Unreachable: the server doesn't answer, or answers that it can't.
-        ContractError: it has no ``/schema``, or answers something that isn't JSON.
+        Unreachable: the server doesn't answer, not in time, or that it can't.
+        ContractError: it publishes nothing that can be built from.
+        ConfigError: a header can't be sent.
     """
-    base = base_url.rstrip("/").removesuffix("/schema")
-    with httpx.Client(timeout=_TIMEOUT_S) as client:
-        document = _get(client, f"{base}/schema")
-        try:
-            metadata = as_object(_get(client, f"{base}/metadata")) or {}
-        except EnvgenError:
-            metadata = {}  # a nicety: --name says it as well
-    name = metadata.get("name")
-    return document, name if isinstance(name, str) else None
+
+    async def read(web: Web) -> Published:
+        if _names_a_document(url):
+            return await _document(web, url, settings)
+        return await _server(web, url, settings)
+
+    check_url(url)
+    return within_limits(url, settings, read)
 
 
-def _get(client: httpx.Client, url: str) -> Any:
+def _is_contract(document: Any) -> bool:
+    """Whether a document means to be a contract, be it whole or not."""
+    fields = as_object(document) or {}
+    return bool(fields.keys() & {"action", "observation"})
+
+
+def _names_a_document(url: str) -> bool:
+    return urlsplit(url).path.lower().endswith((*_DOCUMENT_SUFFIXES, "/schema"))
+
+
+async def _document(web: Web, url: str, settings: SourceSettings) -> Published:
     try:
-        with client.stream("GET", url) as response:
-            if not response.is_success:
-                raise _refusal(url, response.status_code)
-            content = bytearray()
-            for chunk in response.iter_bytes():
-                content += chunk
-                if len(content) > MAX_BYTES:
-                    break
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise Unreachable(
-            f"can't be reached: {error}", source=url, hint="is the server running at this address?"
-        ) from error
-    return parse_json(bytes(content), source=url)
+        document = await web.get(url)
+    except NotFound as missing:
+        raise _no_route(missing.url) from None
+    if openapi.is_openapi(document) and not openapi.has_action(document, settings):
+        beside = _replace_last(url, "schema")
+        try:
+            if _is_contract(schema := await web.get(beside)):
+                return await _named(web, schema, beside)
+        except (NotFound, EnvgenError):
+            pass  # then the document's own error says what it lacks
+    if urlsplit(url).path.endswith("/schema"):
+        return await _named(web, document, url)
+    return Published(document, without_secrets(url), suggested_name(urlsplit(url).path))
 
 
-def _refusal(url: str, status: int) -> EnvgenError:
-    if status == HTTPStatus.NOT_FOUND:
-        return ContractError(
-            "the server has no such route (HTTP 404)",
-            source=url,
-            hint="servers before OpenEnv 0.2 publish no schema: write the contract as a file",
-        )
-    return Unreachable(f"the server answers HTTP {status}", source=url)
+async def _server(web: Web, url: str, settings: SourceSettings) -> Published:
+    if not settings.paths:
+        schema = _below(url, "schema")
+        try:
+            return await _contract_at(web, schema)
+        except (NotFound, ContractError) as missing:
+            first: EnvgenError = (
+                _no_route(missing.url) if isinstance(missing, NotFound) else missing
+            )
+    else:
+        first = _no_route(without_secrets(_below(url, "openapi.json")))
+    for address in (_below(url, "openapi.json"), url):
+        try:
+            document = await web.get(address)
+        except (NotFound, EnvgenError):
+            continue
+        if openapi.is_openapi(document) or _is_contract(document):
+            return Published(document, without_secrets(address))
+    raise first
+
+
+async def _contract_at(web: Web, url: str) -> Published:
+    document = await web.get(url)
+    if not _is_contract(document):
+        raise ContractError("what the server answers is not a contract", source=url)
+    return await _named(web, document, url)
+
+
+async def _named(web: Web, document: Any, url: str) -> Published:
+    """The contract at ``url`` with the name from ``/metadata`` beside it."""
+    try:
+        metadata = as_object(await web.get(_replace_last(url, "metadata"))) or {}
+    except (NotFound, EnvgenError):
+        metadata = {}  # a nicety: --name says it as well
+    name = metadata.get("name")
+    return Published(document, without_secrets(url), name if isinstance(name, str) else None)
+
+
+def _below(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(path=f"{parts.path.rstrip('/')}/{name}", fragment=""))
+
+
+def _replace_last(url: str, name: str) -> str:
+    parts = urlsplit(url)
+    path = str(PurePosixPath(parts.path or "/").with_name(name))
+    return urlunsplit(parts._replace(path=path, fragment=""))
+
+
+def _no_route(shown: str) -> ContractError:
+    return ContractError(
+        "the server has no such route (HTTP 404)",
+        source=shown,
+        hint="servers before OpenEnv 0.2 publish no schema: write the contract as a file",
+    )

@@ -1,0 +1,177 @@
+"""The schemas of an OpenAPI document as parts of a contract: each with what it refers to."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+from urllib.parse import quote, unquote
+
+from ..errors import ContractError
+from ..rebuild import MAX_DEPTH, MAX_NODES
+from ..schema import SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS, JsonSchema, as_array, as_object, pointer_to
+
+# About a schema's place in OpenAPI, not about data.
+_DROPPED = frozenset({"xml", "externalDocs", "example", "examples"})
+
+
+class OpenApiDocument:
+    """An OpenAPI document, and where its references lead."""
+
+    def __init__(self, document: dict[str, Any], source: str) -> None:
+        self.document = document
+        self.source = source
+
+    def at(self, target: str, pointer: str) -> Any:
+        """What a reference leads to.
+
+        Raises:
+            ContractError: nothing, or out of the document; ``pointer`` says where it stands.
+        """
+        if not target.startswith("#/"):
+            raise self.error(
+                pointer,
+                f"a $ref that leaves the document: {target[:60]!r}",
+                hint="put what it refers to under components, or pass --bundle",
+            )
+        value: Any = self.document
+        for part in target[2:].split("/"):
+            key = unquote(part).replace("~1", "/").replace("~0", "~")
+            fields, items = as_object(value), as_array(value)
+            if fields is not None and key in fields:
+                value = fields[key]
+            elif items is not None and key.isdecimal() and int(key[:9]) < len(items):
+                value = items[int(key[:9])]
+            else:
+                raise self.error(pointer, f"a $ref to {target[:60]!r}, which is not there")
+        return value
+
+    def followed(self, value: Any, pointer: str) -> tuple[dict[str, Any], str]:
+        """The object behind a chain of references, empty if there is none, and its pointer."""
+        passed: set[str] = set()
+        while isinstance(target := (as_object(value) or {}).get("$ref"), str):
+            value = self.at(target, pointer_to(pointer, "$ref"))
+            if target in passed:
+                raise self.error(pointer, "a reference that leads back to itself")
+            passed.add(target)
+            pointer = unquote(target[1:])
+        return as_object(value) or {}, pointer
+
+    def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
+        """An error at a place in the document."""
+        return ContractError(message, pointer=pointer, source=self.source, hint=hint)
+
+
+class PartSchema:
+    """One part of a contract, made of a schema in an OpenAPI document.
+
+    Attributes:
+        schema: the part: what it refers to stands in its ``$defs``.
+        origins: for places in the part, where they stand in the document.
+    """
+
+    def __init__(self, openapi: OpenApiDocument, schema: Any, pointer: str) -> None:
+        self._openapi = openapi
+        self._names: dict[str, str] = {}
+        self._references: dict[str, int] = {}
+        self._waiting: deque[str] = deque()
+        self._nodes = 0
+        root = self._converted(schema, pointer, 0)
+        definitions: dict[str, Any] = {}
+        while self._waiting:
+            target = self._waiting.popleft()
+            place = unquote(target[1:])
+            found = openapi.at(target, pointer)
+            definitions[self._names[target]] = self._converted(found, place, 0)
+        self.origins = {"": pointer}
+        self.schema: JsonSchema = root if isinstance(root, dict) else {"allOf": [root]}
+        self._inline_root(definitions)
+        if definitions:
+            own = as_object(self.schema.get("$defs")) or {}
+            self.schema = {**self.schema, "$defs": {**own, **definitions}}
+        for target, name in self._names.items():
+            if name in definitions:
+                self.origins[pointer_to("", "$defs", name)] = unquote(target[1:])
+
+    def _inline_root(self, definitions: dict[str, Any]) -> None:
+        """A part that is but a reference becomes what it refers to, unless that is recursive."""
+        names = {_local(name): (name, target) for target, name in self._names.items()}
+        while self.schema.keys() == {"$ref"} and str(self.schema["$ref"]) in names:
+            name, target = names[self.schema["$ref"]]
+            found = as_object(definitions.get(name))
+            if found is None:
+                break
+            title = found.get("title", name)  # what its author called it
+            if self._references[name] > 1:
+                self.schema = {"title": title, **self.schema}
+            else:
+                self.schema = {"title": title, **definitions.pop(name)}
+            self.origins[""] = unquote(target[1:])
+
+    def _converted(self, value: Any, pointer: str, depth: int) -> Any:
+        fields = as_object(value)
+        if fields is None:
+            return value
+        self._nodes += 1
+        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
+            message = f"more than {MAX_DEPTH} levels or {MAX_NODES} schemas"
+            raise self._openapi.error(pointer, message)
+        return {
+            key: self._keyword(key, child, pointer_to(pointer, key), depth + 1)
+            for key, child in fields.items()
+            if key not in _DROPPED
+        }
+
+    def _keyword(self, key: str, value: Any, pointer: str, depth: int) -> Any:
+        fields, items = as_object(value), as_array(value)
+        if key == "$ref" and isinstance(value, str):
+            return self._reference(value, pointer)
+        if key == "discriminator" and fields is not None:
+            return self._discriminator(fields, pointer)
+        if key in SCHEMA_MAPS and fields is not None:
+            return {
+                name: self._converted(child, pointer_to(pointer, name), depth)
+                for name, child in fields.items()
+            }
+        if key in SCHEMA_LISTS | SCHEMAS:
+            if items is None:
+                return self._converted(value, pointer, depth)
+            return [
+                self._converted(child, pointer_to(pointer, index), depth)
+                for index, child in enumerate(items)
+            ]
+        return value
+
+    def _reference(self, target: str, pointer: str) -> str:
+        self._openapi.at(target, pointer)
+        parts = target.split("/")
+        # A schema among the components brings its name along, and all that is in it.
+        size = 4 if parts[:3] == ["#", "components", "schemas"] else len(parts)
+        whole, rest = "/".join(parts[:size]), parts[size:]
+        if whole not in self._names:
+            wanted = unquote(parts[size - 1]).replace("~1", "/").replace("~0", "~")
+            name, number = wanted, 2
+            while name in self._references:
+                name, number = f"{wanted}_{number}", number + 1
+            self._names[whole] = name
+            self._references[name] = 0
+            self._waiting.append(whole)
+        name = self._names[whole]
+        self._references[name] += 1
+        return "/".join((_local(name), *rest))
+
+    def _discriminator(self, value: dict[str, Any], pointer: str) -> dict[str, Any]:
+        """The mapping may name schemas by their names in place of references."""
+        schemas = as_object(
+            (as_object(self._openapi.document.get("components")) or {}).get("schemas")
+        )
+        mapping: dict[str, Any] = {}
+        for tag, target in (as_object(value.get("mapping")) or {}).items():
+            known = isinstance(target, str) and target in (schemas or {})
+            full = f"#/components/schemas/{target}" if known else target
+            if isinstance(full, str) and full.startswith("#/"):
+                mapping[tag] = self._reference(full, pointer_to(pointer, "mapping", tag))
+        return {**value, "mapping": mapping} if mapping else value
+
+
+def _local(name: str) -> str:
+    return "#/$defs/" + quote(name.replace("~", "~0").replace("/", "~1"), safe="~")

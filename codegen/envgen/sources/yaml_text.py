@@ -1,0 +1,166 @@
+"""YAML as a way to write JSON, read from the parser's events.
+
+No constructor of the YAML library is used: what it would make of a document is more than JSON
+(dates, Python objects), and an alias to an alias to an alias is a bomb. Scalars are resolved by the
+core schema of YAML 1.2, which OpenAPI asks for: ``no`` and ``2024-01-01`` are strings.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from ..errors import ContractError
+
+MAX_NODES = 500_000
+"""Values allowed in a document, those counted again that an alias repeats."""
+
+MAX_DEPTH = 200
+
+_PARSER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+_CONSTANTS = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_CORE_TAGS = ("str", "int", "float", "bool", "null", "map", "seq")
+
+
+def parse_yaml(content: bytes, *, source: str) -> Any:
+    """The document that YAML text says.
+
+    Raises:
+        ContractError: it is not YAML, says what JSON can't, or is too large.
+    """
+    try:
+        return _Reader(source).read(yaml.parse(content, Loader=_PARSER))
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        shown = " ".join(str(error).split())
+        raise ContractError(f"not YAML: {shown}", source=source) from error
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or sequence whose end was not met."""
+
+    value: dict[str, Any] | list[Any]
+    anchor: str | None
+    start: int
+    key: str | None = None
+    has_key: bool = field(default=False)
+
+
+class _Reader:
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._open: list[_Open] = []
+        self._anchored: dict[str, tuple[Any, int]] = {}
+        self._nodes = 0
+        self._documents = 0
+        self._result: Any = None
+
+    def read(self, events: Iterator[Any]) -> Any:
+        for event in events:
+            match event:
+                case yaml.DocumentStartEvent():
+                    self._documents += 1
+                    if self._documents > 1:
+                        raise self._error("several documents in one", event)
+                case yaml.ScalarEvent():
+                    self._count(1, event)
+                    self._add(self._scalar(event), event, event.anchor, 1)
+                case yaml.AliasEvent():
+                    if event.anchor not in self._anchored:
+                        raise self._error("an alias to what holds it, or to nothing", event)
+                    value, size = self._anchored[event.anchor]
+                    self._count(size, event)
+                    self._add(value, event, None, size)
+                case yaml.MappingStartEvent() | yaml.SequenceStartEvent():
+                    self._start(event)
+                case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                    ended = self._open.pop()
+                    self._add(ended.value, event, ended.anchor, self._nodes - ended.start)
+                case _:
+                    pass
+        return self._result
+
+    def _start(self, event: Any) -> None:
+        self._count(1, event)
+        self._check_tag(event)
+        if len(self._open) >= MAX_DEPTH:
+            raise self._error(f"more than {MAX_DEPTH} levels", event)
+        if self._open and isinstance(self._open[-1].value, dict) and not self._open[-1].has_key:
+            raise self._error("a key that is not a string", event)
+        value: dict[str, Any] | list[Any] = {} if isinstance(event, yaml.MappingStartEvent) else []
+        self._open.append(_Open(value, event.anchor, self._nodes - 1))
+
+    def _count(self, nodes: int, event: Any) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            raise self._error(f"more than {MAX_NODES} values", event)
+
+    def _add(self, value: Any, event: Any, anchor: str | None, size: int) -> None:
+        if anchor is not None:
+            self._anchored[anchor] = value, size
+        if not self._open:
+            self._result = value
+            return
+        holder = self._open[-1]
+        if isinstance(holder.value, list):
+            holder.value.append(value)
+        elif holder.has_key:
+            holder.value[str(holder.key)] = value
+            holder.has_key = False
+        else:
+            holder.key, holder.has_key = self._key(value, event, holder.value), True
+
+    def _key(self, value: Any, event: Any, holder: dict[str, Any]) -> str:
+        """A key as JSON has it: ``200:`` among the responses means ``"200":``."""
+        key = event.value if isinstance(event, yaml.ScalarEvent) else value
+        if not isinstance(key, str):
+            raise self._error("a key that is not a string", event)
+        if key == "<<" and event.implicit[0]:
+            raise self._error("a merge key (<<), which YAML 1.2 doesn't have", event)
+        if key in holder:
+            raise self._error(f"the key {key[:60]!r} twice", event)
+        return key
+
+    def _scalar(self, event: Any) -> Any:
+        self._check_tag(event)
+        text: str = event.value
+        if event.tag is not None:
+            kind = event.tag.rpartition(":")[2]
+            if kind == "str":
+                return text
+        elif not event.implicit[0]:  # quoted
+            return text
+        if text in _CONSTANTS:
+            return _CONSTANTS[text]
+        try:
+            if _INTEGER.fullmatch(text):
+                base = {"0o": 8, "0x": 16}.get(text[:2], 10)
+                return int(text, base)
+            if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+                return number
+        except ValueError as error:  # more digits than Python takes
+            raise self._error("a number that is too long", event) from error
+        return text
+
+    def _check_tag(self, event: Any) -> None:
+        tag: str | None = event.tag
+        if tag is None or tag == "!":
+            return
+        if tag.removeprefix("tag:yaml.org,2002:") not in _CORE_TAGS:
+            raise self._error(f"the tag {tag[:60]}, which JSON doesn't have", event)
+
+    def _error(self, message: str, event: Any) -> ContractError:
+        line = event.start_mark.line + 1
+        return ContractError(f"not JSON in YAML: line {line}: {message}", source=self._source)
