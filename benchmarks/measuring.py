@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import statistics
@@ -112,6 +113,20 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         first, *rest = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join([first, *rest]).rstrip())
     print()
+
+
+def steps(
+    python: Path, side: str, mode: str, url: str, count: int, *, code: str = "print(6 * 7)"
+) -> Cost:
+    """What a step costs one client of ``step_worker``, in a process of its own."""
+    done = subprocess.run(
+        [python, "-m", "benchmarks.step_worker", side, mode, url, f"--steps={count}"],
+        cwd=ROOT,
+        env={**os.environ, "STEP_CODE": code},
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    return Cost(**json.loads(done.stdout))
 
 
 def parse_runs(description: str, default: int) -> argparse.ArgumentParser:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import tempfile
 from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import (
-    ROOT,
-    Cost,
     Spread,
     alternate,
     cpu,
     introduce,
     parse_runs,
     ratio,
+    steps,
     table,
     wall,
 )
@@ -45,7 +42,7 @@ def main() -> None:
         for mode in ("sync", "async"):
             costs = alternate(
                 {
-                    side: partial(_steps, python, side, mode, server.base_url, asked.steps)
+                    side: partial(steps, python, side, mode, server.base_url, asked.steps)
                     for side, python in pythons.items()
                 },
                 asked.runs,
@@ -62,16 +59,6 @@ def main() -> None:
                     for side, some in costs.items()
                 ],
             )
-
-
-def _steps(python: Path, side: str, mode: str, url: str, steps: int) -> Cost:
-    done = subprocess.run(
-        [python, "-m", "benchmarks.step_worker", side, mode, url, f"--steps={steps}"],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        check=True,
-    )
-    return Cost(**json.loads(done.stdout))
 
 
 if __name__ == "__main__":

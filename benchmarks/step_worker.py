@@ -1,4 +1,4 @@
-"""One client of ``step_cost``, as a process of its own: steps, then prints what they cost.
+"""One client of a benchmark of steps, as a process of its own: steps, then prints what they cost.
 
 Runs in two venvs, so what only one of them has is imported where it is used.
 """
@@ -8,39 +8,47 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
+import resource
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-CODE = "print(6 * 7)"
+CODE = os.environ.get("STEP_CODE", "print(6 * 7)")
 
 
-def _report(steps: int, wall: float, cpu: float) -> None:
-    print(json.dumps({"wall": wall / steps, "cpu": cpu / steps}))
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def _report(steps: int, wall: float, cpu: float, peak: int, echoed: str) -> None:
+    """Print the cost of a step, and by how much all of them raised the memory's peak."""
+    print(json.dumps({"wall": wall / steps, "cpu": cpu / steps, "peak": _peak() - peak}))
+    word, _, size = CODE.partition(" ")
+    if len(echoed) < int(size) * 0.99 if word == "large" else echoed != CODE:
+        raise RuntimeError(f"the environment answered {echoed[:100]!r}")
 
 
 def _measure(step: Callable[[], str], *, warm_up: int, steps: int) -> None:
+    peak = _peak()
     for _ in range(warm_up):
         step()
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(steps):
         echoed = step()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    _report(steps, wall, cpu)
-    if echoed != CODE:
-        raise RuntimeError(f"the environment answered {echoed!r}")
+    _report(steps, wall, cpu, peak, echoed)
 
 
 async def _measure_async(step: Callable[[], Awaitable[str]], *, warm_up: int, steps: int) -> None:
+    peak = _peak()
     for _ in range(warm_up):
         await step()
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(steps):
         echoed = await step()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    _report(steps, wall, cpu)
-    if echoed != CODE:
-        raise RuntimeError(f"the environment answered {echoed!r}")
+    _report(steps, wall, cpu, peak, echoed)
 
 
 # --- generated --------------------------------------------------------------------------------
@@ -127,7 +135,7 @@ _RESET = '{"type":"reset","data":{}}'
 def bare_sync(url: str, **counts: int) -> None:
     from websockets.sync.client import connect
 
-    with connect(f"{url.replace('http', 'ws', 1)}/ws") as connection:
+    with connect(f"{url.replace('http', 'ws', 1)}/ws", max_size=None) as connection:
 
         def step() -> str:
             connection.send(json.dumps({"type": "step", "data": {"code": CODE}}))
@@ -141,7 +149,7 @@ def bare_sync(url: str, **counts: int) -> None:
 async def bare_async(url: str, **counts: int) -> None:
     from websockets.asyncio.client import connect
 
-    async with connect(f"{url.replace('http', 'ws', 1)}/ws") as connection:
+    async with connect(f"{url.replace('http', 'ws', 1)}/ws", max_size=None) as connection:
 
         async def step() -> str:
             await connection.send(json.dumps({"type": "step", "data": {"code": CODE}}))
@@ -152,13 +160,57 @@ async def bare_async(url: str, **counts: int) -> None:
         await _measure_async(step, **counts)
 
 
-SYNC = {"ours": ours_sync, "stock": stock_sync, "bare": bare_sync}
+# --- HTTP: what the first client did, and the least that one can do -----------------------------
+
+
+def seed_sync(url: str, **counts: int) -> None:
+    """The first client, as it was published: a requests.Session, and a dataclass made by hand."""
+    import requests
+
+    session = requests.Session()
+
+    def step() -> str:
+        response = session.post(
+            f"{url}/step",
+            json={"action": {"code": CODE}, "timeout_s": 15},
+            headers={},
+            timeout=15.0,
+        )
+        response.raise_for_status()
+        stdout: str = response.json()["observation"].get("stdout", "")
+        return stdout
+
+    session.post(f"{url}/reset", json={}, timeout=15.0).raise_for_status()
+    _measure(step, **counts)
+
+
+def http_client_sync(url: str, **counts: int) -> None:
+    from http.client import HTTPConnection
+
+    connection = HTTPConnection(url.removeprefix("http://"))
+    headers = {"content-type": "application/json"}
+
+    def post(path: str, data: Any) -> Any:
+        connection.request("POST", path, json.dumps(data).encode(), headers)
+        return json.loads(connection.getresponse().read())
+
+    post("/reset", {})
+    _measure(lambda: post("/step", {"action": {"code": CODE}})["observation"]["stdout"], **counts)
+
+
+SYNC = {
+    "ours": ours_sync,
+    "stock": stock_sync,
+    "bare": bare_sync,
+    "seed": seed_sync,
+    "http": http_client_sync,
+}
 ASYNC = {"ours": ours_async, "stock": stock_async, "bare": bare_async}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="One client of step_cost; run that instead.")
-    parser.add_argument("side", choices=SYNC)
+    parser.add_argument("side", choices=sorted(SYNC))
     parser.add_argument("mode", choices=["sync", "async"])
     parser.add_argument("url")
     parser.add_argument("--steps", type=int, required=True)

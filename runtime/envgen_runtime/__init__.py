@@ -36,6 +36,7 @@ from .errors import (
     SessionError,
     SessionLost,
     StartError,
+    TraceMismatch,
     UpgradeRefused,
 )
 from .exact import ExactValidator, Violation
@@ -47,6 +48,8 @@ from .protocol import Envelope
 from .providers import ContainerProvider, Provider
 from .result import StepResult, Transition
 from .retries import RetryPolicy
+from .telemetry import OpenTelemetry
+from .trace import EpisodeTrace
 
 __version__ = "0.1.0"
 
@@ -64,6 +67,7 @@ __all__ = [
     "EnvError",
     "EnvHooks",
     "Envelope",
+    "EpisodeTrace",
     "ExactValidator",
     "ExecutionError",
     "FactoryError",
@@ -75,6 +79,7 @@ __all__ = [
     "Observer",
     "Omittable",
     "OneOf",
+    "OpenTelemetry",
     "ProtocolError",
     "Provider",
     "ProviderError",
@@ -95,6 +100,7 @@ __all__ = [
     "SessionLost",
     "StartError",
     "StepResult",
+    "TraceMismatch",
     "Transition",
     "UniqueItems",
     "UpgradeRefused",

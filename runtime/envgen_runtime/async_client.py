@@ -162,12 +162,16 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
                 raise closed
 
     def _drop(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
+        if self._transport is not None and not self._transport.outlives_sessions:
+            transport, self._transport = self._transport, None
             transport.abort()
 
     async def _open(self, request: Request) -> AsyncTransport:
         # Imported when needed, as in EnvClient.
+        if self._replay is not None:
+            from .trace import AsyncReplayTransport
+
+            return AsyncReplayTransport(self._replay)
         if self._on_drift == "error" and self._drift is None:
             self._refuse_drift(await self.server_contract())
         if self._transport_name != "http":
@@ -204,7 +208,7 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     async def _look_at_contract(self) -> dict[str, JsonValue] | None:
         """As ``EnvClient._look_at_contract``."""
-        if self._looked:
+        if self._looked or self._replay is not None:
             return None
         self._looked = True
         request = self._state_request(LOOK_TIMEOUT_S)

@@ -6,6 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from pydantic import ValidationError
@@ -17,7 +18,6 @@ from .contract import has_contract, package_contract
 from .drift import differences
 from .errors import (
     ActionRejected,
-    CapacityReached,
     ConnectError,
     ConnectionLost,
     ContractDrift,
@@ -35,7 +35,7 @@ from .observers import Observer, ReplyEvent, RequestEvent, RetryEvent, Watch
 from .options import ClientOptions, OnDrift, Validation
 from .protocol import Request
 from .providers import AnyProvider, Provider
-from .retries import Attempts, RetryPolicy
+from .retries import Attempts, RetryPolicy, may_repeat
 from .secrecy import checked_headers, scrub, secrets_in, split_credentials
 from .session import Phase, Session
 from .transports import Compression, ConnectionOptions, TransportName
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     import ssl
 
     import httpx
+
+    from .trace import Replay
 
 T = TypeVar("T")
 ActionModelT = TypeVar("ActionModelT", bound=RequestModel)
@@ -160,10 +162,25 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         self._watch = Watch(observers)
         self._event: RequestEvent | None = None
         self._session = Session()
+        self._replay: Replay | None = None
         self._episode_id: str | None = None
         self._trace_id = secrets.token_hex(16)
         self._request_prefix = secrets.token_hex(6)
         self._request_count = 0
+
+    @classmethod
+    def from_trace(cls, path: str | Path) -> Self:
+        """A client that plays what ``EpisodeTrace`` has recorded, without a server.
+
+        Raises:
+            OSError: the file can't be read.
+            ValueError: it is not a trace.
+        """
+        from .trace import Replay
+
+        client = cls("http://replay.invalid")
+        client._replay = Replay(path)
+        return client
 
     @property
     def base_url(self) -> str:
@@ -324,7 +341,8 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         self, error: EnvError, request: Request, before: Phase, attempts: Attempts
     ) -> float | None:
         """How long to wait before ``request`` is made again; None where it must not be."""
-        if not self._may_repeat(error, request, before):
+        has_episode, over_http = before is not Phase.NEW, self._transport_name == "http"
+        if not may_repeat(error, request, has_episode=has_episode, over_http=over_http):
             return None
         delay = attempts.delay_after(error)
         if delay is not None:
@@ -334,26 +352,6 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             scrub(error, self._secrets)
             self._watch.retry(RetryEvent(event, attempts.count, delay, error))
         return delay
-
-    def _may_repeat(self, error: EnvError, request: Request, before: Phase) -> bool:
-        """Whether ``request`` can be made again without anybody noticing.
-
-        A step can't. A reset can while nothing of it was sent: what it would have ended is gone
-        either way. A state can where there is no episode yet, or where it is a plain GET.
-        """
-        if request.operation == "step":
-            return False
-        if isinstance(error, CapacityReached):
-            return request.operation == "reset" or before is Phase.NEW
-        if isinstance(error, ServerError):
-            return error.retryable and (
-                request.operation == "state" or error.code in ("HTTP_429", "HTTP_503")
-            )
-        if request.operation == "state" and before is not Phase.NEW:
-            return self._transport_name == "http" and isinstance(
-                error, ConnectError | ConnectionLost
-            )
-        return not error.sent and (error.retryable or not isinstance(error, ConnectError))
 
     def _closed_meanwhile(self) -> SessionClosed | None:
         """What to raise where ``close()`` was called while a request was waiting to be repeated."""

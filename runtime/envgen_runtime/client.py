@@ -200,13 +200,17 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
                 raise closed
 
     def _drop(self) -> None:
-        transport, self._transport = self._transport, None
-        if transport is not None:
+        if self._transport is not None and not self._transport.outlives_sessions:
+            transport, self._transport = self._transport, None
             transport.abort()
 
     def _open(self, request: Request) -> Transport:
         # The libraries are imported here, not above: a client that never connects (a type checker,
         # a trainer that builds its prompts first) pays for neither.
+        if self._replay is not None:
+            from .trace import ReplayTransport
+
+            return ReplayTransport(self._replay)
         if self._on_drift == "error" and self._drift is None:
             self._refuse_drift(self.server_contract())
         if self._transport_name != "http":
@@ -241,7 +245,7 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     def _look_at_contract(self) -> dict[str, JsonValue] | None:
         """The server's contract, asked for once in a client's life; None where it can't be had."""
-        if self._looked:
+        if self._looked or self._replay is not None:
             return None
         self._looked = True
         request = self._state_request(LOOK_TIMEOUT_S)

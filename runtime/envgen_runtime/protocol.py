@@ -197,7 +197,7 @@ def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
     if data is None:
         raise _malformed(f"a frame without a data object: {_excerpt(frame)}", request)
     if kind == "error":
-        raise _server_error(data, code=str(data.get("code", "UNKNOWN")), request=request)
+        raise server_error(data, code=str(data.get("code", "UNKNOWN")), request=request)
     if kind != _REPLY_TYPE[request.operation]:
         raise _malformed(f"a frame of type {kind!r} as the answer", request)
     return data
@@ -218,7 +218,7 @@ def read_http(
         data = _object(json.loads(body))
     except ValueError:
         data = None
-    raise _server_error(
+    raise server_error(
         data or {"message": _excerpt(body)},
         code=f"HTTP_{status}",
         request=request,
@@ -226,9 +226,10 @@ def read_http(
     )
 
 
-def _server_error(
+def server_error(
     data: dict[str, Any], *, code: str, request: Request, retry_after_s: float | None = None
 ) -> ServerError:
+    """The error that an error frame or an HTTP status stands for."""
     text = str(data.get("message") or data.get("detail") or "no message")
     if code in ("VALIDATION_ERROR", f"HTTP_{HTTPStatus.UNPROCESSABLE_ENTITY}"):
         errors = _objects(data.get("errors") or data.get("detail"))

@@ -6,7 +6,8 @@ import random
 import time
 from dataclasses import dataclass
 
-from .errors import CapacityReached, EnvError
+from .errors import CapacityReached, ConnectError, ConnectionLost, EnvError, ServerError
+from .protocol import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,34 @@ class RetryPolicy:
     def __post_init__(self) -> None:
         if self.attempts < 1 or min(self.first_delay_s, self.max_delay_s, self.capacity_wait_s) < 0:
             raise ValueError("attempts must be at least 1, and no wait negative")
+
+
+def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_http: bool) -> bool:
+    """Whether ``request`` can be made again without anybody noticing.
+
+    A step can't. A reset can while nothing of it was sent, or where the server turned it away: what
+    it would have ended is gone either way. A state can where there is no episode to lose, or where
+    it is a plain GET.
+
+    Args:
+        error: how it failed.
+        request: what failed.
+        has_episode: there was a session with an episode before it.
+        over_http: there is no session to lose.
+    """
+    if request.operation == "step":
+        return False
+    if isinstance(error, CapacityReached):
+        return request.operation == "reset" or not has_episode
+    if isinstance(error, ServerError):
+        turned_away = request.operation == "state" or error.code in _TURNED_AWAY
+        return error.retryable and turned_away
+    if request.operation == "state" and has_episode:
+        return over_http and isinstance(error, ConnectError | ConnectionLost)
+    return not error.sent and (error.retryable or not isinstance(error, ConnectError))
+
+
+_TURNED_AWAY = ("HTTP_429", "HTTP_503")
 
 
 class Attempts:

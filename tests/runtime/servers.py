@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
-from starlette.websockets import WebSocket
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 
 def answering(*frames: str) -> Starlette:
@@ -25,3 +29,113 @@ def answering(*frames: str) -> Starlette:
 def observed(observation: Any, **beside: Any) -> str:
     data = {"observation": observation, "reward": None, "done": False, **beside}
     return json.dumps({"type": "observation", "data": data})
+
+
+# --- a server that does wrong what it is told to do wrong ---------------------------------------
+
+LATE_S = 0.25
+"""How long a late reply takes, in seconds."""
+
+
+class Faulty:
+    """An environment that counts its steps; the code of a step is ``<nonce> <fault>``.
+
+    It answers with its session, the number of the step and the nonce, so that a reply which belongs
+    to another step, or to another session, can be told.
+    """
+
+    def __init__(self) -> None:
+        self.sessions = 0
+        self.shared = [0, 0]  # what HTTP keeps for all: the session and its steps
+        self.stepped: set[str] = set()
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                WebSocketRoute("/ws", self._socket),
+                Route("/reset", self._http_reset, methods=["POST"]),
+                Route("/step", self._http_step, methods=["POST"]),
+                Route("/state", self._http_state),
+            ]
+        )
+
+    def _observe(self, session: int, count: int, nonce: str) -> dict[str, Any]:
+        stdout = f"{session}:{count}:{nonce}"
+        return {"observation": {"stdout": stdout}, "reward": count, "done": False}
+
+    # WebSocket
+
+    async def _socket(self, websocket: WebSocket) -> None:
+        await websocket.accept()
+        self.sessions += 1
+        session, count = self.sessions, 0
+        with suppress(WebSocketDisconnect, RuntimeError):
+            async for text in websocket.iter_text():
+                frame = json.loads(text)
+                if frame["type"] == "close":
+                    return
+                if frame["type"] == "state":
+                    state = {"type": "state", "data": {"step_count": count}}
+                    await websocket.send_text(json.dumps(state))
+                    continue
+                nonce, fault = frame["data"].get("code", " ").split(" ")
+                if frame["type"] == "reset":
+                    count = 0
+                elif fault != "rejected":
+                    count += fault != "error"
+                    self.stepped.add(nonce)
+                reply = {"type": "observation", "data": self._observe(session, count, nonce)}
+                await self._answer(websocket, fault, json.dumps(reply))
+
+    async def _answer(self, websocket: WebSocket, fault: str, reply: str) -> None:
+        codes = {
+            "error": "EXECUTION_ERROR",
+            "rejected": "VALIDATION_ERROR",
+            "session": "SESSION_ERROR",
+        }
+        if fault in codes:
+            data = {"message": "as told", "code": codes[fault], "errors": []}
+            await websocket.send_text(json.dumps({"type": "error", "data": data}))
+        elif fault == "malformed":
+            await websocket.send_text(reply[:20])
+        elif fault == "misfit":
+            await websocket.send_text(reply.replace('"done": false', '"done": 3'))
+        elif fault == "other":
+            await websocket.send_text('{"type":"state","data":{}}')
+        elif fault != "drop":
+            if fault == "late":
+                await asyncio.sleep(LATE_S)
+            await websocket.send_text(reply)
+        if fault == "twice":
+            await websocket.send_text(reply)
+        if fault in ("drop", "session", "leave"):
+            await websocket.close(1011)
+
+    # HTTP
+
+    async def _http_reset(self, _request: Request) -> Response:
+        self.sessions += 1
+        self.shared = [self.sessions, 0]
+        return JSONResponse(self._observe(*self.shared, ""))
+
+    async def _http_state(self, _request: Request) -> Response:
+        return JSONResponse({"step_count": self.shared[1]})
+
+    async def _http_step(self, request: Request) -> Response:
+        nonce, fault = (await request.json())["action"]["code"].split(" ")
+        if fault == "rejected":
+            return JSONResponse({"detail": [{"loc": ["code"], "msg": "as told"}]}, 422)
+        if fault == "error":
+            return Response("as told", 500)
+        self.shared[1] += 1
+        self.stepped.add(nonce)
+        body = json.dumps(self._observe(*self.shared, nonce))
+        if fault == "malformed":
+            return Response(body[:20])
+        if fault == "misfit":
+            return Response(body.replace('"done": false', '"done": 3'))
+        if fault == "late":
+            await asyncio.sleep(LATE_S)
+        if fault == "drop":
+            return Response(body[:20], headers={"content-length": "1000"})
+        return Response(body)

@@ -26,6 +26,7 @@ class AsyncWebSocketTransport(asyncio.Protocol):
     there to the one future that waits, with no task, queue or lock between.
     """
 
+    outlives_sessions = False
     __slots__ = (
         "_deadline",
         "_expiry",

@@ -17,6 +17,8 @@ _ACCEPT = {"accept": "application/json"}
 class HttpTransport:
     """A conversation over HTTP with a pooled connection."""
 
+    outlives_sessions = True
+
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address
         self._options = options
@@ -55,11 +57,14 @@ class HttpTransport:
         """Close the pooled connection."""
         self._sender.close()
 
-    abort = close
+    def abort(self) -> None:
+        """Nothing to drop: the connection of a request that was given up is closed already."""
 
 
 class AsyncHttpTransport:
     """As ``HttpTransport``, awaited."""
+
+    outlives_sessions = True
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address

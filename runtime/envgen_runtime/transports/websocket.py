@@ -30,6 +30,8 @@ class WebSocketTransport:
     little else. ``keeper`` answers the server's pings between requests.
     """
 
+    outlives_sessions = False
+
     def __init__(
         self, address: str, options: ConnectionOptions, headers: Mapping[str, str]
     ) -> None:

@@ -14,8 +14,11 @@ import os
 import sys
 import threading
 import time
+from base64 import b64encode
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from random import Random
 from typing import Any, Literal, TypeAlias
 from uuid import uuid4
 
@@ -91,6 +94,12 @@ class WordState(CodeState):
     seed: int | None = None
 
 
+@cache
+def large(size: int) -> str:
+    """As a screenshot travels: text that hardly compresses."""
+    return b64encode(Random(0).randbytes(size * 3 // 4)).decode()
+
+
 class WordsEnvironment(AnyEnvironment):
     """Takes a few words for code, each of which is a way a server can answer."""
 
@@ -118,7 +127,7 @@ class WordsEnvironment(AnyEnvironment):
         self._state.last_exit_code = int(word == "fail")
         rewards = {"bool": True, "null": None, "nan": float("nan"), "int": 2**53 + 1}
         return CodeObservation(
-            stdout=action.code,
+            stdout=large(int(argument)) if word == "large" else action.code,
             exit_code=self._state.last_exit_code,
             reward=rewards.get(word, float(word != "fail")),
             done=word == "done",
