@@ -172,7 +172,7 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             from .trace import AsyncReplayTransport
 
             return AsyncReplayTransport(self._replay)
-        if self._on_drift == "error" and self._drift is None:
+        if self._on_drift == "error" and self._drift != []:
             self._refuse_drift(await self.server_contract())
         if self._transport_name != "http":
             from .transports.async_websocket import AsyncWebSocketTransport

@@ -29,7 +29,7 @@ from .errors import (
 )
 from .hooks import ActT, EnvHooks, ObsT, ResetT, StateT
 from .json_value import JsonValue
-from .mismatch import explain_drift, misfit
+from .mismatch import explain_drift, misfit, unfit
 from .models import RequestModel
 from .observers import Observer, ReplyEvent, RequestEvent, RetryEvent, Watch
 from .options import ClientOptions, OnDrift, Validation
@@ -281,9 +281,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         try:
             return model.model_validate(fields, by_name=True)
         except ValidationError as error:
-            raise InvalidRequest(
-                f"step() can't make a {model.__name__} of this: {error}"
-            ) from error
+            raise unfit(error, model) from error
 
     # --- a call, from its beginning to its end ------------------------------------------------
 

@@ -211,7 +211,7 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             from .trace import ReplayTransport
 
             return ReplayTransport(self._replay)
-        if self._on_drift == "error" and self._drift is None:
+        if self._on_drift == "error" and self._drift != []:
             self._refuse_drift(self.server_contract())
         if self._transport_name != "http":
             from .transports.websocket import WebSocketTransport

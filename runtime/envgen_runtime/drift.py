@@ -75,25 +75,18 @@ class _Walk:
             mine, other = _value(ours, keyword), _value(theirs, keyword)
             if mine != other:
                 yield f"{place}/{keyword}: {_shown(mine)} became {_shown(other)}"
-        mine, other = set(ours.get("required", ())), set(theirs.get("required", ()))
-        yield from (
-            f"{place}/properties/{name}: no longer required" for name in sorted(mine - other)
-        )
-        yield from (f"{place}/properties/{name}: now required" for name in sorted(other - mine))
+        needed, needs = set(ours.get("required", ())), set(theirs.get("required", ()))
+        for name in sorted(needed ^ needs):
+            how = "now required" if name in needs else "no longer required"
+            yield f"{place}/properties/{name}: {how}"
         for keyword in _MAPS:
-            yield from self._maps(
-                ours.get(keyword, {}), theirs.get(keyword, {}), f"{place}/{keyword}"
-            )
-        for keyword in _LISTS:
-            yield from self._lists(
-                ours.get(keyword, ()), theirs.get(keyword, ()), f"{place}/{keyword}"
-            )
-        for keyword in _SINGLE:
-            mine, other = ours.get(keyword, True), theirs.get(keyword, True)
-            if isinstance(mine, list) and isinstance(other, list):
-                yield from self._lists(mine, other, f"{place}/{keyword}")
-            else:
-                yield from self.compare(mine, other, f"{place}/{keyword}")
+            maps = ours.get(keyword, {}), theirs.get(keyword, {})
+            yield from self._maps(*maps, f"{place}/{keyword}")
+        for keyword in (*_LISTS, *_SINGLE):
+            absent: Any = [] if keyword in _LISTS else True
+            pair = ours.get(keyword, absent), theirs.get(keyword, absent)
+            compare = self._lists if all(isinstance(it, list) for it in pair) else self.compare
+            yield from compare(*pair, f"{place}/{keyword}")
 
     def _maps(self, ours: dict[str, Any], theirs: dict[str, Any], place: str) -> Iterator[str]:
         for name, schema in ours.items():
@@ -104,10 +97,8 @@ class _Walk:
         yield from (f"{place}/{name}: added" for name in theirs if name not in ours)
 
     def _lists(self, ours: Any, theirs: Any, place: str) -> Iterator[str]:
-        if not isinstance(theirs, list):
-            yield f"{place}: {len(ours)} members became one schema"
-        elif len(ours) != len(theirs):  # pyright: ignore[reportUnknownArgumentType]
-            yield f"{place}: {len(ours)} members became {len(theirs)}"  # pyright: ignore[reportUnknownArgumentType]
+        if len(ours) != len(theirs):
+            yield f"{place}: {len(ours)} members became {len(theirs)}"
         else:
             for number, mine in enumerate(ours):
                 yield from self.compare(mine, theirs[number], f"{place}/{number}")

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from .errors import ActionRejected, ReplyMismatch
+from .errors import ActionRejected, InvalidRequest, ReplyMismatch
 from .json_value import json_path
 from .protocol import Request
 
@@ -18,18 +18,32 @@ _MAX_EXCERPT = 60
 def misfit(error: ValidationError, request: Request, *, env_name: str) -> ReplyMismatch:
     """The error for a reply that the generated classes refuse."""
     root = "$" if request.operation == "state" else "$.observation"
+    shown, path = _told(error, root)
+    return ReplyMismatch(
+        f"the answer to {request.operation} doesn't fit {env_name}'s contract: {shown}",
+        path=path,
+        maybe_applied=request.operation == "step",
+        request_id=request.request_id,
+    )
+
+
+def unfit(error: ValidationError, model: type) -> InvalidRequest:
+    """The error for fields that make no ``model``."""
+    shown, path = _told(error, "$")
+    return InvalidRequest(f"these are not the fields of {model.__name__}: {shown}", path=path)
+
+
+def _told(error: ValidationError, root: str) -> tuple[str, str]:
+    """What is wrong, the first few places of it, and the first place."""
     details = error.errors(include_url=False, include_context=False)
     shown = "; ".join(
         f"{json_path(detail['loc'], root=root)}: {detail['msg']}{_found(detail)}"
         for detail in details[:_MAX_SHOWN_ERRORS]
     )
     more = len(details) - _MAX_SHOWN_ERRORS
-    return ReplyMismatch(
-        f"the answer to {request.operation} doesn't fit {env_name}'s contract: {shown}"
-        + (f" (and {more} more)" if more > 0 else ""),
-        path=json_path(details[0]["loc"], root=root),
-        maybe_applied=request.operation == "step",
-        request_id=request.request_id,
+    return (
+        f"{shown} (and {more} more)" if more > 0 else shown,
+        json_path(details[0]["loc"], root=root),
     )
 
 

@@ -6,7 +6,14 @@ import random
 import time
 from dataclasses import dataclass
 
-from .errors import CapacityReached, ConnectError, ConnectionLost, EnvError, ServerError
+from .errors import (
+    CapacityReached,
+    ConnectError,
+    ConnectionLost,
+    EnvError,
+    ProtocolError,
+    ServerError,
+)
 from .protocol import Request
 
 
@@ -59,7 +66,9 @@ def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_htt
         return error.retryable and turned_away
     if request.operation == "state" and has_episode:
         return over_http and isinstance(error, ConnectError | ConnectionLost)
-    return not error.sent and (error.retryable or not isinstance(error, ConnectError))
+    if isinstance(error, ConnectError):
+        return error.retryable
+    return isinstance(error, ConnectionLost | ProtocolError) and not error.sent
 
 
 _TURNED_AWAY = ("HTTP_429", "HTTP_503")
