@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -252,3 +254,15 @@ def test_a_server_that_is_not_there() -> None:
     result = run("build", "HTTP://127.0.0.1:9")
     assert result.exit_code == 3
     assert "HTTP://127.0.0.1:9/schema: can't be reached" in result.stderr.replace("http:", "HTTP:")
+
+
+def test_a_build_from_files_imports_no_library_of_the_web() -> None:
+    program = (
+        "import sys; from envgen.workflow import build_all; build_all(['x.json']); "
+        "print({'httpx', 'yaml', 'anyio', 'uvicorn'} & set(sys.modules))"
+    )
+    save(contract())
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "set()\n"

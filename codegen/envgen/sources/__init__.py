@@ -11,7 +11,7 @@ from ..errors import ContractError
 from ..findings import Finding
 from ..schema import as_object
 from . import file, openapi
-from .web import is_url, without_secrets
+from .address import is_url, without_secrets
 
 __all__ = ["STDIN", "ReadSource", "is_url", "label", "read_contract", "read_source"]
 

@@ -23,8 +23,11 @@ _METHODS: dict[Role, tuple[str, ...]] = {
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
 _RESET_OF_EVERY_ENVIRONMENT = frozenset({"seed", "episode_id"})
 _TYPING = frozenset(
-    {"properties", "patternProperties", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"}
-)
+    {
+        "properties", "patternProperties", "$ref", "anyOf", "oneOf", "allOf", "enum", "const",
+        "items", "prefixItems",
+    }
+)  # fmt: skip
 _UNTYPED_TITLES = frozenset({"fastapi", "openenv environment http api", "api", "openapi"})
 _OF_TITLES = re.compile(r"\b(?:http|rest|api|server|service)\b", re.IGNORECASE)
 

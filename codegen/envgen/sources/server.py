@@ -11,9 +11,10 @@ from ..config import SourceSettings
 from ..errors import ContractError, EnvgenError
 from ..schema import as_object
 from . import openapi
+from .address import without_secrets
 from .file import suggested_name
 from .parsing import YAML_SUFFIXES
-from .web import NotFound, Web, check_url, within_limits, without_secrets
+from .web import NotFound, Web, check_url, within_limits
 
 _DOCUMENT_SUFFIXES = (".json", *YAML_SUFFIXES)
 

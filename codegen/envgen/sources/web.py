@@ -9,12 +9,13 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Self, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import httpx
 
 from ..config import SourceSettings
 from ..errors import ConfigError, ContractError, EnvgenError, Unreachable
+from .address import without_secrets
 from .parsing import MAX_BYTES, YAML_SUFFIXES, check_size, parse
 
 MAX_REDIRECTS = 5
@@ -25,20 +26,6 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-
-
-def is_url(source: str) -> bool:
-    """Whether a source is an address."""
-    return source.lower().startswith(("http://", "https://"))
-
-
-def without_secrets(url: str) -> str:
-    """``url`` without what may be secret in it: user, password and query."""
-    try:
-        parts = urlsplit(url)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    except ValueError:
-        return "a URL that can't be read"
 
 
 def check_url(url: str) -> None:
