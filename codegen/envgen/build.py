@@ -10,7 +10,6 @@ from .client import render_client, render_init
 from .contract import EnvContract
 from .findings import Finding
 from .models import render_models
-from .naming import client_name
 from .planner import make_plan
 from .publish import publish
 
@@ -34,15 +33,22 @@ class BuiltPackage:
     findings: tuple[Finding, ...]
 
 
-def build_package(contract: EnvContract, out: Path) -> BuiltPackage:
+def build_package(
+    contract: EnvContract, out: Path, *, class_name: str | None = None
+) -> BuiltPackage:
     """Generate the package for a contract as ``out``/``contract.name``.
+
+    Args:
+        contract: the contract.
+        out: the folder for packages.
+        class_name: the client's name; None to make it of the environment's.
 
     Raises:
         ContractError: the contract can't be built from.
         AuditError: what was rendered is not what envgen emits.
         OutputError: it can't be written.
     """
-    plan = make_plan(contract)
+    plan = make_plan(contract, class_name=class_name)
     files = {
         "__init__.py": render_init(plan, env_name=contract.name),
         "client.py": render_client(plan, env_name=contract.name, fingerprint=contract.fingerprint),
@@ -54,7 +60,7 @@ def build_package(contract: EnvContract, out: Path) -> BuiltPackage:
     changed = publish({**files, "contract.json": contract.to_json(), "py.typed": ""}, folder)
     return BuiltPackage(
         name=contract.name,
-        class_name=client_name(contract.name),
+        class_name=plan.client,
         folder=folder,
         changed=changed,
         findings=(*contract.findings, *plan.findings),

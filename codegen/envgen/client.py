@@ -6,7 +6,6 @@ import ast
 from dataclasses import dataclass
 
 from .expressions import nullable
-from .naming import client_name
 from .plan import Plan
 from .render import LIBRARY, render
 from .text import UntrustedText
@@ -65,7 +64,7 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
         names={**LIBRARY, **dict.fromkeys(_model_names(plan), ".models")},
         env_name=env_name,
         fingerprint=fingerprint,
-        client=client_name(env_name),
+        client=plan.client,
         parameters=", ".join(parameters),
         action=action,
         action_fields=_action_fields(plan),
@@ -80,7 +79,7 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
 
 def render_init(plan: Plan, *, env_name: str) -> str:
     """The source of ``__init__.py``: both clients and every model."""
-    client = client_name(env_name)
+    client = plan.client
     models = _model_names(plan)
     return render(
         "__init__.py",

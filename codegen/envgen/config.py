@@ -21,7 +21,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import ConfigError
-from .naming import environment_name
+from .naming import environment_name, is_client_name
 from .schema import as_object
 from .text import UntrustedText
 
@@ -71,6 +71,16 @@ class EnvSettings(SourceSettings):
 
     source: str | None = None
     """A source as ``envgen build`` takes it; None for the contract in ``schemas``."""
+
+    class_name: str | None = None
+    """The client's name; None to make it of the environment's."""
+
+    @field_validator("class_name")
+    @classmethod
+    def _check_class_name(cls, name: str | None) -> str | None:
+        if name is not None and not is_client_name(name):
+            raise ValueError(f"{name!r} is no name for a client; write one like CodingEnv")
+        return name
 
 
 class Config(BaseModel):

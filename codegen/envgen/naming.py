@@ -37,6 +37,7 @@ _RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | MODULE_NAMES
 # pydantic warns of fields that begin so.
 _PROTECTED = ("model_dump", "model_validate")
 
+_CLASS = re.compile(r"[A-Z][A-Za-z0-9]*")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")
 
 
@@ -53,6 +54,17 @@ def client_name(environment: str) -> str:
     """``coding_env`` becomes ``CodingEnv``, ``chess`` becomes ``ChessEnv``."""
     name = camel_case(environment)
     return name if name.endswith("Env") else f"{name}Env"
+
+
+def client_classes(client: str) -> set[str]:
+    """The classes that a client's module defines."""
+    return {client, f"Async{client}", f"{client}Hooks"}
+
+
+def is_client_name(name: str) -> bool:
+    """Whether a client may be called ``name``: a class's usual name, and free in its module."""
+    taken = MODULE_NAMES | frozenset(dir(builtins))
+    return bool(_CLASS.fullmatch(name)) and not client_classes(name) & taken
 
 
 def camel_case(name: str) -> str:

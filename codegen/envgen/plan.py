@@ -80,11 +80,13 @@ class Plan:
     """What will be rendered.
 
     Attributes:
+        client: the name of the sync client's class.
         classes: by name, each after those that it uses (but for recursion).
         roots: the parts of the contract.
         findings: what is typed wider than the contract says it.
     """
 
+    client: str
     classes: dict[str, PlannedClass] = field(default_factory=dict[str, PlannedClass])
     roots: dict[Part, Root] = field(default_factory=dict[Part, Root])
     findings: list[Finding] = field(default_factory=list[Finding])

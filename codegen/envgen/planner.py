@@ -9,7 +9,7 @@ from .contract import PARTS, EnvContract, Part
 from .defaults import default_expression
 from .document import PartDocument
 from .expressions import JSON_VALUE, absent, names_in, nullable, tagged_union
-from .naming import ClassNames, camel_case, client_name, field_names
+from .naming import ClassNames, camel_case, client_classes, client_name, field_names
 from .plan import Direction, Plan, PlannedClass, PlannedField, Root
 from .schema import JsonSchema, as_array, as_object, pointer_to, subschemas
 from .text import UntrustedText
@@ -23,15 +23,18 @@ _LIFTED = ("done", "reward", "metadata")
 _RESET_FIELDS = frozenset({"seed", "episode_id"})
 
 
-def make_plan(contract: EnvContract) -> Plan:
+def make_plan(contract: EnvContract, *, class_name: str | None = None) -> Plan:
     """Settle the names and types of a contract's models.
+
+    Args:
+        contract: the contract.
+        class_name: the client's name; None to make it of the environment's.
 
     Raises:
         ContractError: a part of it is nothing that a client could send or read.
     """
-    plan = Plan()
-    client = client_name(contract.name)
-    names = ClassNames(frozenset({client, f"Async{client}", f"{client}Hooks"}))
+    plan = Plan(class_name or client_name(contract.name))
+    names = ClassNames(frozenset(client_classes(plan.client)))
     shared: dict[str, str] = {}
     # All parts claim their names before any definition does: it can't take a part's name.
     planners = [
@@ -64,7 +67,7 @@ class _PartPlanner:
         self._shared = shared
         self._by_pointer: dict[str, str] = {}
         schema = self._document.schema
-        prefix = client_name(contract.name).removesuffix("Env")
+        prefix = plan.client.removesuffix("Env")
         key = self._content(schema, "")
         self._root_is_shared = key in shared
         if not self._root_is_shared:

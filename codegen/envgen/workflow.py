@@ -25,11 +25,12 @@ _READERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A source, how it is read, and the name that its environment gets."""
+    """A source, how it is read, and the names that its environment and its client get."""
 
     source: str
     settings: SourceSettings
     name: str | None = None
+    class_name: str | None = None
 
 
 def jobs(
@@ -112,7 +113,7 @@ def build_all(
                 continue
             try:
                 _claim(found.contract, job.source, owners)
-                outcome[job.source] = _build(found, job.source, config, out or config.out)
+                outcome[job.source] = _build(found, job, config, out or config.out)
                 watch(job.source, "built")
             except EnvgenError as error:
                 outcome[job.source] = error
@@ -124,7 +125,7 @@ def _job(config: Config, wanted: str, given: dict[str, object], name: str | None
     for env_name, env in config.envs.items():
         if wanted in _names(config, env_name):
             configured = env.model_copy(update=given)
-            return Job(config.source_of(env_name), configured, name or env_name)
+            return Job(config.source_of(env_name), configured, name or env_name, env.class_name)
     return Job(wanted, EnvSettings().model_copy(update=given), name)
 
 
@@ -133,12 +134,12 @@ def _names(config: Config, env_name: str) -> Iterator[str]:
     yield config.source_of(env_name)
 
 
-def _build(found: ReadSource, source: str, config: Config, out: Path) -> BuiltPackage:
+def _build(found: ReadSource, job: Job, config: Config, out: Path) -> BuiltPackage:
     contract = found.contract
     try:
-        package = build_package(contract, out)
+        package = build_package(contract, out, class_name=job.class_name)
     except ContractError as error:
-        error.source = error.source or label(source)
+        error.source = error.source or label(job.source)
         raise
     if found.is_derived:
         write_file(config.schemas / f"{contract.name}.json", contract.to_json())

@@ -13,7 +13,7 @@ import pytest
 
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from tests.support import ROOT, action, contract, run, save
+from tests.support import ROOT, action, contract, load, run, save
 
 
 @pytest.fixture(autouse=True)
@@ -193,6 +193,15 @@ def test_a_configured_environment_is_built_by_its_name_and_with_the_others() -> 
     assert built == ["maze_env", "other_env", "see_env"]
 
 
+def test_a_client_of_another_name() -> None:
+    save('[tool.envgen.envs.do_env]\nsource = "x.json"\nclass_name = "Doer"\n', "pyproject.toml")
+    save(action({"x": {}}, title="Doer"))
+    assert run("build").stdout == "    wrote generated/do_env  Doer from x.json\n"
+    package = load(Path("generated/do_env"))
+    assert {"Doer", "AsyncDoer"} < set(package.__all__)
+    assert package.Doer._step_payload.__annotations__["action"] != "Doer"
+
+
 @pytest.mark.parametrize(
     ("settings", "says"),
     [
@@ -200,6 +209,14 @@ def test_a_configured_environment_is_built_by_its_name_and_with_the_others() -> 
         ("[tool.envgen.envs.maze]\ntimeout_s = 0\n", "tool.envgen.envs.maze.timeout_s: "),
         ("[tool.envgen.envs.MazeEnv]\n", "tool.envgen.envs: 'MazeEnv' is no name for a package"),
         ("[tool.envgen.envs.maze]\nstep_path = 'act'\n", "tool.envgen.envs.maze.step_path: "),
+        (
+            "[tool.envgen.envs.x_env]\nclass_name = 'x'\n",
+            "tool.envgen.envs.x_env.class_name: 'x' is",
+        ),
+        (
+            "[tool.envgen.envs.x_env]\nclass_name = 'EnvClient'\n",
+            "tool.envgen.envs.x_env.class_name: 'EnvClient' is no name for a client",
+        ),
         ("[tool]\nenvgen = 3\n", "tool.envgen: "),
         ("tool = 3\n", "tool: not a table"),
     ],
