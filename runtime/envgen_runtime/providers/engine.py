@@ -199,16 +199,17 @@ class Engine:
             except _not_found():
                 return
 
-    def remove(self, container: str) -> None:
-        """Kill and remove a container and its anonymous volumes. One that is gone is fine."""
+    def remove(self, container: str) -> bool:
+        """Kill and remove a container and its anonymous volumes; false where there is none."""
         with _translated(f"the container {container} can't be removed"):
             try:
                 self._api.remove_container(container, force=True, v=True)
             except _not_found():
-                return
+                return False
             except _api_error() as error:
                 if error.status_code != HTTPStatus.CONFLICT:  # it is being removed already
                     raise
+        return True
 
     def containers(self, label: str) -> list[dict[str, Any]]:
         """All containers with a label, also those that have ended."""

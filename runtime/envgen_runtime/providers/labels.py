@@ -6,6 +6,7 @@ from .owner import this_process
 
 MANAGED = "envgen.managed"
 OWNER = "envgen.owner"
+IMAGE = "envgen.image"
 PORT = "envgen.port"
 DIGEST = "envgen.image-digest"
 

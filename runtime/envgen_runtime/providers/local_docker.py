@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import re
+import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -20,6 +22,9 @@ from .pulling import PullBar
 DEFAULT_PORT = 8000
 
 _log = logging.getLogger("envgen_runtime")
+
+_LATE_CREATION_S = 2.0
+_POLL_S = 0.05
 
 _PORT_TAKEN = re.compile(
     r"port is already allocated|address already in use|bind.*failed", re.IGNORECASE
@@ -157,14 +162,16 @@ class LocalDockerProvider(Provider):
                 host_config["PortBindings"] = {f"{inner}/tcp": [binding]}
             config["ExposedPorts"] = {f"{inner}/tcp": {}}
             config["Labels"] |= marks.managed(
-                **{marks.PORT: str(inner), marks.DIGEST: found.digest}
+                **{marks.IMAGE: image, marks.DIGEST: found.digest, marks.PORT: str(inner)}
             )
             self._digest = found.digest
             self._name = f"envgen-{uuid.uuid4()}"
             # Held before it is made: a reply that is never read leaves a container behind, too.
-            remove = partial(_remove, self._address, self._name)
+            settled = threading.Event()
+            remove = partial(_remove, self._address, self._name, settled)
             self._held = Held(f"the container {self._name}", remove)
             engine.create(self._name, found.id, platform=platform, config=config)
+            settled.set()
             self._start(engine, port, host)
             reached = inner if network == "host" else self._published()
             self._base_url = f"http://{connect_host or engine.host}:{reached}"
@@ -278,10 +285,13 @@ class LocalDockerProvider(Provider):
         return f"the container {self._name} of {self._image}"
 
 
-def _remove(address: str | None, name: str) -> None:
-    # On a connection of its own: this may run amid a request of another thread.
+def _remove(address: str | None, name: str, settled: threading.Event) -> None:
+    # On a connection of its own: this may run amid a request of another thread. While that is the
+    # request to make the container, the container may come to be after its removal.
+    deadline = time.monotonic() + _LATE_CREATION_S
     with Engine(address, timeout_s=REMOVAL_LIMIT_S) as engine:
-        engine.remove(name)
+        while not engine.remove(name) and not settled.is_set() and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
 
 def _check_reachable(engine: Engine, host: str) -> None:
