@@ -17,7 +17,7 @@ GENERATOR = ROOT / "codegen" / "envgen"
 # A module may import those of lower layers. Within a layer, only as `_SAME_LAYER` says.
 GENERATOR_LAYERS = (
     {"errors", "findings", "text"},
-    {"schema", "naming", "render", "publish"},
+    {"schema", "naming", "render", "publish", "hosting"},
     {"rebuild", "references", "merging", "expressions", "audit", "config"},
     {"contract"},
     {"plan", "document", "sources"},

@@ -5,6 +5,7 @@ EnvgenError             exit code 1: the input is at fault
 ├── ConfigError         a setting in pyproject.toml
 ├── OutputError         the place to write to
 ├── AuditError          what was rendered is not what envgen emits; nothing was written
+├── ServerEnded         an environment that was started here ended, or could not be started
 └── Unreachable         exit code 3: the server can't be reached
 """
 
@@ -66,6 +67,10 @@ class OutputError(EnvgenError):
 
 class AuditError(EnvgenError):
     """Rendered code that envgen doesn't emit: a fault in envgen or a hostile contract."""
+
+
+class ServerEnded(EnvgenError):
+    """An environment that was started here could not be started, or ended."""
 
 
 class Unreachable(EnvgenError):

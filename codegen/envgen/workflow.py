@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from envgen_runtime.providers.cleanup import arm
+
 from .build import BuiltPackage, build_package
 from .config import Config, EnvSettings, SourceSettings, load_config
 from .contract import EnvContract
 from .errors import ConfigError, ContractError, EnvgenError
 from .publish import write_file
-from .sources import ReadSource, label, read_source
+from .sources import ReadSource, is_started, label, read_source
 
 Stage = Literal["read", "built", "failed"]
 
@@ -105,6 +107,8 @@ def build_all(
         return found
 
     wanted = jobs(config, sources, name=name, settings=settings)
+    if any(is_started(job.source) for job in wanted):
+        arm()  # from this thread: the others can't set what a signal does
     with ThreadPoolExecutor(max_workers=min(_READERS, len(wanted))) as readers:
         # In their order, so that it doesn't depend on a race which of two gets a name.
         for job, found in zip(wanted, readers.map(read, wanted), strict=True):

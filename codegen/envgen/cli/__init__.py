@@ -9,7 +9,9 @@ import typer
 from .. import __version__
 from .build import build
 from .demo import demo
+from .leftovers import prune, ps
 from .output import EPILOG, out
+from .run import run
 
 app = typer.Typer(
     name="envgen",
@@ -20,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (build, demo):
+for _command in (build, demo, run, ps, prune):
     app.command(epilog=EPILOG)(_command)
 
 

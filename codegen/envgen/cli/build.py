@@ -28,7 +28,8 @@ def build(
         typer.Argument(
             metavar="SOURCE",
             help="A contract or OpenAPI document (a file, a URL, or - for standard input), the URL "
-            "of a live server, or an environment that pyproject.toml configures. Default: what "
+            "of a live server, an environment that pyproject.toml configures, or one to start: "
+            "docker://IMAGE, a project's folder, git+URL, hf://OWNER/NAME. Default: what "
             "\\[tool.envgen] there lists, else every contract in schemas/.",
             show_default=False,
         ),

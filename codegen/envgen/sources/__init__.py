@@ -1,8 +1,9 @@
-"""Where a contract comes from: a file, standard input, a server, OpenAPI, Python classes."""
+"""Where a contract comes from: a file, a server, OpenAPI, Python classes, an image, a Space."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..config import SourceSettings
@@ -13,7 +14,7 @@ from ..schema import as_object
 from . import file, openapi
 from .address import is_url, without_secrets
 
-__all__ = ["STDIN", "ReadSource", "is_url", "label", "read_contract", "read_source"]
+__all__ = ["STDIN", "ReadSource", "is_started", "is_url", "label", "read_contract", "read_source"]
 
 STDIN = "-"
 PYTHON = "python:"
@@ -31,6 +32,11 @@ class ReadSource:
 
     contract: EnvContract
     is_derived: bool
+
+
+def is_started(source: str) -> bool:
+    """Whether a source is an environment that is started, or woken, to be read."""
+    return source.startswith(("docker://", "hf://", "git+")) or Path(source).is_dir()
 
 
 def label(source: str) -> str:
@@ -52,7 +58,9 @@ def read_source(
 
     Args:
         source: the path of a contract or an OpenAPI document, ``-`` for standard input, the URL of
-            either or of a server, or ``python:package.module:Action,Observation,State``.
+            either or of a server, ``python:package.module:Action,Observation,State``, or an
+            environment to start: ``docker://IMAGE``, a project's folder, ``git+URL``,
+            ``hf://OWNER/NAME``.
         name: what to call the environment; by default its contract's ``name``, what the server's
             ``/metadata`` says, the title of the OpenAPI document, or the file's name.
         settings: how it is read; None for the defaults.
@@ -114,6 +122,11 @@ def _load(source: str, settings: SourceSettings) -> _Loaded:
 
         document, name = python_class.read(source)
         return _Loaded(source, document, name, is_derived=True)
+    if is_started(source):
+        from . import hosted
+
+        published = hosted.fetch(source, settings)
+        return _Loaded(source, published.document, published.name, is_derived=True)
     document = file.read_stdin() if source == STDIN else file.read(source)
     if settings.bundle:
         if source == STDIN:

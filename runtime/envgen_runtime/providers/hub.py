@@ -35,13 +35,18 @@ class Hub:
 
     @classmethod
     def from_environment(cls, token: str | None = None) -> Hub:
-        """As the variables say: HF_ENDPOINT (as for huggingface_hub) and HF_TOKEN.
+        """As the variables say.
+
+        HF_ENDPOINT and HF_TOKEN are those of huggingface_hub; ENVGEN_HUB_REGISTRY and
+        ENVGEN_HUB_SPACES say the other two, where a hub isn't Hugging Face's.
 
         Args:
             token: instead of HF_TOKEN's; an empty one for none at all.
         """
         return cls(
             endpoint=os.environ.get("HF_ENDPOINT", cls.endpoint).rstrip("/"),
+            registry=os.environ.get("ENVGEN_HUB_REGISTRY", cls.registry),
+            space_url=os.environ.get("ENVGEN_HUB_SPACES", cls.space_url),
             token=os.environ.get("HF_TOKEN", "") if token is None else token,
         )
 
