@@ -99,12 +99,11 @@ def build_all(
 
     def read(job: Job) -> ReadSource | EnvgenError:
         try:
-            found = read_source(job.source, name=job.name, settings=job.settings)
+            return read_source(job.source, name=job.name, settings=job.settings)
         except EnvgenError as error:
-            watch(job.source, "failed")
             return error
-        watch(job.source, "read")
-        return found
+        finally:
+            watch(job.source, "read")
 
     wanted = jobs(config, sources, name=name, settings=settings)
     if any(is_started(job.source) for job in wanted):
@@ -114,6 +113,7 @@ def build_all(
         for job, found in zip(wanted, readers.map(read, wanted), strict=True):
             if isinstance(found, EnvgenError):
                 outcome[job.source] = found
+                watch(job.source, "failed")
                 continue
             try:
                 _claim(found.contract, job.source, owners)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ import yaml
 from envgen.demo.server import serving
 from envgen.errors import EnvgenError
 from envgen.sources import read_contract
+from envgen.workflow import build_all
 from tests.sources.maze import make_app
 from tests.support import build, load, run, save, shared
 
@@ -276,3 +279,10 @@ def test_hostile_text_in_a_document_that_has_a_step(folder: Path) -> None:
     for package in folder.glob("generated/*"):
         load(package)
     assert {path.name for path in folder.iterdir()} <= {"generated", "schemas", "x.json"}
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = yaml.safe_dump(make_app().openapi()).encode()
+    monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text)))
+    assert not isinstance(build_all(["-"])["-"], EnvgenError)
+    assert Path("generated/maze").is_dir()

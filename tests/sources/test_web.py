@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
+import pty
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -266,3 +269,27 @@ def test_a_build_from_files_imports_no_library_of_the_web() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout == "set()\n"
+
+
+def test_a_terminal_shows_how_far_it_is_and_the_output_stays_clean() -> None:
+    nameless = {key: value for key, value in contract().items() if key != "name"}
+    sources = [save(nameless, f"{name}.json") for name in ("one", "two")]
+    terminal, theirs = pty.openpty()
+    command = [sys.executable, "-m", "envgen", "build", *sources, "gone.json"]
+    shown = b""
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=theirs, env={**os.environ, "TERM": "xterm"}
+    ) as process:
+        os.close(theirs)
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while chunk := os.read(terminal, 4096):
+                shown += chunk
+        output = process.communicate()[0].decode()
+    os.close(terminal)
+    assert b"reading" in shown
+    assert b"gone.json: can't be read" in shown
+    assert output.splitlines() == [
+        "    wrote generated/one  OneEnv from one.json",
+        "    wrote generated/two  TwoEnv from two.json",
+        "3 sources: 2 written, 1 failed",
+    ]
