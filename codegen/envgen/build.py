@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from .audit import audit
 from .client import render_client, render_init
 from .contract import EnvContract
+from .differences import Difference, differences
+from .errors import OutputError
 from .findings import Finding
+from .lock import Lock, LockedPackage, Origin
 from .models import render_models
+from .plan import Plan
 from .planner import make_plan
 from .publish import publish
 
 
 @dataclass(frozen=True, slots=True)
 class BuiltPackage:
-    """A generated package, as it was published.
+    """A generated package, as it was published or would be.
 
     Attributes:
         name: the package's name, ``coding_env``.
@@ -24,6 +29,7 @@ class BuiltPackage:
         folder: where it is.
         changed: whether its files were written, or were there already.
         findings: what should be known about it.
+        differences: where it was only compared: what would be written or removed.
     """
 
     name: str
@@ -31,37 +37,86 @@ class BuiltPackage:
     folder: Path
     changed: bool
     findings: tuple[Finding, ...]
+    differences: tuple[Difference, ...] = ()
 
 
 def build_package(
-    contract: EnvContract, out: Path, *, class_name: str | None = None
+    contract: EnvContract,
+    out: Path,
+    *,
+    class_name: str | None = None,
+    source: str = "",
+    lock: Lock | None = None,
+    write: bool = True,
+    force: bool = False,
 ) -> BuiltPackage:
     """Generate the package for a contract as ``out``/``contract.name``.
 
     Args:
-        contract: the contract.
-        out: the folder for packages.
+        contract: what to generate from.
+        out: the folder of packages.
         class_name: the client's name; None to make it of the environment's.
+        source: what the lock says that the contract came from.
+        lock: what was generated before; it is brought up to date. None to go without.
+        write: False to compare only.
+        force: whether files that were edited by hand are overwritten.
 
     Raises:
         ContractError: the contract can't be built from.
         AuditError: what was rendered is not what envgen emits.
-        OutputError: it can't be written.
+        OutputError: it can't be written, or was edited by hand.
     """
     plan = make_plan(contract, class_name=class_name)
-    files = {
-        "__init__.py": render_init(plan, env_name=contract.name),
-        "client.py": render_client(plan, env_name=contract.name, fingerprint=contract.fingerprint),
-        "models.py": render_models(plan, env_name=contract.name, fingerprint=contract.fingerprint),
-    }
-    for file, source in files.items():
-        audit(file, source)
     folder = out / contract.name
-    changed = publish({**files, "contract.json": contract.to_json(), "py.typed": ""}, folder)
+    lock = Lock() if lock is None else lock
+    found: tuple[Difference, ...] = ()
+    changed = False
+    origin = Origin.of(contract, source, plan.client)
+    if not lock.is_current(contract.name, origin, folder):
+        files = render_package(contract, plan)
+        locked = lock.packages.get(contract.name)
+        if write:
+            edited = locked.edited(folder, but_not=files) if locked is not None else []
+            if edited and not force:
+                raise _edited(edited, folder)
+            stale = locked.files.keys() - files.keys() if locked is not None else frozenset()
+            changed = publish(files, folder, stale=stale)
+        else:
+            found = differences(files, folder, locked)
+        lock.packages[contract.name] = LockedPackage.of(origin, files)
+    elif not write:
+        found = differences(None, folder, lock.packages[contract.name])
     return BuiltPackage(
         name=contract.name,
         class_name=plan.client,
         folder=folder,
         changed=changed,
         findings=(*contract.findings, *plan.findings),
+        differences=found,
+    )
+
+
+def render_package(contract: EnvContract, plan: Plan) -> Mapping[str, str]:
+    """The files of a contract's package, by name.
+
+    Raises:
+        AuditError: what was rendered is not what envgen emits.
+    """
+    name, fingerprint = contract.name, contract.fingerprint
+    modules = {
+        "__init__.py": render_init(plan, env_name=name),
+        "client.py": render_client(plan, env_name=name, fingerprint=fingerprint),
+        "models.py": render_models(plan, env_name=name, fingerprint=fingerprint),
+    }
+    for file, source in modules.items():
+        audit(file, source)
+    return {**modules, "contract.json": contract.to_json(), "py.typed": ""}
+
+
+def _edited(names: list[str], folder: Path) -> OutputError:
+    return OutputError(
+        f"edited by hand: {', '.join(names)}",
+        source=str(folder),
+        hint="--diff shows what would be written, --force writes it; what a client needs beyond "
+        "its contract belongs into a subclass",
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,16 +15,19 @@ _MARK = "contract.json"
 _IGNORED = shutil.ignore_patterns("__pycache__")
 
 
-def publish(files: Mapping[str, str], folder: Path) -> bool:
+def publish(
+    files: Mapping[str, str], folder: Path, *, stale: AbstractSet[str] = frozenset()
+) -> bool:
     """Make ``folder`` a package of ``files``. Returns whether anything changed.
 
     The package is written beside its place and moved there by renaming, so that a build that fails
-    or is interrupted leaves the old one. Files that others put into the folder stay.
+    or is interrupted leaves the old one. Files that others put into the folder stay; those named in
+    ``stale`` don't.
 
     Raises:
         OutputError: the folder holds something that envgen did not make, or can't be written.
     """
-    if _is_current(files, folder):
+    if _is_current(files, folder) and not any((folder / name).exists() for name in stale):
         return False
     if folder.exists() and not (folder / _MARK).is_file() and any(folder.iterdir()):
         raise OutputError(
@@ -34,10 +38,26 @@ def publish(files: Mapping[str, str], folder: Path) -> bool:
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as stage:
-            _swap(files, folder, Path(stage))
+            _swap(files, folder, Path(stage), stale)
     except OSError as error:
         raise OutputError(f"can't be written: {error.strerror}", source=str(folder)) from error
     return True
+
+
+def remove(names: Iterable[str], folder: Path) -> None:
+    """Remove a package's files, and its folder if nothing else is in it.
+
+    Raises:
+        OutputError: they can't be removed.
+    """
+    try:
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
+        shutil.rmtree(folder / "__pycache__", ignore_errors=True)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    except OSError as error:
+        raise OutputError(f"can't be removed: {error.strerror}", source=str(folder)) from error
 
 
 def write_file(path: Path, content: str) -> None:
@@ -64,13 +84,15 @@ def _is_current(files: Mapping[str, str], folder: Path) -> bool:
     return False
 
 
-def _swap(files: Mapping[str, str], folder: Path, stage: Path) -> None:
+def _swap(files: Mapping[str, str], folder: Path, stage: Path, stale: AbstractSet[str]) -> None:
     new, old = stage / "new", stage / "old"
     if folder.exists():
         shutil.copytree(folder, new, ignore=_IGNORED)
     new.mkdir(exist_ok=True)
     for name, content in files.items():
         (new / name).write_bytes(content.encode())
+    for name in stale:
+        (new / name).unlink(missing_ok=True)
     if folder.exists():
         folder.rename(old)
     try:

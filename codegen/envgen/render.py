@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING, Any
 
 from .text import UntrustedText, comment, docstring, literal
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _IMPORTS = "# imports\n"
 _LINE_LENGTH = 100
@@ -57,7 +59,19 @@ def templates_folder() -> Path:
 
 
 @cache
+def templates_digest() -> str:
+    """SHA-256 of all templates: changes when generated code may."""
+    digest = hashlib.sha256()
+    for template in sorted(templates_folder().glob("*.jinja")):
+        digest.update(template.name.encode() + b"\0" + template.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@cache
 def _environment() -> Environment:
+    # Imported when something is rendered: a build that is up to date doesn't pay for it.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     environment = Environment(
         loader=FileSystemLoader(templates_folder()),
         undefined=StrictUndefined,

@@ -207,7 +207,7 @@ def test_a_client_from_a_live_server(
 
     monkeypatch.chdir(tmp_path)
     url = start_server(modern, ENV_NAME="board")
-    (built,) = build_all([url]).values()
+    (built,) = build_all([url]).packages
     assert not isinstance(built, Exception)
     assert (tmp_path / "schemas" / "connect_env.json").is_file()
     module = load(tmp_path / built.folder)

@@ -17,9 +17,11 @@ from .output import err, out, print_error, reporting
 if TYPE_CHECKING:
     from ..build import BuiltPackage
     from ..config import SourceSettings
+    from ..differences import Difference
     from ..workflow import Watch
 
 _READING = "How a source is read"
+_WRITING = "How packages are written"
 
 
 def build(
@@ -100,6 +102,29 @@ def build(
             show_default=False,
         ),
     ] = None,
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check",
+            help="Write nothing; show what is stale, missing, extra or edited, and exit with 1 if "
+            "anything is.",
+            rich_help_panel=_WRITING,
+        ),
+    ] = False,
+    diff: Annotated[
+        bool,
+        typer.Option(
+            "--diff", help="Write nothing; show what would change.", rich_help_panel=_WRITING
+        ),
+    ] = False,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Overwrite generated files that were edited by hand.",
+            rich_help_panel=_WRITING,
+        ),
+    ] = False,
     timeout_s: Annotated[
         float | None,
         typer.Option(
@@ -116,6 +141,10 @@ def build(
     Writes one package per contract: [bold]generated/coding_env/[/] with CodingEnv, AsyncCodingEnv
     and their models. A contract that came from a server, from OpenAPI or from Python is saved in
     schemas/ as well. The output is the same bytes on every run and machine.
+
+    envgen.lock, beside the packages, says what was generated from what. A build that is up to date
+    writes nothing; a file that was edited by hand is never overwritten without --force; a package
+    that nothing generates any more is removed, where all sources are built.
     """
     wanted = [*(sources or ()), *(f"python:{spec}" for spec in from_python or ())]
     if name is not None and len(wanted) != 1:
@@ -135,14 +164,29 @@ def build(
     # Imported here, so that --help doesn't wait for it.
     from ..workflow import build_all
 
-    with reporting():
-        with _progress(len(wanted)) as watch:
-            outcome = build_all(wanted, out=out_folder, name=name, settings=settings, watch=watch)
-        for source, result in outcome.items():
-            _print_result(source, result)
-        if len(outcome) > 1:
-            _print_summary(list(outcome.values()))
-    codes = [result.exit_code for result in outcome.values() if isinstance(result, EnvgenError)]
+    compares = check or diff
+    with reporting(), _progress(len(wanted)) as watch:
+        outcome = build_all(
+            wanted,
+            out=out_folder,
+            name=name,
+            settings=settings,
+            write=not compares,
+            force=force,
+            watch=watch,
+        )
+    for source, result in outcome.results.items():
+        print_result(source, result, compared=compares)
+    for folder in outcome.removed:
+        out.print(f"[yellow]{'extra' if compares else 'removed':>9}[/] {escape(str(folder))}")
+    for difference in outcome.all_differences:
+        _print_difference(difference)
+    if len(outcome.results) > 1:
+        _print_summary(list(outcome.results.values()), compared=compares)
+    codes = [error.exit_code for error in outcome.errors]
+    if check and (outcome.all_differences or outcome.removed):
+        err.print("     [bold]hint[/] run envgen build, and commit what it writes")
+        codes.append(1)
     if codes:
         raise typer.Exit(min(codes))
 
@@ -191,16 +235,18 @@ def _progress(sources: int) -> Generator[Watch]:
         yield watch
 
 
-def _print_result(source: str, result: BuiltPackage | EnvgenError) -> None:
+def print_result(
+    source: str, result: BuiltPackage | EnvgenError, *, compared: bool = False
+) -> None:
+    """Print what became of a source."""
     from ..sources import label
 
     if isinstance(result, EnvgenError):
         print_error(result)
         return
     shown = escape(label(source))
-    verb = "wrote" if result.changed else "unchanged"
     out.print(
-        f"[green]{verb:>9}[/] {escape(str(result.folder))}  "
+        f"[green]{_verb(result, compared):>9}[/] {escape(str(result.folder))}  "
         f"[dim]{result.class_name} from {shown}[/]"
     )
     for finding in result.findings:
@@ -212,11 +258,33 @@ def _print_result(source: str, result: BuiltPackage | EnvgenError) -> None:
         )
 
 
-def _print_summary(results: list[BuiltPackage | EnvgenError]) -> None:
+def _verb(result: BuiltPackage, compared: bool) -> str:
+    if compared:
+        return "differs" if result.differences else "current"
+    return "wrote" if result.changed else "unchanged"
+
+
+def _print_difference(difference: Difference) -> None:
+    out.print(f"[yellow]{difference.kind:>9}[/] {escape(str(difference.path))}")
+    for line in difference.diff.splitlines():
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
+        out.print(f"[{style}]{escape(line)}[/]")
+
+
+def _print_summary(results: list[BuiltPackage | EnvgenError], *, compared: bool) -> None:
     counts = Counter(
-        "failed" if isinstance(item, EnvgenError) else "written" if item.changed else "unchanged"
+        "failed" if isinstance(item, EnvgenError) else _SUMMARY[_verb(item, compared)]
         for item in results
     )
-    kinds = ("written", "unchanged", "failed")
-    shown = ", ".join(f"{counts[kind]} {kind}" for kind in kinds if counts[kind])
+    shown = ", ".join(
+        f"{counts[kind]} {kind}" for kind in (*_SUMMARY.values(), "failed") if counts[kind]
+    )
     out.print(f"{len(results)} sources: {shown}")
+
+
+_SUMMARY = {
+    "wrote": "written",
+    "unchanged": "unchanged",
+    "current": "up to date",
+    "differs": "differing",
+}

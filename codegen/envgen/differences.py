@@ -1,0 +1,78 @@
+"""What is in a package's folder, and what generating it would put there."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from .lock import LockedPackage, digest, digest_of
+
+Kind = Literal["missing", "stale", "edited", "extra"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A file that isn't as generating it would leave it.
+
+    Attributes:
+        path: the file.
+        kind: ``missing``; ``stale``, as generated from another contract or by another envgen;
+            ``edited`` by hand; ``extra``, which nothing generates.
+        diff: a unified diff to what would be written; empty for binary and for extra files.
+    """
+
+    path: Path
+    kind: Kind
+    diff: str = ""
+
+
+def differences(
+    files: Mapping[str, str] | None, folder: Path, locked: LockedPackage | None
+) -> tuple[Difference, ...]:
+    """Compare a folder with the files that belong there.
+
+    Args:
+        files: what would be written, by name; None where the folder is known to have just that.
+        folder: the package's.
+        locked: what was generated before.
+    """
+    known = locked.files if locked is not None else {}
+    expected = known.keys() if files is None else files.keys()
+    found = [
+        difference
+        for name, content in (files or {}).items()
+        if (difference := _compared(folder / name, content, known.get(name))) is not None
+    ]
+    extra = (path for path in sorted(folder.glob("*")) if path.name not in expected)
+    found += [Difference(path, "extra") for path in extra if path.name != "__pycache__"]
+    return tuple(found)
+
+
+def file_difference(path: Path, content: str) -> Difference | None:
+    """How a file that envgen keeps differs from what it should hold."""
+    return _compared(path, content, digest_of(path))
+
+
+def _compared(path: Path, content: str, locked: str | None) -> Difference | None:
+    current = digest_of(path)
+    if current == digest(content.encode()):
+        return None
+    if current is None:
+        return Difference(path, "missing", _unified("", content, path))
+    kind: Kind = "edited" if locked not in (None, current) else "stale"
+    return Difference(path, kind, _unified(_text(path), content, path))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def _unified(old: str, new: str, path: Path) -> str:
+    name = path.as_posix()
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), name, f"{name} (generated)"
+    )
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)

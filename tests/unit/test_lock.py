@@ -1,0 +1,179 @@
+"""envgen.lock: what is up to date, what was edited, what is nobody's any more."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from envgen.cli import app
+from tests.support import action, contract
+
+CLIENT = Path("generated/do_env/client.py")
+LOCK = Path("generated/envgen.lock")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("schemas").mkdir()
+    save(contract())
+    return tmp_path
+
+
+def save(document: dict[str, Any], name: str = "do_env") -> None:
+    Path(f"schemas/{name}.json").write_text(json.dumps({**document, "name": name}))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["build", *arguments])
+
+
+def test_a_build_that_is_up_to_date_writes_nothing() -> None:
+    assert "wrote" in run().stdout
+    before = {path: path.stat().st_mtime_ns for path in Path("generated").rglob("*")}
+    assert "unchanged" in run().stdout
+    assert {path: path.stat().st_mtime_ns for path in Path("generated").rglob("*")} == before
+
+
+def test_a_build_that_is_up_to_date_imports_no_heavy_library() -> None:
+    run()
+    program = (
+        "import sys; from envgen.cli import app; app(['build'], standalone_mode=False);"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.split()
+    assert "unchanged" in loaded
+    for module in ("datamodel_code_generator", "jinja2", "httpx", "referencing", "yaml"):
+        assert module not in loaded
+
+
+def test_the_lock_says_what_came_from_what() -> None:
+    run()
+    locked = json.loads(LOCK.read_text())
+    package = locked["packages"]["do_env"]
+    assert package["source"] == "schemas/do_env.json"
+    names = ["__init__.py", "client.py", "contract.json", "models.py", "py.typed"]
+    assert list(package["files"]) == names
+    save(contract(action={**contract()["action"], "description": "Prose."}))
+    run()
+    again = json.loads(LOCK.read_text())["packages"]["do_env"]
+    assert again["contract"] == package["contract"]
+    assert again["document"] != package["document"]
+
+
+def test_what_was_edited_by_hand_is_not_overwritten() -> None:
+    run()
+    CLIENT.write_text(CLIENT.read_text() + "# mine\n")
+    save(action({"n": {"type": "integer"}}))
+    refused = run()
+    assert refused.exit_code == 1
+    assert "edited by hand: client.py" in refused.stderr
+    assert CLIENT.read_text().endswith("# mine\n")
+    assert "-# mine" in run("--diff").stdout
+    assert run("--force").exit_code == 0
+    assert not CLIENT.read_text().endswith("# mine\n")
+    assert "n: Omittable[int]" in Path("generated/do_env/models.py").read_text()
+
+
+def test_a_missing_file_comes_back() -> None:
+    run()
+    CLIENT.unlink()
+    assert run().exit_code == 0
+    assert CLIENT.is_file()
+
+
+def test_an_interrupted_build_is_not_taken_for_an_edit() -> None:
+    run()
+    old = LOCK.read_bytes()
+    save(action({"n": {"type": "integer"}}))
+    run()
+    LOCK.write_bytes(old)
+    assert run().exit_code == 0
+
+
+def test_a_package_that_nothing_generates_is_removed() -> None:
+    save(contract(), "other_env")
+    run()
+    Path("schemas/other_env.json").unlink()
+    assert run("schemas/do_env.json").exit_code == 0
+    assert Path("generated/other_env").is_dir(), "only what was asked for was built"
+    assert "removed" in run().stdout
+    assert not Path("generated/other_env").exists()
+    assert list(json.loads(LOCK.read_text())["packages"]) == ["do_env"]
+
+
+def test_what_is_not_envgens_own_is_not_removed() -> None:
+    save(contract(), "other_env")
+    run()
+    Path("schemas/other_env.json").unlink()
+    Path("generated/other_env/notes.txt").write_text("mine")
+    Path("generated/other_env/models.py").write_text("mine")
+    assert run().exit_code == 1
+    assert Path("generated/other_env/models.py").is_file()
+    assert run("--force").exit_code == 0
+    assert [path.name for path in Path("generated/other_env").iterdir()] == ["notes.txt"]
+
+
+def test_check_of_a_fresh_tree() -> None:
+    run()
+    checked = run("--check")
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert "current" in checked.stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda: save(action({"n": {"type": "integer"}})), "stale generated/do_env/models.py"),
+        (CLIENT.unlink, "missing generated/do_env/client.py"),
+        (lambda: CLIENT.write_text("x = 1\n"), "edited generated/do_env/client.py"),
+        (lambda: Path("generated/do_env/own.py").touch(), "extra generated/do_env/own.py"),
+        (lambda: Path("schemas/do_env.json").rename("schemas/new_env.json"), "generated/do_env"),
+        (LOCK.unlink, "missing generated/envgen.lock"),
+    ],
+    ids=["stale", "missing", "edited", "extra", "nobody's", "no lock"],
+)
+def test_check_names_what_is_not_as_generated(change: Any, says: str) -> None:
+    save(contract(), "kept_env")
+    run()
+    change()
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    checked = run("--check")
+    assert checked.exit_code == 1
+    assert says in checked.stdout
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+    assert run("--diff").exit_code == 0
+
+
+def test_check_shows_the_difference() -> None:
+    run()
+    save(action({"n": {"type": "integer"}}))
+    shown = run("--check").stdout
+    assert "+    n: Omittable[int] = None" in shown
+    assert "-    text: Omittable[str] = None" in shown
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 1}', '{"packages": {"x": {"a": 1}}}'])
+def test_a_lock_that_cannot_be_read_is_said(content: str) -> None:
+    run()
+    LOCK.write_text(content)
+    refused = run()
+    assert refused.exit_code == 1
+    assert "envgen.lock: can't be read" in refused.stderr
+
+
+def test_a_lock_names_no_file_elsewhere() -> None:
+    run()
+    locked = json.loads(LOCK.read_text())
+    locked["packages"]["do_env"]["files"]["../../precious"] = "0" * 64
+    LOCK.write_text(json.dumps(locked))
+    assert run().exit_code == 1
