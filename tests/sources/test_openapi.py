@@ -276,7 +276,7 @@ def test_hostile_text_in_a_document_that_has_a_step(folder: Path) -> None:
     api["info"]["title"] = title
     result = run("build", save(api))
     assert result.exit_code in (0, 1)
-    for package in folder.glob("generated/*"):
+    for package in folder.glob("generated/*/"):
         load(package)
     assert {path.name for path in folder.iterdir()} <= {"generated", "schemas", "x.json"}
 
