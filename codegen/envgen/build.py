@@ -79,7 +79,7 @@ def build_package(
             edited = locked.edited(folder, but_not=files) if locked is not None else []
             if edited and not force:
                 raise _edited(edited, folder)
-            stale = locked.files.keys() - files.keys() if locked is not None else frozenset()
+            stale = locked.files.keys() - files.keys() if locked is not None else set[str]()
             changed = publish(files, folder, stale=stale)
         else:
             found = differences(files, folder, locked)

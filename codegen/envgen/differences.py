@@ -39,7 +39,7 @@ def differences(
         folder: the package's.
         locked: what was generated before.
     """
-    known = locked.files if locked is not None else {}
+    known: Mapping[str, str] = locked.files if locked is not None else {}
     expected = known.keys() if files is None else files.keys()
     found = [
         difference
