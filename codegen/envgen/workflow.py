@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from envgen_runtime.providers.cleanup import arm
-
 from .build import BuiltPackage, build_package
 from .config import Config, EnvSettings, SourceSettings, load_config
 from .contract import EnvContract
@@ -135,6 +133,9 @@ def build_all(
     wanted = jobs(config, sources, name=name, settings=settings)
     folder = out or config.out
     if any(is_started(job.source) for job in wanted):
+        # The runtime is imported for those who start something.
+        from envgen_runtime.providers.cleanup import arm
+
         arm()  # from this thread: the others can't set what a signal does
     builder = _Builder(config, folder, read_lock(folder), write=write, force=force)
     try:
