@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -286,3 +287,15 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text)))
     assert not isinstance(build_all(["-"])["-"], EnvgenError)
     assert Path("generated/maze").is_dir()
+
+
+def test_many_schemas_of_one_name_take_no_longer_than_others() -> None:
+    count = 30_000
+    references = {f"f{n}": {"$ref": f"#/x-schemas/{n}/same"} for n in range(count)}
+    schemas = [{"same": {"type": "integer"}} for _ in range(count)]
+    api = step_with({"type": "object", "properties": references}, **{"x-schemas": schemas})
+    started = time.monotonic()
+    definitions = read_contract(save(api)).parts["action"]["$defs"]
+    assert list(definitions)[:3] == ["same", "same_2", "same_3"]
+    assert len(definitions) == count
+    assert time.monotonic() - started < 10

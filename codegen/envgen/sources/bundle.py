@@ -18,7 +18,7 @@ from ..rebuild import MAX_DEPTH, MAX_NODES
 from ..schema import SCHEMA_MAPS, as_array, as_object, pointer_to
 from . import file
 from .openapi import is_openapi
-from .openapi_schemas import OpenApiDocument
+from .openapi_schemas import DefinitionNames, OpenApiDocument
 
 MAX_FILES = 200
 """Files that a contract may refer to."""
@@ -118,7 +118,7 @@ class _Bundler:
         self.definitions: dict[str, Any] = {}
         self._files = files
         self._prefix = prefix
-        self._taken = names
+        self._free = DefinitionNames(names)
         self._names: dict[tuple[Path, str], str] = {}
         self._nodes = 0
         self._waiting: deque[tuple[str, Path, str, str, str]] = deque()
@@ -154,10 +154,7 @@ class _Bundler:
             return target
         if (path, target) not in self._names:
             wanted = unquote(target).rpartition("/")[2].lstrip("#") or path.stem
-            name, number = wanted, 2
-            while name in self._taken:
-                name, number = f"{wanted}_{number}", number + 1
-            self._taken.add(name)
+            name = self._free.claim(wanted)
             self._names[path, target] = name
             self._waiting.append((name, path, target, reference, pointer))
         name = self._names[path, target].replace("~", "~0").replace("/", "~1")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -61,6 +61,23 @@ class OpenApiDocument:
         return ContractError(message, pointer=pointer, source=self.source, hint=hint)
 
 
+class DefinitionNames:
+    """Gives out names for definitions, each once, in a time that no document can make long."""
+
+    def __init__(self, taken: set[str]) -> None:
+        self._taken = taken
+        self._last: Counter[str] = Counter()
+
+    def claim(self, wanted: str) -> str:
+        """``wanted``, or that with a number behind."""
+        name = wanted
+        while name in self._taken:
+            self._last[wanted] += 1
+            name = f"{wanted}_{self._last[wanted] + 1}"
+        self._taken.add(name)
+        return name
+
+
 class PartSchema:
     """One part of a contract, made of a schema in an OpenAPI document.
 
@@ -73,6 +90,7 @@ class PartSchema:
         self._openapi = openapi
         self._names: dict[str, str] = {}
         self._references: dict[str, int] = {}
+        self._free = DefinitionNames(set())
         self._waiting: deque[str] = deque()
         self._nodes = 0
         root = self._converted(schema, pointer, 0)
@@ -149,9 +167,7 @@ class PartSchema:
         whole, rest = "/".join(parts[:size]), parts[size:]
         if whole not in self._names:
             wanted = unquote(parts[size - 1]).replace("~1", "/").replace("~0", "~")
-            name, number = wanted, 2
-            while name in self._references:
-                name, number = f"{wanted}_{number}", number + 1
+            name = self._free.claim(wanted)
             self._names[whole] = name
             self._references[name] = 0
             self._waiting.append(whole)
