@@ -285,7 +285,7 @@ def test_hostile_text_in_a_document_that_has_a_step(folder: Path) -> None:
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     text = yaml.safe_dump(make_app().openapi()).encode()
     monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text)))
-    assert not isinstance(build_all(["-"])["-"], EnvgenError)
+    assert not build_all(["-"]).errors
     assert Path("generated/maze").is_dir()
 
 
