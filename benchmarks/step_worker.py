@@ -35,6 +35,7 @@ def _measure(step: Callable[[], str], *, warm_up: int, steps: int) -> None:
         step()
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(steps):
+        echoed = ""  # nothing is kept from the step before
         echoed = step()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     _report(steps, wall, cpu, peak, echoed)
@@ -46,6 +47,7 @@ async def _measure_async(step: Callable[[], Awaitable[str]], *, warm_up: int, st
         await step()
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(steps):
+        echoed = ""
         echoed = await step()
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     _report(steps, wall, cpu, peak, echoed)
@@ -77,7 +79,7 @@ async def ours_async(url: str, **counts: int) -> None:
 # --- stock ------------------------------------------------------------------------------------
 
 
-def _stock() -> tuple[Any, Any]:
+def stock() -> tuple[Any, Any]:
     """A client as OpenEnv's own environments write it by hand, and its action."""
     from openenv.core import EnvClient
     from openenv.core.client_types import StepResult
@@ -110,14 +112,14 @@ def _stock() -> tuple[Any, Any]:
 
 
 def stock_sync(url: str, **counts: int) -> None:
-    client, action = _stock()
+    client, action = stock()
     with client(base_url=url).sync() as env:
         env.reset()
         _measure(lambda: env.step(action(code=CODE)).observation.stdout, **counts)
 
 
 async def stock_async(url: str, **counts: int) -> None:
-    client, action = _stock()
+    client, action = stock()
     async with client(base_url=url) as env:
         await env.reset()
 

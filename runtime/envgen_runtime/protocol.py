@@ -340,7 +340,7 @@ def retry_after(value: str | None) -> float | None:
 
 
 def _excerpt(text: str | bytes) -> str:
-    shown = text if isinstance(text, str) else bytes(text[:_MAX_EXCERPT]).decode(errors="replace")
+    shown = text if isinstance(text, str) else text[:_MAX_EXCERPT].decode(errors="replace")
     return shown if len(text) <= _MAX_EXCERPT else f"{shown[:_MAX_EXCERPT]}..."
 
 

@@ -18,8 +18,11 @@ from . import ConnectionOptions
 from .frames import CLOSE_TIMEOUT_S, KEEPALIVE_S, FrameConnection, connect_error
 from .sockets import default_ssl_context, open_socket, proxy_for
 
+# One for all sessions: what is read is taken before anything else is read.
+_SCRATCH = memoryview(bytearray(256 * 1024))
 
-class AsyncWebSocketTransport(asyncio.Protocol):
+
+class AsyncWebSocketTransport(asyncio.BufferedProtocol):
     """A session over a WebSocket, for asyncio. Make one with ``open``.
 
     It is the event loop's protocol object itself: bytes go from the loop to the frames and from
@@ -31,6 +34,7 @@ class AsyncWebSocketTransport(asyncio.Protocol):
         "_deadline",
         "_expiry",
         "_frames",
+        "_into",
         "_keepalive",
         "_loop",
         "_poll",
@@ -46,6 +50,7 @@ class AsyncWebSocketTransport(asyncio.Protocol):
         self._keepalive: asyncio.TimerHandle | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._deadline = math.inf
+        self._into: memoryview | None = None
         self._poll: select.poll | None = None
 
     @classmethod
@@ -168,12 +173,23 @@ class AsyncWebSocketTransport(asyncio.Protocol):
                 self._poll.register(opened.fileno(), select.POLLIN)
         self._flush()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
+        """Where the loop puts what it reads: a large message's own place, or the one for all."""
+        self._into = self._frames.wanted()
+        return _SCRATCH if self._into is None else self._into
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Bytes arrived."""
-        if not self._frames.is_closed:
-            self._frames.receive(data)
-            self._flush()
-        self._wake()
+        into, self._into = self._into, None
+        expected = self._frames.is_shaking_hands
+        if into is not None:
+            into.release()
+            self._frames.filled(nbytes)
+        elif not self._frames.is_closed:
+            self._frames.receive(bytes(_SCRATCH[:nbytes]))
+        self._flush()
+        if expected or self._frames.messages or not self._frames.is_open:
+            self._wake()
 
     def eof_received(self) -> None:
         """The server ended its side."""

@@ -140,7 +140,7 @@ class WebSocketTransport:
         self._socket.settimeout(0)
         try:
             while not self._frames.is_closed:
-                self._frames.receive(self._socket.recv(_CHUNK))
+                self._read()
         except _NOTHING_THERE:
             pass
         except OSError:
@@ -160,13 +160,21 @@ class WebSocketTransport:
             wait = min(wait, max(self._next_ping - now, 0.001))
         self._socket.settimeout(wait)
         try:
-            data = self._socket.recv(_CHUNK)
+            self._read()
         except TimeoutError:
             if self._frames.is_open and time.monotonic() < deadline:
                 self._ping(deadline)
             return
-        self._frames.receive(data)
         self._flush(deadline)
+
+    def _read(self) -> None:
+        into = self._frames.wanted()
+        if into is None:
+            self._frames.receive(self._socket.recv(_CHUNK))
+            return
+        with into:
+            count = self._socket.recv_into(into)
+        self._frames.filled(count)
 
     def _ping(self, deadline: float) -> None:
         self._next_ping = time.monotonic() + KEEPALIVE_S
