@@ -28,3 +28,6 @@ bench:
     uv run python -m benchmarks.import_time
     uv run python -m benchmarks.build_time
     uv run python -m benchmarks.step_cost
+    uv run python -m benchmarks.http_step
+    uv run python -m benchmarks.large_observation
+    uv run python -m benchmarks.idle_sessions

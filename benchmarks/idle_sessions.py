@@ -34,8 +34,8 @@ def main() -> None:
     count: int = asked.sessions
     introduce(
         f"{count} async sessions, reset and then idle, of one process on one {STOCK} server: "
-        f"median (min-max) of {asked.runs} alternating rounds.\nMemory is by how much the process grew, "
-        "its imports and first session not counted."
+        f"median (min-max) of {asked.runs} alternating rounds.\n"
+        "Memory is by how much the process grew, its imports and first session not counted."
     )
     pythons = {"ours": Path(sys.executable), "stock": STOCK.python()}
     with (

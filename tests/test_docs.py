@@ -19,7 +19,12 @@ from tests.support import ROOT
 
 README = (ROOT / "README.md").read_text()
 SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-PRINTED = ["42\n 1.0\n42\n 1.0\n2\n", "42\n\n", ""]
+PRINTED = [
+    "42\n 1.0\n42\n 1.0\n2\n",
+    "42\n\n",
+    "",
+    "print(0) 1.0\nprint(2) 1.0\n1.0\n",
+]
 
 
 @pytest.fixture(scope="module")

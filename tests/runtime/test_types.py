@@ -1,0 +1,120 @@
+"""What type checkers make of a client: every result has a concrete type, and nothing is Any."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import envgen_runtime as rt
+from tests.support import ROOT
+
+PROGRAM = """
+from generated.coding_env import AsyncCodingEnv, CodeAction, CodeObservation, CodingEnv
+from generated.warehouse_env import WarehouseEnv, Move
+
+def policy(observation: CodeObservation) -> CodeAction:
+    return CodeAction(code=observation.stdout)
+
+def sync(env: CodingEnv, two: WarehouseEnv, move: Move) -> None:
+    reveal_type(env.reset(seed=1))
+    reveal_type(env.step(CodeAction(code="1")))
+    reveal_type(env.step(code="1", timeout_s=3))
+    reveal_type(env.state())
+    observation, reward, done, metadata = env.step(code="1")
+    reveal_type(observation)
+    reveal_type(reward)
+    reveal_type(metadata)
+    for transition in env.episode(policy, seed=1):
+        reveal_type(transition.result)
+    reveal_type(env.with_options(step_timeout_s=3))
+    reveal_type(two.reset())
+    reveal_type(two.step(move))
+
+async def run(env: AsyncCodingEnv) -> None:
+    reveal_type(await env.reset())
+    reveal_type(await env.step(code="1"))
+    reveal_type(await env.state())
+    async for transition in env.episode(policy):
+        reveal_type(transition.result)
+"""
+RESULT = "StepResult[CodeObservation]"
+EXPECTED = [
+    RESULT, RESULT, RESULT, "CodeState", "CodeObservation", "float | None",
+    "Mapping[str, JsonValue]", RESULT, "CodingEnv", "StepResult[BriefingObservation]", "StepResult[WarehouseObservation]",
+    RESULT, RESULT, "CodeState", RESULT,
+]  # fmt: skip
+WRONG = """
+from generated.coding_env import CodingEnv
+
+def sync(env: CodingEnv) -> None:
+    env.step(cod="1")
+    env.step(code=1)
+    env.step({"code": "1"})
+    env.with_options(no_such_option=1)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("types")
+    (made / "right.py").write_text(PROGRAM)
+    (made / "wrong.py").write_text(WRONG)
+    return made
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return done.stdout
+
+
+def short(revealed: str) -> str:
+    """A revealed type without modules, and unions and JSON written in one way."""
+    text = re.sub(r"\b[a-z_.]+\.(?=[A-Z])", "", revealed).replace("builtins.", "")
+    text = re.sub(r"tuple\[.*fallback=(.*)\]$", r"\1", text)
+    return re.sub(r"Mapping\[str, .*\]", "Mapping[str, JsonValue]", text)
+
+
+@pytest.mark.slow
+def test_mypy_reveals_the_types(folder: Path) -> None:
+    output = run("mypy", "--strict", str(folder / "right.py"))
+    revealed = re.findall(r'Revealed type is "(.*)"', output)
+    assert [short(text) for text in revealed] == EXPECTED
+    assert " error: " not in output
+    assert run("mypy", "--strict", str(folder / "wrong.py")).count(" error: ") == 4
+
+
+@pytest.mark.slow
+def test_pyright_reveals_the_types(folder: Path) -> None:
+    config = {
+        "include": [str(folder)],
+        "extraPaths": [str(ROOT), str(ROOT / "runtime")],
+        "typeCheckingMode": "strict",
+        "reportUnusedExpression": False,
+    }
+    (folder / "pyrightconfig.json").write_text(json.dumps(config))
+    report = json.loads(run("pyright", "--outputjson", "-p", str(folder)))
+    found = report["generalDiagnostics"]
+    revealed = [
+        re.search(r'Type of ".*" is "(.*)"$', it["message"], re.DOTALL)
+        for it in found
+        if it["severity"] == "information"
+    ]
+    assert [short(match[1]) for match in revealed if match] == EXPECTED
+    wrong = [it for it in found if it["severity"] == "error"]
+    assert {Path(it["file"]).name for it in wrong} == {"wrong.py"}
+    assert len(wrong) == 4
+
+
+def test_nothing_public_takes_or_gives_any() -> None:
+    for client in (rt.EnvClient, rt.AsyncEnvClient):
+        for name, member in inspect.getmembers(client, inspect.isfunction):
+            if not name.startswith("_") and not name.startswith("from_"):
+                assert "Any" not in str(inspect.signature(member)), name
