@@ -19,8 +19,8 @@ _SIBLINGS = frozenset({".client", ".models"})
 # Calls are to these, to the methods below, or not at all.
 _CALLABLES = frozenset(
     {
-        "ConfigDict", "Field", "OneOf", "StepResult", "TypeAdapter", "UniqueItems", "reset_fields",
-        "super", "wire_fields",
+        "ConfigDict", "Field", "OneOf", "StepResult", "TypeAdapter", "UniqueItems", "UUID",
+        "reset_fields", "super", "wire_fields",
     }
 )  # fmt: skip
 _KEYWORDS: Mapping[str, frozenset[str]] = {
@@ -35,7 +35,16 @@ _KEYWORDS: Mapping[str, frozenset[str]] = {
     "UniqueItems": frozenset(),
 }  # fmt: skip
 _METHODS = frozenset(
-    {"_action", "model_validate", "read", "reset", "state", "step", "validate_python"}
+    {
+        "_action",
+        "fromisoformat",
+        "model_validate",
+        "read",
+        "reset",
+        "state",
+        "step",
+        "validate_python",
+    }
 )
 
 _EXPRESSIONS = (

@@ -144,4 +144,4 @@ def _reset_parameters(plan: Plan) -> list[ResetParameter]:
 
 
 def _model_names(plan: Plan) -> list[str]:
-    return [*plan.classes, *(root.name for root in plan.roots.values() if root.union is not None)]
+    return [*plan.classes, *(root.name for root in plan.unions)]

@@ -18,7 +18,7 @@ from .findings import Finding
 from .naming import environment_name
 from .rebuild import rebuild
 from .references import localized
-from .schema import JsonSchema, as_object, without_prose
+from .schema import JsonSchema, as_object, pointer_to, without_prose
 from .text import UntrustedText
 
 Part = Literal["action", "observation", "reset_observation", "state", "reset_parameters"]
@@ -30,6 +30,8 @@ PARTS: tuple[Part, ...] = (
     "reset_parameters",
 )
 _REQUIRED_PARTS: tuple[Part, ...] = ("action", "observation", "state")
+
+_BESIDE_PARTS = ("name", "$schema", "$id", "$comment", "title", "description")
 
 _BASE_STATE = frozenset({"episode_id", "step_count"})
 
@@ -100,6 +102,11 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
             documents[part] = localized(
                 parts[part], pointer=place, source=source, findings=findings
             )
+    findings += [
+        Finding("info", pointer_to("", key), "not a part of a contract; it is passed over")
+        for key in fields
+        if key not in (*PARTS, *_BESIDE_PARTS)
+    ]
     if _is_base_state(parts["state"]):
         findings.append(
             Finding(
@@ -111,7 +118,16 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
                 "state_cls to create_app",
             )
         )
-    return EnvContract(environment_name(UntrustedText(given)), parts, documents, tuple(findings))
+    contract = EnvContract(
+        environment_name(UntrustedText(given)), parts, documents, tuple(findings)
+    )
+    try:
+        contract.to_json().encode()
+    except UnicodeEncodeError as error:
+        raise ContractError(
+            "a text in it has half of a surrogate pair, which no file can hold", source=source
+        ) from error
+    return contract
 
 
 def _is_base_state(schema: JsonSchema) -> bool:

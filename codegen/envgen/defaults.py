@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .document import PartDocument
-from .expressions import fits, is_parsed, value_literal
+from .expressions import fits, parsed_literal, value_literal
 from .plan import PlannedClass
 from .schema import (
     JsonSchema,
@@ -55,15 +55,16 @@ def _plain(
     if kind == _NONE_OF_THEM:
         return None
     fields, items = as_object(value), as_array(value)
-    if fields is not None and schema.get("properties"):
-        return _instance(document, schema, fields, pointer, class_at)
     if fields is not None:
-        return _map(document, schema, fields, pointer, class_at)
+        make = _instance if schema.get("properties") else _map
+        return make(document, schema, fields, pointer, class_at)
     if items is not None:
         return _list(document, schema, items, pointer, class_at)
-    if isinstance(value, str) and is_parsed(schema):
+    if kind is not None and not fits(kind, schema, value):
         return None
-    return value_literal(value) if kind is None or fits(kind, schema, value) else None
+    if isinstance(value, str):
+        return parsed_literal(schema, value)
+    return value_literal(int(value) if kind == "integer" else value)
 
 
 def _map(
@@ -148,6 +149,8 @@ def _is_one_of(value: Any, allowed: list[Any]) -> bool:
 def _is_kind(value: Any, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
     kinds: dict[str, tuple[type, ...]] = {
         "array": (list,),
         "integer": (int,),

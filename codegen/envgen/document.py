@@ -23,6 +23,7 @@ class PartDocument:
         self.schema = schema
         self._findings = findings
         self._merging: list[str] = []
+        self._merged: dict[str, JsonSchema] = {}
 
     def resolve(self, target: str, pointer: str) -> tuple[str, JsonSchema]:
         """Where a reference leads: the pointer, and the schema there.
@@ -105,11 +106,13 @@ class PartDocument:
         place, target = self.resolve(part["$ref"], pointer)
         if place in self._merging:
             raise self.error(pointer, "an allOf that contains itself")
-        self._merging.append(place)
-        try:
-            folded = self.merged(target, place)
-        finally:
-            self._merging.pop()
+        if place not in self._merged:  # else a few references to references would take years
+            self._merging.append(place)
+            try:
+                self._merged[place] = self.merged(target, place)
+            finally:
+                self._merging.pop()
+        folded = self._merged[place]
         beside = {key: value for key, value in part.items() if key != "$ref"}
         return self.both(folded, self.merged(beside, pointer), pointer) if beside else folded
 

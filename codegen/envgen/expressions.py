@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date, datetime, time
 from typing import Any
+from uuid import UUID
 
 from pydantic_core import (
     CoreConfig,
@@ -35,6 +38,13 @@ _FORMATS = {
     "uuid": "UUID",
 }
 
+_PARSERS: Mapping[str, Callable[[str], object]] = {
+    "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+    "time": time.fromisoformat,
+    "UUID": UUID,
+}
+
 _NUMBER_BOUNDS = {
     "minimum": "ge",
     "maximum": "le",
@@ -55,6 +65,9 @@ def scalar(kind: str, schema: JsonSchema, report: Report) -> str:
     if kind == "string":
         known = _FORMATS.get(str(schema.get("format")))
         if known is not None:
+            for keyword in _LENGTHS["string"].keys() | {"pattern"}:
+                if keyword in schema:
+                    report(keyword, f"{keyword} isn't checked on a {known}")
             return known
     limits = _limits(kind, schema, report)
     arguments = (
@@ -92,7 +105,8 @@ def lengths(kind: str, schema: JsonSchema) -> list[str]:
 
 def _lengths(kind: str, schema: JsonSchema) -> dict[str, int]:
     return {
-        argument: int(schema[keyword])
+        # Nothing is longer than what Python can count.
+        argument: min(int(schema[keyword]), sys.maxsize)
         for keyword, argument in _LENGTHS[kind].items()
         if keyword in schema
     }
@@ -172,6 +186,15 @@ def choices(values: list[Any]) -> str:
     return " | ".join(members + ["None"] * (None in literals))
 
 
+def constant_of(expression: str) -> str | None:
+    """The one value of a type that has no other, as an expression."""
+    match ast.parse(expression, mode="eval").body:
+        case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Constant() as only):
+            return value_literal(only.value)
+        case _:
+            return None
+
+
 def one_of(values: list[Any]) -> str:
     """The constraint that a value is one of these."""
     return f"OneOf({', '.join(map(value_literal, values))})"
@@ -196,9 +219,23 @@ def value_literal(value: Any) -> str:
     return repr(value)
 
 
-def is_parsed(schema: JsonSchema) -> bool:
-    """Whether a string schema's Python type is another than ``str``."""
-    return schema.get("format") in _FORMATS
+def parsed_literal(schema: JsonSchema, text: str) -> str | None:
+    """The expression for a string of a format that has a Python type, ``text`` otherwise.
+
+    None where the text isn't of the format, or Python has no expression for it.
+    """
+    known = _FORMATS.get(str(schema.get("format")))
+    if known is None:
+        return value_literal(text)
+    parse = _PARSERS.get(known)
+    if parse is None:
+        return None
+    try:
+        parse(text)
+    except ValueError:
+        return None
+    call = known if known == "UUID" else f"{known}.fromisoformat"
+    return f"{call}({value_literal(text)})"
 
 
 def nullable(expression: str) -> str:

@@ -57,7 +57,7 @@ def render_models(plan: Plan, *, env_name: str, fingerprint: str) -> str:
         env_name=env_name,
         fingerprint=fingerprint,
         body=body,
-        unions=[root for root in plan.roots.values() if root.union is not None],
+        unions=plan.unions,
     )
 
 

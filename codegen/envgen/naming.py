@@ -34,8 +34,8 @@ _TYPE_NAMES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"}
 
 _RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | MODULE_NAMES
 
-# pydantic warns of fields that begin so.
-_PROTECTED = ("model_dump", "model_validate")
+# Beginnings that fields can't have: pydantic warns of the first, placeholders have the others.
+_PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
 
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9]*")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")

@@ -90,3 +90,9 @@ class Plan:
     classes: dict[str, PlannedClass] = field(default_factory=dict[str, PlannedClass])
     roots: dict[Part, Root] = field(default_factory=dict[Part, Root])
     findings: list[Finding] = field(default_factory=list[Finding])
+
+    @property
+    def unions(self) -> list[Root]:
+        """The parts that are unions; those that are the same union once."""
+        found = {root.name: root for root in self.roots.values() if root.union is not None}
+        return list(found.values())

@@ -8,7 +8,7 @@ from typing import Any
 from .contract import PARTS, EnvContract, Part
 from .defaults import default_expression
 from .document import PartDocument
-from .expressions import JSON_VALUE, absent, names_in, nullable, tagged_union
+from .expressions import JSON_VALUE, absent, constant_of, names_in, nullable, tagged_union
 from .naming import ClassNames, camel_case, client_classes, client_name, field_names
 from .plan import Direction, Plan, PlannedClass, PlannedField, Root
 from .schema import JsonSchema, as_array, as_object, pointer_to, subschemas
@@ -80,6 +80,12 @@ class _PartPlanner:
     def root(self) -> Root:
         """Plan the part, and everything that it uses."""
         pointer, schema = self._document.followed(self._document.schema, "")
+        if self.part == "reset_parameters" and "properties" not in schema:
+            raise self._document.error(
+                pointer,
+                "reset parameters are an object with properties",
+                hint='write {"type": "object", "properties": {"level": {"type": "integer"}}}',
+            )
         unions = [key for key in ("anyOf", "oneOf") if key in schema]
         if unions and not self._types.only_narrows(schema, unions[0]):
             return self._union_root(schema, pointer)
@@ -226,6 +232,8 @@ class _PartPlanner:
             self._document.say(
                 pointer_to(pointer, "default"), "the default is none of the type's values"
             )
+        if (constant := constant_of(expression)) is not None:
+            return expression, constant  # such as a tag: it can be nothing else
         # A field that is neither required nor has a default comes of a default_factory, which
         # schemas don't show: for a container that means an empty one, not null.
         empty = {"dict[": "{}", "list[": "[]"}.get(expression[:5])

@@ -135,11 +135,15 @@ class _Rebuilder:
 
     def _checked(self, key: str, value: Any, pointer: str) -> Any:
         if not _KEYWORDS[key](value):
-            raise self._error(pointer, f"{key} can't be {_shown(value)}")
+            raise self._error(
+                pointer, f"{key} can't be {_shown(value)}", hint=_WANTED.get(_KEYWORDS[key], "")
+            )
+        if _depth(value) > MAX_DEPTH:
+            raise self._error(pointer, f"{key} has more than {MAX_DEPTH} levels")
         return value
 
-    def _error(self, pointer: str, message: str) -> ContractError:
-        return ContractError(message, source=self._source, pointer=pointer)
+    def _error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
+        return ContractError(message, source=self._source, pointer=pointer, hint=hint)
 
 
 def _without_boolean_bounds(schema: JsonSchema) -> JsonSchema:
@@ -184,6 +188,20 @@ def _kind(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     return textwrap.shorten(repr(value), width=60, placeholder="...")
+
+
+def _depth(value: Any) -> int:
+    """How deeply a JSON value is nested; counted no further than what is refused."""
+    level: list[Any] = [value]
+    for depth in range(MAX_DEPTH + 2):
+        level = [
+            child
+            for item in level
+            for child in (as_array(item) or list((as_object(item) or {}).values()))
+        ]
+        if not level:
+            return depth
+    return MAX_DEPTH + 1
 
 
 def _is_string(value: Any) -> bool:
@@ -275,4 +293,18 @@ _KEYWORDS: Mapping[str, Callable[[Any], bool]] = {
     "required": _is_names,
     "dependentRequired": _is_name_map,
     "discriminator": _is_discriminator,
+}
+
+_WANTED: Mapping[Callable[[Any], bool], str] = {
+    _is_string: "it is a string",
+    _is_boolean: "it is true or false",
+    _is_number: "it is a number",
+    _is_bound: "it is a number",
+    _is_positive: "it is a number above zero",
+    _is_size: "it is a whole number, zero or more",
+    _is_type: f"it is one or several of {', '.join(sorted(_TYPES))}",
+    _is_names: "it is a list of names",
+    _is_nonempty_array: "it is a list of at least one value",
+    _is_discriminator: 'it is an object such as {"propertyName": "type"}',
+    _is_name_map: "it is an object of lists of names",
 }

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from .constraints import OneOf
 
@@ -107,18 +107,34 @@ def _strict(node: Node) -> Node:
 
 
 def _integer(node: Node) -> Node:
+    whole = core_schema.no_info_after_validator_function(
+        _whole, core_schema.float_schema(strict=True)
+    )
     either = core_schema.union_schema(
-        [core_schema.int_schema(strict=True), core_schema.float_schema(strict=True)],
+        [core_schema.int_schema(strict=True), whole],
         mode="left_to_right",
         custom_error_type="int_type",
     )
     return _chain(either, node)
 
 
+def _whole(number: float) -> int:
+    if not number.is_integer():
+        raise PydanticKnownError("int_from_float")
+    return int(number)
+
+
 def _number(node: Node) -> Node:
     node = {**node, "strict": True, "allow_inf_nan": False}  # JSON has no word for those
     if node.keys() - {"type", "strict", "allow_inf_nan"}:
-        return node
+        # A wrapper, for a union would report a limit that is broken once for each member.
+        bounded = core_schema.no_info_wrap_validator_function(
+            _keep_large,
+            cast("CoreSchema", node),
+            metadata=_described_as(node),
+            serialization=core_schema.simple_ser_schema("any"),
+        )
+        return cast("Node", bounded)
     below = core_schema.float_schema(
         strict=True, gt=-_LARGEST_EXACT, lt=_LARGEST_EXACT, allow_inf_nan=False
     )
@@ -129,6 +145,12 @@ def _number(node: Node) -> Node:
         metadata=_described_as(node),
     )
     return cast("Node", union)
+
+
+def _keep_large(value: Any, validate: Callable[[Any], float]) -> float:
+    number = validate(value)
+    is_rounded = isinstance(value, int) and number != value
+    return value if is_rounded else number
 
 
 def _parsed(node: Node) -> Node:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date, time
+from functools import reduce
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
 import pytest
 from pydantic import BaseModel, ValidationError
@@ -295,3 +298,98 @@ def test_lifted_fields_stay_off_an_observation_that_lacks_them(tmp_path: Path) -
     module = build(observation({"x": {"type": "integer"}}), tmp_path)
     payload = {"observation": {"x": 1}, "reward": None, "done": False}
     assert module.DoEnv("http://h")._parse_result(payload).observation.model_dump() == {"x": 1}
+
+
+def test_a_tag_that_is_not_required_is_sent(tmp_path: Path) -> None:
+    def member(tag: str) -> dict[str, Any]:
+        return {
+            "type": "object",
+            "title": tag.upper(),
+            "properties": {"type": {"const": tag}, "n": {"type": "integer"}},
+        }
+
+    union = {"oneOf": [member("a"), member("b")], "discriminator": {"propertyName": "type"}}
+    package = build_package(parse_contract(contract(action=union), source="x"), tmp_path)
+    module = load(package.folder)
+    env = module.DoEnv("http://127.0.0.1:9")
+    classes = [name for name in module.__all__ if hasattr(module, name) and "Variant" in name]
+    sent = [env._step_payload(getattr(module, name)(n=1)) for name in classes]
+    assert sent == [{"type": "a", "n": 1}, {"type": "b", "n": 1}]
+    assert not package.findings
+
+
+@pytest.mark.parametrize("name", ["EnvgenN0x", "envgen_t0", "envgen_l1_", "envgen_d0", "envgen_c0"])
+def test_a_field_may_be_called_as_the_generators_own_placeholders(
+    name: str, tmp_path: Path
+) -> None:
+    module = build(action({name: {"type": "integer", "description": "D."}}), tmp_path)
+    assert module.DoEnv("http://127.0.0.1:9")._step_payload(
+        module.DoAction.model_validate({name: 1})
+    ) == {name: 1}
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"type": "string", "format": "date", "default": "2024-01-31"}, date(2024, 1, 31)),
+        ({"type": "string", "format": "uuid", "default": str(UUID(int=7))}, UUID(int=7)),
+        ({"type": "string", "format": "time", "default": "10:30:00"}, time(10, 30)),
+        ({"type": "integer", "default": 1.0}, 1),
+        ({"type": "string", "format": "date", "default": "soon"}, None),
+    ],
+)
+def test_a_default_is_of_its_fields_type(
+    schema: dict[str, Any], value: Any, tmp_path: Path
+) -> None:
+    made = build(action({"x": schema}), tmp_path).DoAction()
+    assert (made.x, type(made.x)) == (value, type(value))
+
+
+def test_large_numbers_are_not_rounded(tmp_path: Path) -> None:
+    large = 2**53 + 1
+    schema = {"type": "number", "minimum": 0}
+    module = build(action({"x": schema, "y": {"type": "integer"}}), tmp_path)
+    made = module.DoAction.model_validate({"x": large, "y": 1e19})
+    assert module.DoEnv("http://127.0.0.1:9")._step_payload(made) == {"x": large, "y": 10**19}
+    assert type(module.DoAction(x=2).x) is float
+
+
+def test_parts_that_are_the_same_union_share_it(tmp_path: Path) -> None:
+    member = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    other = {"type": "object", "properties": {"b": {"type": "integer"}}, "required": ["b"]}
+    union = {"title": "Seen", "anyOf": [member, other]}
+    module = build(contract(observation=union, reset_observation=union), tmp_path)
+    assert module.__all__.count("Seen") == 1
+
+
+def test_references_to_references_fold_in_linear_time(tmp_path: Path) -> None:
+    definitions: dict[str, Any] = {
+        f"d{n}": {"allOf": [{"$ref": f"#/$defs/d{n + 1}"}] * 2} for n in range(60)
+    }
+    definitions["d60"] = POINT
+    module = build(action({"p": {"$ref": "#/$defs/d0"}}, **{"$defs": definitions}), tmp_path)
+    assert module.DoAction.model_validate({"p": {"x": 1}}).p.x == 1
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "maxLength": 2**64},
+        {"type": "array", "maxItems": 2**64},
+        {"type": "object", "maxProperties": 2**70},
+    ],
+)
+def test_limits_beyond_counting_import(schema: dict[str, Any], tmp_path: Path) -> None:
+    assert build(action({"x": schema}), tmp_path).DoAction
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "title": "\ud800", "enum": ["\udfff"]},
+        {"default": reduce(lambda inner, _: [inner], range(300), cast("Any", 0))},
+    ],
+)
+def test_what_no_file_can_hold_is_refused(schema: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ContractError):
+        build(action({"x": schema}), tmp_path)
