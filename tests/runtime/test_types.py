@@ -46,7 +46,8 @@ async def run(env: AsyncCodingEnv) -> None:
 RESULT = "StepResult[CodeObservation]"
 EXPECTED = [
     RESULT, RESULT, RESULT, "CodeState", "CodeObservation", "float | None",
-    "Mapping[str, JsonValue]", RESULT, "CodingEnv", "StepResult[BriefingObservation]", "StepResult[WarehouseObservation]",
+    "Mapping[str, JsonValue]", RESULT, "CodingEnv", "StepResult[BriefingObservation]",
+    "StepResult[WarehouseObservation]",
     RESULT, RESULT, "CodeState", RESULT,
 ]  # fmt: skip
 WRONG = """
