@@ -24,6 +24,7 @@ from .errors import (
     EnvError,
     InvalidRequest,
     ReplyMismatch,
+    RequestTimeout,
     ServerError,
     SessionClosed,
 )
@@ -331,8 +332,12 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
 
     def _explain(self, error: BaseException) -> None:
         """Add to ``error`` what the provider knows: that the server ended, and its last lines."""
-        lost = isinstance(error, ConnectError | ConnectionLost)
-        if lost and isinstance(self._provider, Provider) and (why := self._provider.diagnosis()):
+        lost = isinstance(error, ConnectError | ConnectionLost | RequestTimeout)
+        if not lost or not isinstance(self._provider, Provider):
+            return
+        # Who has waited for a reply already need not wait for this as well.
+        within_s = 0.0 if isinstance(error, RequestTimeout) else 1.0
+        if why := self._provider.diagnosis(within_s):
             error.add_note(why)
 
     def _delay(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 from .providers import AnyProvider, ContainerProvider
 
 if TYPE_CHECKING:
-    from .providers import Hub
+    from .providers import Fleet, Hub
     from .providers.launch import Connect, Launch
 
 C = TypeVar("C")
@@ -62,78 +62,30 @@ def _hub(
     cls: type[C],
     space_id: str,
     *,
-    use_docker: bool,
     remote: bool,
-    provider: Any,
-    host: str,
-    port: int | None,
-    reload: bool,
-    timeout_s: float,
-    runner: Any,
-    project_url: str | None,
-    connect_host: str | None,
-    extra_env: Mapping[str, str] | None,
-    hub: Hub,
+    hub: Hub | None,
+    token: str | None,
     client_options: Mapping[str, Any] | None,
-    provider_kwargs: Mapping[str, Any],
+    **options: Any,
 ) -> Launch[C]:
-    from .providers import UVProvider, launch
-
-    connect = _connect(cls, client_options)
-    elsewhere = {
-        "provider": provider,
-        "port": port,
-        "reload": reload,
-        "runner": runner,
-        "project_url": project_url,
-        "connect_host": connect_host,
-        "extra_env": extra_env,
-    }
-    if remote:
-        _refuse({**elsewhere, "use_docker": use_docker, **provider_kwargs}, "a Space that runs")
-        return _url(cls, hub.url(space_id), hub.token, client_options or {})
-    if use_docker:
-        _refuse({name: elsewhere[name] for name in ("reload", "runner", "project_url")}, "an image")
-        options = dict(provider_kwargs)
-        given = {
-            "port": port,
-            "env_vars": extra_env,
-            "host": None if host == LOOPBACK else host,
-            "connect_host": connect_host,
-        }
-        options |= {name: value for name, value in given.items() if value is not None}
-        return launch.from_space_image(connect, space_id, hub, provider, options)
-    options = dict(provider_kwargs)
-    revision = options.pop("revision", None)
-    serving = runner or provider
-    if serving is None:
-        serving = UVProvider(
-            project_path=project_url or hub.source(space_id, revision),
-            host=host,
-            connect_host=connect_host,
-            reload=reload,
-            env_vars=extra_env,
-            credentials=None if project_url else hub.credentials(space_id),
-            clone_timeout_s=timeout_s,
-            **options,
-        )
-    else:
-        _refuse({**options, "project_url": project_url}, "a runner of one's own")
-    return launch.from_space_source(connect, space_id, hub, serving, port)
-
-
-def _refuse(options: Mapping[str, Any], what: str) -> None:
-    """Say which of the given options mean nothing here, rather than ignore them."""
-    if given := sorted(name for name, value in options.items() if value):
-        raise TypeError(f"{', '.join(given)}: not an option of from_hub with {what}")
-
-
-def _with_token(hub: Hub | None, token: str | None) -> Hub:
-    from .providers import Hub
+    from .providers import Hub, launch
 
     if hub is None:
-        return Hub.from_environment(token)
-    return hub if token is None else replace(hub, token=token)
+        hub = Hub.from_environment(token)
+    elif token is not None:
+        hub = replace(hub, token=token)
+    given = dict(client_options or {})
+    if remote:
+        given["default_headers"] = {**hub.headers(), **(given.get("default_headers") or {})}
+    return launch.from_hub(_connect(cls, given), space_id, hub, remote=remote, **options)
+
+
+def _fleet(
+    cls: type[C], fleet: Fleet, timeout_s: float, client_options: Mapping[str, Any] | None
+) -> Launch[C]:
+    from .providers import launch
+
+    return launch.from_fleet(_connect(cls, client_options), fleet, timeout_s)
 
 
 class StartsServers:
@@ -190,6 +142,26 @@ class StartsServers:
             TypeError, ProviderError: as ``from_docker_image``.
         """
         return _project(cls, path, port, client_options, kwargs).run(timeout_s)
+
+    @classmethod
+    def from_fleet(
+        cls,
+        fleet: Fleet,
+        *,
+        timeout_s: float = READY_WITHIN_S,
+        client_options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Take room on a fleet's freest replica; ``close()`` gives it back.
+
+        Args:
+            fleet: such as a ``DockerSwarmProvider`` whose service runs.
+            timeout_s: how long to wait for room, in seconds.
+            client_options: as for ``from_docker_image``.
+
+        Raises:
+            ReadyTimeout: there was no room in time.
+        """
+        return _fleet(cls, fleet, timeout_s, client_options).run(timeout_s)
 
     @classmethod
     def from_url(
@@ -275,7 +247,8 @@ class StartsServers:
             project_url=project_url,
             connect_host=connect_host,
             extra_env=extra_env,
-            hub=_with_token(hub, token),
+            hub=hub,
+            token=token,
             client_options=client_options,
             provider_kwargs=provider_kwargs,
         ).run(timeout_s)
@@ -310,6 +283,18 @@ class AwaitsServers:
     ) -> Self:
         """As ``EnvClient.from_project``, awaited."""
         launch = _project(cls, path, port, client_options, kwargs)
+        return await launch.run_off_loop(timeout_s)
+
+    @classmethod
+    async def from_fleet(
+        cls,
+        fleet: Fleet,
+        *,
+        timeout_s: float = READY_WITHIN_S,
+        client_options: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """As ``EnvClient.from_fleet``, awaited."""
+        launch = _fleet(cls, fleet, timeout_s, client_options)
         return await launch.run_off_loop(timeout_s)
 
     @classmethod
@@ -361,7 +346,8 @@ class AwaitsServers:
             project_url=project_url,
             connect_host=connect_host,
             extra_env=extra_env,
-            hub=_with_token(hub, token),
+            hub=hub,
+            token=token,
             client_options=client_options,
             provider_kwargs=provider_kwargs,
         )

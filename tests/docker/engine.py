@@ -6,8 +6,11 @@ and starts an engine of its own, in a folder of its own, and stops it afterwards
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import tarfile
 import tempfile
@@ -41,6 +44,11 @@ class NoEngine(Exception):
 def in_ci() -> bool:
     """Whether this machine is there for the tests: what is missing is installed, not skipped."""
     return bool(os.environ.get("CI") or os.environ.get("ENVGEN_CI"))
+
+
+def may_make_networks() -> bool:
+    """Whether this process may make network namespaces and start engines in them."""
+    return os.getuid() == 0 and all(map(shutil.which, ("dockerd", "ip", "iptables", "nsenter")))
 
 
 @contextmanager
@@ -143,21 +151,46 @@ class OwnEngine:
             )
         deadline = time.monotonic() + _START_LIMIT_S
         while time.monotonic() < deadline and self._process.poll() is None:
-            try:
-                docker.DockerClient(self.address).close()
-            except DockerException:
-                time.sleep(0.1)
-            else:
+            # Not with the SDK: it leaves sockets that it could not connect to the collector.
+            with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+                probe.connect(self.address.removeprefix("unix://"))
+                docker.DockerClient(self.address, timeout=60).close()
                 return
+            time.sleep(0.1)
         log_text = (self.folder / "log").read_text()
         self.stop()
         raise RuntimeError(f"dockerd did not start:\n{log_text[-4000:]}")
 
-    def stop(self, *, hard: bool = False) -> None:
+    def kill(self) -> None:
+        """End it and its containers at once, without a word."""
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.wait(30)
+        self._process = None
+        for pid in self._descendants():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _descendants(self) -> list[int]:
+        """What it left: containerd, whose arguments name the folder, and what that started."""
+        processes = {int(path.name): path for path in Path("/proc").glob("[0-9]*")}
+        parents: dict[int, int] = {}
+        found: set[int] = set()
+        for pid, path in processes.items():
+            with contextlib.suppress(OSError):
+                parents[pid] = int((path / "stat").read_text().rpartition(")")[2].split()[1])
+                if str(self.folder).encode() in (path / "cmdline").read_bytes():
+                    found.add(pid)
+        for _ in range(5):  # a shim, a container's first process, and its children
+            found |= {pid for pid, parent in parents.items() if parent in found}
+        return sorted(found - {os.getpid()})
+
+    def stop(self) -> None:
         """Stop it; its containers end with it."""
         if self._process is None:
             return
-        (self._process.kill if hard else self._process.terminate)()
+        self._process.terminate()
         try:
             self._process.wait(30)
         except subprocess.TimeoutExpired:

@@ -14,15 +14,21 @@ from .base import AnyProvider, ContainerProvider, Provider
 if TYPE_CHECKING:
     from .engine import Credentials
     from .hub import Hub
+    from .leases import Endpoint, Fleet, Lease
     from .local_docker import LocalDockerProvider
     from .remote import RemoteServer
+    from .swarm import DockerSwarmProvider
     from .uv import UVProvider
 
 __all__ = [
     "AnyProvider",
     "ContainerProvider",
     "Credentials",
+    "DockerSwarmProvider",
+    "Endpoint",
+    "Fleet",
     "Hub",
+    "Lease",
     "LocalDockerProvider",
     "Provider",
     "RemoteServer",
@@ -31,7 +37,11 @@ __all__ = [
 
 _HOMES = {
     "Credentials": "engine",
+    "DockerSwarmProvider": "swarm",
+    "Endpoint": "leases",
+    "Fleet": "leases",
     "Hub": "hub",
+    "Lease": "leases",
     "LocalDockerProvider": "local_docker",
     "RemoteServer": "remote",
     "UVProvider": "uv",

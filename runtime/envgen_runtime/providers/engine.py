@@ -68,16 +68,21 @@ class Engine:
         except ImportError as error:
             raise MissingExtra("a provider that uses Docker", extra="docker") from error
         where = address or "the address that DOCKER_HOST or the docker context gives"
-        with _translated(f"the Docker engine can't be reached at {where}"):
+        with translated(f"the Docker engine can't be reached at {where}"):
             if address is None:
                 self._client: DockerClient = docker.from_env(timeout=timeout_s)
             else:
                 self._client = docker.DockerClient(base_url=address, timeout=timeout_s)
         self._closed = False
-        self.address: str = self._api.base_url
+        self.address: str = self._client.api.base_url
 
     @property
-    def _api(self) -> Any:
+    def api(self) -> Any:
+        """The SDK's own client, for ``swarm_api``.
+
+        Raises:
+            EngineError: the connection was closed.
+        """
         if self._closed:  # the SDK would open connections anew, and nobody would close them
             raise EngineError(f"the connection to the engine at {self.address} was closed")
         return self._client.api
@@ -93,10 +98,10 @@ class Engine:
 
     def image(self, reference: str) -> Image | None:
         """The image of that name; None where the engine has none."""
-        with _translated(f"the engine can't say whether it has {reference}"):
+        with translated(f"the engine can't say whether it has {reference}"):
             try:
-                found = self._api.inspect_image(reference)
-            except _not_found():
+                found = self.api.inspect_image(reference)
+            except not_found():
                 return None
         exposed: Mapping[str, Any] = found["Config"].get("ExposedPorts") or {}
         ports = [port.partition("/") for port in exposed]
@@ -125,8 +130,8 @@ class Engine:
         login = None
         if credentials is not None:
             login = {"username": credentials.username, "password": credentials.password}
-        with _translated(f"the image {reference} can't be pulled", error=FetchError):
-            for event in self._api.pull(
+        with translated(f"the image {reference} can't be pulled", error=FetchError):
+            for event in self.api.pull(
                 repository,
                 tag=tag or "latest",
                 stream=True,
@@ -147,40 +152,38 @@ class Engine:
             platform: as ``linux/arm64``; None for the engine's own.
             config: what POST /containers/create takes (Engine API).
         """
-        with _translated(f"the container {name} can't be created"):
-            made = self._api.create_container_from_config(
-                {**config, "Image": image}, name, platform
-            )
+        with translated(f"the container {name} can't be created"):
+            made = self.api.create_container_from_config({**config, "Image": image}, name, platform)
         return str(made["Id"])
 
     def start(self, container: str) -> None:
         """Start a container."""
-        with _translated(f"the container {container} can't be started"):
-            self._api.start(container)
+        with translated(f"the container {container} can't be started"):
+            self.api.start(container)
 
     def inspect(self, container: str) -> dict[str, Any] | None:
         """What the engine knows of a container; None where there is none."""
-        with _translated(f"the container {container} can't be inspected"):
+        with translated(f"the container {container} can't be inspected"):
             try:
-                found: dict[str, Any] = self._api.inspect_container(container)
-            except _not_found():
+                found: dict[str, Any] = self.api.inspect_container(container)
+            except not_found():
                 return None
         return found
 
     def logs(self, container: str, tail: int | None) -> str:
         """What a container wrote; empty where there is none."""
-        with _translated(f"the log of {container} can't be read"):
+        with translated(f"the log of {container} can't be read"):
             try:
-                content: bytes = self._api.logs(container, tail="all" if tail is None else tail)
-            except _not_found():
+                content: bytes = self.api.logs(container, tail="all" if tail is None else tail)
+            except not_found():
                 return ""
         return content.decode("utf-8", errors="replace")
 
     def follow_logs(self, container: str) -> Iterator[str]:
         """What a container wrote and writes, line by line, until it ends."""
         pending = b""
-        with _translated(f"the log of {container} can't be read"):
-            chunks = self._api.logs(container, stream=True, follow=True)
+        with translated(f"the log of {container} can't be read"):
+            chunks = self.api.logs(container, stream=True, follow=True)
             try:
                 for chunk in chunks:
                     *lines, pending = (pending + chunk).split(b"\n")
@@ -193,18 +196,18 @@ class Engine:
 
     def stop(self, container: str, grace_s: float) -> None:
         """Ask a container to end, and kill it after ``grace_s`` seconds."""
-        with _translated(f"the container {container} can't be stopped"):
+        with translated(f"the container {container} can't be stopped"):
             try:
-                self._api.stop(container, timeout=round(grace_s))
-            except _not_found():
+                self.api.stop(container, timeout=round(grace_s))
+            except not_found():
                 return
 
     def remove(self, container: str) -> bool:
         """Kill and remove a container and its anonymous volumes; false where there is none."""
-        with _translated(f"the container {container} can't be removed"):
+        with translated(f"the container {container} can't be removed"):
             try:
-                self._api.remove_container(container, force=True, v=True)
-            except _not_found():
+                self.api.remove_container(container, force=True, v=True)
+            except not_found():
                 return False
             except _api_error() as error:
                 if error.status_code != HTTPStatus.CONFLICT:  # it is being removed already
@@ -213,8 +216,8 @@ class Engine:
 
     def containers(self, label: str) -> list[dict[str, Any]]:
         """All containers with a label, also those that have ended."""
-        with _translated("the engine can't list its containers"):
-            found: list[dict[str, Any]] = self._api.containers(all=True, filters={"label": label})
+        with translated("the engine can't list its containers"):
+            found: list[dict[str, Any]] = self.api.containers(all=True, filters={"label": label})
         return found
 
     def close(self) -> None:
@@ -229,7 +232,8 @@ class Engine:
         self.close()
 
 
-def _not_found() -> type[Exception]:
+def not_found() -> type[Exception]:
+    """The SDK's error for what isn't there."""
     from docker.errors import NotFound
 
     return NotFound
@@ -242,9 +246,10 @@ def _api_error() -> Any:
 
 
 @contextmanager
-def _translated(
+def translated(
     what: str, *, error: type[EngineError | FetchError] = EngineError
 ) -> Generator[None]:
+    """Turn the SDK's errors into ours, with what was being done."""
     from docker.errors import APIError, DockerException
     from requests.exceptions import RequestException
 

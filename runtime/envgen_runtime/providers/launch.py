@@ -13,8 +13,17 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from ..errors import FetchError, StartError
-from . import AnyProvider, ContainerProvider, Hub, LocalDockerProvider, RemoteServer, UVProvider
+from . import (
+    AnyProvider,
+    ContainerProvider,
+    Fleet,
+    Hub,
+    LocalDockerProvider,
+    RemoteServer,
+    UVProvider,
+)
 from .cleanup import arm
+from .engine import LOOPBACK
 
 C = TypeVar("C")
 
@@ -118,6 +127,12 @@ def from_project(
     )
 
 
+def from_fleet(connect: Connect[C], fleet: Fleet, timeout_s: float) -> Launch[C]:
+    """Room for a session on a fleet's replicas."""
+    lease = fleet.lease()
+    return Launch(lease, partial(lease.start, timeout_s), lambda address: connect(address, lease))
+
+
 def from_url(connect: Connect[C], base_url: str, headers: Mapping[str, str]) -> Launch[C]:
     """A server that runs already."""
     return Launch(
@@ -127,7 +142,72 @@ def from_url(connect: Connect[C], base_url: str, headers: Mapping[str, str]) -> 
     )
 
 
-def from_space_image(
+def from_hub(
+    connect: Connect[C],
+    space_id: str,
+    hub: Hub,
+    *,
+    use_docker: bool,
+    remote: bool,
+    provider: Any,
+    host: str,
+    port: int | None,
+    reload: bool,
+    timeout_s: float,
+    runner: Any,
+    project_url: str | None,
+    connect_host: str | None,
+    extra_env: Mapping[str, str] | None,
+    provider_kwargs: Mapping[str, Any],
+) -> Launch[C]:
+    """A Space, as it runs, from its image or from its source.
+
+    Raises:
+        TypeError: an option that means nothing for the way that was chosen.
+    """
+    own_source = {"reload": reload, "runner": runner, "project_url": project_url}
+    if remote:
+        here = {"provider": provider, "port": port, "connect_host": connect_host, **own_source}
+        here |= {"extra_env": extra_env, "use_docker": use_docker, **provider_kwargs}
+        _refuse(here, "a Space that runs")
+        return from_url(connect, hub.url(space_id), hub.headers())
+    if use_docker:
+        _refuse(own_source, "an image")
+        given = {
+            **provider_kwargs,
+            "port": port,
+            "env_vars": extra_env or provider_kwargs.get("env_vars"),
+            "host": None if host == LOOPBACK else host,
+            "connect_host": connect_host,
+        }
+        options = {name: value for name, value in given.items() if value is not None}
+        return _space_image(connect, space_id, hub, provider, options)
+    runner = runner or provider
+    if runner is not None:
+        _refuse({**provider_kwargs, "project_url": project_url}, "a runner of one's own")
+    else:
+        options = dict(provider_kwargs)
+        source = hub.source(space_id, options.pop("revision", None))
+        runner = UVProvider(
+            project_path=project_url or source,
+            host=host,
+            connect_host=connect_host,
+            reload=reload,
+            env_vars=extra_env,
+            credentials=None if project_url else hub.credentials(space_id),
+            clone_timeout_s=timeout_s,
+            **options,
+        )
+    return _space_source(connect, space_id, hub, runner, port)
+
+
+def _refuse(options: Mapping[str, Any], what: str) -> None:
+    """Say which of the given options mean nothing here, rather than ignore them."""
+    if given := sorted(name for name, value in options.items() if value):
+        raise TypeError(f"{', '.join(given)}: not an option of from_hub with {what}")
+
+
+def _space_image(
     connect: Connect[C],
     space_id: str,
     hub: Hub,
@@ -152,7 +232,7 @@ def from_space_image(
     return Launch(chosen, start, lambda address: connect(address, chosen))
 
 
-def from_space_source(
+def _space_source(
     connect: Connect[C], space_id: str, hub: Hub, runner: Any, port: int | None
 ) -> Launch[C]:
     """A Space's source, served by ``runner`` on this machine."""

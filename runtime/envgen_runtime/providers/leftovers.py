@@ -12,6 +12,7 @@ from . import labels, owner
 from .engine import Engine
 from .processes import kill_marked
 from .records import Record, records
+from .swarm_api import Swarm
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Started:
     """Something that a process started through envgen.
 
     Attributes:
-        kind: ``container`` or ``process``.
+        kind: ``container``, ``process`` or ``service``.
         name: what to call it.
         what: the image or the project that it serves.
         status: how it is, as the engine says it.
@@ -47,7 +48,7 @@ def started(engine: Engine | None) -> list[Started]:
     """All that was started, by any process of this machine.
 
     Args:
-        engine: where to look for containers; None to look for processes alone.
+        engine: where to look for containers and services; None to look for processes alone.
 
     Raises:
         EngineError: the engine doesn't answer.
@@ -55,6 +56,9 @@ def started(engine: Engine | None) -> list[Started]:
     found = [_process(record) for record in records()]
     if engine is not None:
         found += [_container(engine, entry) for entry in engine.containers(labels.MANAGED)]
+        swarm = Swarm(engine)
+        if swarm.is_active():
+            found += [_service(swarm, entry) for entry in swarm.services(labels.MANAGED)]
     return found
 
 
@@ -82,4 +86,16 @@ def _container(engine: Engine, entry: dict[str, Any]) -> Started:
         status=entry["Status"],
         owner_lives=owner.lives(entry["Labels"].get(labels.OWNER, "")),
         _remove=partial(engine.remove, entry["Id"]),
+    )
+
+
+def _service(swarm: Swarm, entry: dict[str, Any]) -> Started:
+    spec = entry["Spec"]
+    return Started(
+        kind="service",
+        name=spec["Name"],
+        what=spec["Labels"].get(labels.IMAGE, ""),
+        status=f"{spec['Mode']['Replicated']['Replicas']} replicas",
+        owner_lives=owner.lives(spec["Labels"].get(labels.OWNER, "")),
+        _remove=partial(swarm.remove, spec["Name"]),
     )

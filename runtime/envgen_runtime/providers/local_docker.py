@@ -156,7 +156,7 @@ class LocalDockerProvider(Provider):
             if connect_host is None:
                 _check_reachable(engine, host)
             found = self._find(engine, image, platform)
-            inner = container_port or _exposed(found)
+            inner = container_port or exposed_port(found)
             if network != "host":
                 binding = {"HostIp": host, "HostPort": str(port or "")}
                 host_config["PortBindings"] = {f"{inner}/tcp": [binding]}
@@ -302,7 +302,8 @@ def _check_reachable(engine: Engine, host: str) -> None:
         )
 
 
-def _exposed(image: Image) -> int:
+def exposed_port(image: Image) -> int:
+    """The port that an image's server listens on: the usual one, or the first that it exposes."""
     if DEFAULT_PORT in image.ports or not image.ports:
         return DEFAULT_PORT
     return image.ports[0]
