@@ -11,6 +11,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import AsyncIterable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple, Protocol, cast
 
 import httpcore
@@ -273,15 +274,25 @@ class _LimitedBackend(httpcore.NetworkBackend):
 
 
 class _LimitedStream(httpcore.NetworkStream):
+    """Also sends a request in one piece: httpcore writes its head and its body by themselves."""
+
     def __init__(self, stream: httpcore.NetworkStream, limits: _Limits) -> None:
         self._stream = stream
         self._limits = limits
+        self._unsent: list[bytes] = []
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        with suppress(httpcore.WriteError):  # the server may have answered before it hung up
+            self._flush()
         return self._stream.read(max_bytes, self._limits.left())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        self._stream.write(buffer, self._limits.left())
+        self._unsent.append(buffer)
+
+    def _flush(self) -> None:
+        if self._unsent:
+            whole, self._unsent = b"".join(self._unsent), []
+            self._stream.write(whole, self._limits.left())
 
     def close(self) -> None:
         self._stream.close()
@@ -292,6 +303,7 @@ class _LimitedStream(httpcore.NetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
+        self._flush()
         stream = self._stream.start_tls(ssl_context, server_hostname, self._limits.connect())
         return _LimitedStream(stream, self._limits)
 
