@@ -67,7 +67,7 @@ def test_what_the_wheels_hold(wheels: dict[str, Path]) -> None:
     assert set(wheels) == {"openenv_envgen", "envgen_runtime"}
     names = {key: set(zipfile.ZipFile(wheel).namelist()) for key, wheel in wheels.items()}
     assert {
-        "envgen/cli.py",
+        "envgen/cli/__init__.py",
         "envgen/py.typed",
         "envgen/templates/client.py.jinja",
         "envgen/templates/models.py.jinja",

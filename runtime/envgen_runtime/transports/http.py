@@ -9,7 +9,8 @@ from .. import protocol
 from ..errors import ConnectError, ConnectionLost, EnvError
 from ..protocol import Request
 from . import ConnectionOptions
-from .senders import Answer, Broken, Call, Expired, Unreachable, async_sender, sender
+from .calls import Answer, Broken, Call, Expired, Unreachable
+from .senders import async_sender, sender
 
 _ACCEPT = {"accept": "application/json"}
 

@@ -1,8 +1,7 @@
-"""HTTP requests and what answers them. The only module that knows httpx, and httpcore beneath it.
+"""What sends HTTP requests. The only module that knows httpx, and httpcore beneath it.
 
-A client that was given no ``httpx.Client`` sends through httpcore, which is what httpx sends with:
-that halves the cost of a step, and there a request can have a time limit as a whole. httpx's are
-for each read, so that a server which trickles its answer is never too late.
+The sync client sends over ``plain``, and over httpx where there is a proxy or a client of the
+user's own; the async one through httpcore, which is what httpx sends with, at half its cost.
 """
 
 from __future__ import annotations
@@ -10,49 +9,19 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import AsyncIterable, Iterable, Mapping
-from contextlib import suppress
-from typing import Any, NamedTuple, Protocol, cast
+from collections.abc import AsyncIterable, Iterable
+from typing import Any, Protocol, cast
 
 import httpcore
 import httpx
 
 from . import ConnectionOptions
+from .calls import Answer, Broken, Call, Expired, Unreachable
+from .plain import PlainSender
 from .sockets import default_ssl_context, http_proxy_for
 
-# Servers drop idle connections after five seconds and more. A step that meets such an end halfway
-# is lost, so connections are given up well before.
+# As in ``plain``.
 _KEEPALIVE_EXPIRY_S = 2.0
-
-
-class Unreachable(Exception):
-    """No connection could be opened: nothing was sent."""
-
-
-class Expired(Exception):
-    """The time limit ran out."""
-
-
-class Broken(Exception):
-    """The connection ended, or what came over it was not HTTP or too large."""
-
-
-class Answer(NamedTuple):
-    """An HTTP response, read to its end."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Call(NamedTuple):
-    """An HTTP request; ``timeout_s`` is for all of it."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes | None
-    timeout_s: float
 
 
 class Sender(Protocol):
@@ -94,7 +63,10 @@ def sender(url: str, options: ConnectionOptions) -> Sender:
         TypeError: the options have an ``httpx.AsyncClient``.
     """
     if options.http_client is None:
-        return _PoolSender(url, options)
+        if http_proxy_for(url) is None:
+            return PlainSender(url, options)
+        context = options.ssl_context or default_ssl_context()
+        return _ClientSender(httpx.Client(verify=context), options, owned=True)
     if not isinstance(options.http_client, httpx.Client):
         raise TypeError("a sync client takes an httpx.Client as its http_client")
     return _ClientSender(options.http_client, options)
@@ -199,124 +171,15 @@ def _pool_settings(url: str, options: ConnectionOptions) -> dict[str, Any]:
 # --- sync ---------------------------------------------------------------------------------------
 
 
-class _PoolSender:
-    def __init__(self, url: str, options: ConnectionOptions) -> None:
-        self._settings = _pool_settings(url, options)
-        self._connect_s = options.connect_timeout_s
-        self._limits = _Limits(self._connect_s)
-        self._allowed = options.max_message_bytes
-        self._pool = self._new_pool()
-
-    def _new_pool(self) -> httpcore.ConnectionPool:
-        return httpcore.ConnectionPool(
-            **self._settings, network_backend=_LimitedBackend(self._limits)
-        )
-
-    def send(self, call: Call) -> Answer:
-        self._limits.start(call.timeout_s)
-        size = _Size(self._allowed)
-        with _translated():
-            response = self._pool.handle_request(_request(call, self._connect_s))
-            try:
-                chunks = cast("Iterable[bytes]", response.stream)
-                body = b"".join(map(size.add, chunks))
-            finally:
-                response.close()
-        return _answer(response.status, response.headers, body)
-
-    def renew(self) -> None:
-        self._pool.close()
-        self._pool = self._new_pool()
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _Limits:
-    """When the request that is under way has to be over."""
-
-    def __init__(self, connect_s: float) -> None:
-        self._connect_s = connect_s
-        self._deadline = 0.0
-
-    def start(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
-
-    def left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise httpcore.ReadTimeout
-        return left
-
-    def connect(self) -> float:
-        return min(self._connect_s, self.left())
-
-
-class _LimitedBackend(httpcore.NetworkBackend):
-    """Gives every operation on the network what is left of the request's time, and no more."""
-
-    def __init__(self, limits: _Limits) -> None:
-        self._limits = limits
-        self._backend = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ARG002 - ours instead
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
-        stream = self._backend.connect_tcp(
-            host, port, self._limits.connect(), local_address, socket_options
-        )
-        return _LimitedStream(stream, self._limits)
-
-
-class _LimitedStream(httpcore.NetworkStream):
-    """Also sends a request in one piece: httpcore writes its head and its body by themselves."""
-
-    def __init__(self, stream: httpcore.NetworkStream, limits: _Limits) -> None:
-        self._stream = stream
-        self._limits = limits
-        self._unsent: list[bytes] = []
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        with suppress(httpcore.WriteError):  # the server may have answered before it hung up
-            self._flush()
-        return self._stream.read(max_bytes, self._limits.left())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        self._unsent.append(buffer)
-
-    def _flush(self) -> None:
-        if self._unsent:
-            whole, self._unsent = b"".join(self._unsent), []
-            self._stream.write(whole, self._limits.left())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002
-    ) -> httpcore.NetworkStream:
-        self._flush()
-        stream = self._stream.start_tls(ssl_context, server_hostname, self._limits.connect())
-        return _LimitedStream(stream, self._limits)
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-
 class _ClientSender:
-    """Sends with the user's own client, whose settings stay as they are."""
+    """Sends with a client of httpx: the user's own, whose settings stay as they are."""
 
-    def __init__(self, client: httpx.Client, options: ConnectionOptions) -> None:
+    def __init__(
+        self, client: httpx.Client, options: ConnectionOptions, *, owned: bool = False
+    ) -> None:
         self._client = client
         self._options = options
+        self._owned = owned
 
     def send(self, call: Call) -> Answer:
         deadline = time.monotonic() + call.timeout_s
@@ -339,10 +202,11 @@ class _ClientSender:
         return Answer(response.status_code, response.headers, b"".join(chunks))
 
     def renew(self) -> None:
-        pass  # the user's client keeps its own connections
+        pass  # httpx keeps its own connections
 
     def close(self) -> None:
-        pass
+        if self._owned:
+            self._client.close()
 
 
 def _timeout(call: Call, options: ConnectionOptions) -> httpx.Timeout:
