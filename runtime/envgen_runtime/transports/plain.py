@@ -50,6 +50,7 @@ class PlainSender:
                 headers = {name.lower(): value for name, value in response.getheaders()}
                 answer = Answer(response.status, headers, body)
                 lasts = not response.will_close
+                missing = response.length  # read(n) doesn't say that the body ended early
         except BaseException as error:
             self.renew()
             if isinstance(error, TimeoutError):
@@ -63,6 +64,9 @@ class PlainSender:
         if len(body) > self._options.max_message_bytes:
             self.renew()
             raise Broken("the answer is larger than allowed; raise max_message_bytes")
+        if missing:
+            self.renew()
+            raise Broken(f"the answer ended {missing} bytes early")
         return answer
 
     def _open(self, deadline: float) -> http.client.HTTPConnection:
