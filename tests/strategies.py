@@ -117,11 +117,14 @@ def instances(schema: Any, root: Any) -> st.SearchStrategy[Any]:
 
 def _of_type(schema: dict[str, Any], root: Any) -> st.SearchStrategy[Any]:
     low, high = schema.get("minimum"), schema.get("maximum", schema.get("exclusiveMaximum"))
+    if low is not None and high is not None:
+        high = max(low, high)  # nothing fits: what nearly does will do
     match schema.get("type"):
         case "string":
             characters = st.characters(codec="utf-8")
             least = schema.get("minLength", 0)
-            return st.text(characters, min_size=least, max_size=schema.get("maxLength", least + 8))
+            most = max(least, schema.get("maxLength", least + 8))
+            return st.text(characters, min_size=least, max_size=most)
         case "integer":
             return st.integers(low, high)
         case "number":
@@ -145,7 +148,7 @@ def _array(schema: dict[str, Any], root: Any) -> st.SearchStrategy[Any]:
         return st.tuples(*[instances(item, root) for item in schema["prefixItems"]]).map(list)
     items = instances(schema.get("items", {}), root)
     least = schema.get("minItems", 0)
-    return st.lists(items, min_size=least, max_size=schema.get("maxItems", least + 3))
+    return st.lists(items, min_size=least, max_size=max(least, schema.get("maxItems", least + 3)))
 
 
 def _object(schema: dict[str, Any], root: Any) -> st.SearchStrategy[Any]:

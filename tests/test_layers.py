@@ -24,7 +24,7 @@ GENERATOR_LAYERS = (
     {"defaults", "models", "client", "type_planner", "differences"},
     {"planner"},
     {"build"},
-    {"workflow", "demo"},
+    {"workflow", "demo", "compat", "versions"},
     {"cli"},
     {"__main__"},
 )

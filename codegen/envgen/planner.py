@@ -11,7 +11,7 @@ from .document import PartDocument
 from .expressions import JSON_VALUE, absent, constant_of, names_in, nullable, tagged_union
 from .naming import ClassNames, camel_case, client_classes, client_name, field_names
 from .plan import Direction, Plan, PlannedClass, PlannedField, Root
-from .schema import JsonSchema, as_array, as_object, pointer_to, subschemas
+from .schema import JsonSchema, as_array, as_object, pointer_to, subschemas, tags_in
 from .text import UntrustedText
 from .type_planner import TypePlanner
 
@@ -66,6 +66,7 @@ class _PartPlanner:
         self._names = names
         self._shared = shared
         self._by_pointer: dict[str, str] = {}
+        self._tags = frozenset(tags_in(self._document.schema))
         schema = self._document.schema
         prefix = plan.client.removesuffix("Env")
         key = self._content(schema, "")
@@ -232,8 +233,9 @@ class _PartPlanner:
             self._document.say(
                 pointer_to(pointer, "default"), "the default is none of the type's values"
             )
-        if (constant := constant_of(expression)) is not None:
-            return expression, constant  # such as a tag: it can be nothing else
+        constant = constant_of(expression) if wire_name in self._tags else None
+        if constant is not None:
+            return expression, constant  # a tag has to be there, and can be nothing else
         # A field that is neither required nor has a default comes of a default_factory, which
         # schemas don't show: for a container that means an empty one, not null.
         empty = {"dict[": "{}", "list[": "[]"}.get(expression[:5])

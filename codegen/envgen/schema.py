@@ -109,6 +109,15 @@ def subschemas(schema: JsonSchema, pointer: str) -> Iterator[tuple[Any, str]]:
             yield value, place
 
 
+def tags_in(schema: JsonSchema) -> Iterator[str]:
+    """The fields by which unions within a schema tell their members apart."""
+    tag = (as_object(schema.get("discriminator")) or {}).get("propertyName")
+    if isinstance(tag, str):
+        yield tag
+    for child, _ in subschemas(schema, ""):
+        yield from tags_in(as_object(child) or {})
+
+
 def map_subschemas(schema: JsonSchema, change: Callable[[JsonSchema], JsonSchema]) -> JsonSchema:
     """A copy of ``schema`` in which ``change`` was made to the schemas directly within it."""
 

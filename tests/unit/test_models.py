@@ -318,6 +318,13 @@ def test_a_tag_that_is_not_required_is_sent(tmp_path: Path) -> None:
     assert not package.findings
 
 
+def test_a_constant_that_is_no_tag_is_sent_when_it_is_said(tmp_path: Path) -> None:
+    module = build(action({"confirm": {"const": True}}), tmp_path)
+    env = module.DoEnv("http://127.0.0.1:9")
+    assert env._step_payload(module.DoAction()) == {}
+    assert env._step_payload(module.DoAction(confirm=True)) == {"confirm": True}
+
+
 @pytest.mark.parametrize("name", ["EnvgenN0x", "envgen_t0", "envgen_l1_", "envgen_d0", "envgen_c0"])
 def test_a_field_may_be_called_as_the_generators_own_placeholders(
     name: str, tmp_path: Path

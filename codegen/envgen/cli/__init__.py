@@ -9,6 +9,7 @@ import typer
 from .. import __version__
 from .build import build
 from .demo import demo
+from .diff import diff
 from .leftovers import prune, ps
 from .output import EPILOG, out
 from .run import run
@@ -22,7 +23,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (build, demo, run, ps, prune):
+for _command in (build, diff, demo, run, ps, prune):
     app.command(epilog=EPILOG)(_command)
 
 

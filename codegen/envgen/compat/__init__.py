@@ -1,0 +1,8 @@
+"""Two contracts -> what changed, and for whom it breaks."""
+
+from __future__ import annotations
+
+from .changes import RULES, Bump, Change, Changelog, Level, Rule
+from .compare import compare
+
+__all__ = ["RULES", "Bump", "Change", "Changelog", "Level", "Rule", "compare"]

@@ -1,0 +1,288 @@
+"""The comparison, part by part and place by place."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ..contract import PARTS, EnvContract, Part
+from ..document import PartDocument
+from ..findings import Finding
+from ..plan import Direction
+from ..schema import JsonSchema, as_array, as_object, fixed_items, pointer_to, without_prose
+from .alternatives import Alternative, alternatives, match
+from .changes import LEVELS, Change, Changelog, change
+
+_REQUESTS = frozenset({"action", "reset_parameters"})
+
+# Limits, and whether more of it allows less.
+_LIMITS = {
+    "minimum": True, "exclusiveMinimum": True, "minLength": True, "minItems": True,
+    "minProperties": True, "maximum": False, "exclusiveMaximum": False, "maxLength": False,
+    "maxItems": False, "maxProperties": False,
+}  # fmt: skip
+
+# Limits that are there or not; two that differ can't be compared.
+_MARKS = ("pattern", "multipleOf", "uniqueItems", "format")
+
+_CONDITIONS = (
+    "not", "if", "then", "else", "contains", "minContains", "maxContains", "dependencies",
+    "dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties",
+    "propertyNames", "patternProperties", "oneOf", "anyOf",
+)  # fmt: skip
+
+
+def compare(old: EnvContract, new: EnvContract) -> Changelog:
+    """What changed from ``old`` to ``new``, the most serious first.
+
+    Raises:
+        ContractError: a reference in one of them leads nowhere.
+    """
+    found: list[Change] = []
+    if old.name != new.name:
+        message = f"the environment is called {new.name}, not {old.name}"
+        found.append(change("name-changed", "reply", part=None, pointer="/name", message=message))
+    for part in PARTS:
+        found += _compare_part(part, old, new)
+    if not found and old.to_json() != new.to_json():
+        message = "titles or descriptions have changed"
+        found.append(change("prose-changed", "reply", part=None, pointer="", message=message))
+    found.sort(key=lambda item: (-LEVELS.index(item.level), PARTS.index(item.part or "action")))
+    return Changelog(tuple(dict.fromkeys(found)))
+
+
+def _compare_part(part: Part, old: EnvContract, new: EnvContract) -> list[Change]:
+    direction: Direction = "request" if part in _REQUESTS else "reply"
+    before, after = old.documents.get(part), new.documents.get(part)
+    if before is None or after is None:
+        if before is after:
+            return []
+        rule = "part-added" if before is None else "part-removed"
+        verb = "is published now" if before is None else "is not published any more"
+        return [change(rule, direction, part=part, pointer=f"/{part}", message=f"{part} {verb}")]
+    comparison = _Comparison(part, direction, before, after)
+    comparison.run()
+    return comparison.changes
+
+
+class _Comparison:
+    def __init__(self, part: Part, direction: Direction, old: JsonSchema, new: JsonSchema) -> None:
+        self.changes: list[Change] = []
+        self._part: Part = part
+        self._direction: Direction = direction
+        self._doubts: list[Finding] = []
+        self._old = PartDocument(part, old, self._doubts)
+        self._new = PartDocument(part, new, self._doubts)
+        self._compared: set[tuple[str, str]] = set()
+
+    def run(self) -> None:
+        """Compare the parts as a whole."""
+        _, old = self._old.followed(self._old.schema, "")
+        _, new = self._new.followed(self._new.schema, "")
+        titles = old.get("title"), new.get("title")
+        if titles[0] != titles[1]:
+            self._say("title-changed", "", f"the class is called {titles[1]}, not {titles[0]}")
+        self.schemas(self._old.schema, "", self._new.schema, "")
+        if self._doubts:  # allOf that couldn't be folded: what it says was not compared
+            place = self._doubts[0].pointer.removeprefix(f"/{self._part}")
+            if without_prose(self._old.schema) != without_prose(self._new.schema):
+                self._say("condition-changed", place, "an allOf that can't be compared is here")
+
+    def _say(self, rule: str, pointer: str, message: str, hint: str = "") -> None:
+        place = f"/{self._part}{pointer}"
+        self.changes.append(
+            change(
+                rule, self._direction, part=self._part, pointer=place, message=message, hint=hint
+            )
+        )
+
+    def schemas(self, old: Any, old_place: str, new: Any, new_place: str) -> None:
+        """Compare two schemas that stand for the same thing."""
+        text = _canonical(old)
+        if text == _canonical(new) and '"$ref"' not in text:
+            return  # also where each would go on for ever: anything holds lists of anything
+        matching = match(
+            alternatives(old, old_place, self._old), alternatives(new, new_place, self._new)
+        )
+        kept = {pair[0].kind for pair in matching.pairs}
+        for item in matching.removed:
+            is_variant = item.kind in kept or any(item.kind == one.kind for one in matching.added)
+            rule = "variant-removed" if is_variant else "type-narrowed"
+            self._say(rule, old_place, f"{_named(item)} isn't allowed any more")
+        kept = {pair[1].kind for pair in matching.pairs}
+        for item in matching.added:
+            is_variant = item.kind in kept or any(item.kind == one.kind for one in matching.removed)
+            rule = "variant-added" if is_variant else "type-widened"
+            self._say(rule, new_place, f"{_named(item)} is allowed now")
+        for before, after in matching.pairs:
+            self._alternatives(before, after)
+
+    def _alternatives(self, old: Alternative, new: Alternative) -> None:
+        places = (f"{old.kind} {old.pointer}", f"{new.kind} {new.pointer}")
+        if places in self._compared:
+            return
+        self._compared.add(places)
+        if (old.kind, new.kind) == ("integer", "number"):
+            self._say("type-widened", new.pointer, "numbers with a fraction are allowed now")
+        elif (old.kind, new.kind) == ("number", "integer"):
+            self._say("type-narrowed", new.pointer, "numbers with a fraction aren't allowed now")
+        self._values(old, new)
+        self._limits(old.schema, new.schema, new.pointer)
+        for keyword in _CONDITIONS:
+            if _canonical(old.schema.get(keyword)) != _canonical(new.schema.get(keyword)):
+                self._say("condition-changed", new.pointer, f"{keyword} has changed")
+        if new.kind == "array":
+            self._arrays(old, new)
+        elif new.kind == "object":
+            self._objects(old, new)
+
+    def _values(self, old: Alternative, new: Alternative) -> None:
+        before, after = old.schema.get("enum"), new.schema.get("enum")
+        if before is None and after is None:
+            return
+        if new.kind in ("array", "object") and before != after:
+            self._say("condition-changed", new.pointer, "the allowed values have changed")
+            return
+        if before is None or after is None:
+            rule = "value-removed" if before is None else "value-added"
+            verb = "only some values are allowed now" if before is None else "any value is allowed"
+            self._say(rule, new.pointer, verb)
+            return
+        known, allowed = set(map(_canonical, before)), set(map(_canonical, after))
+        for value in sorted(known - allowed):
+            self._say("value-removed", new.pointer, f"{value} isn't allowed any more")
+        for value in sorted(allowed - known):
+            self._say("value-added", new.pointer, f"{value} is allowed now")
+
+    def _limits(self, old: JsonSchema, new: JsonSchema, pointer: str) -> None:
+        for keyword, is_lower in _LIMITS.items():
+            before, after = old.get(keyword), new.get(keyword)
+            if before == after:
+                continue
+            is_tighter = before is None or (after is not None and (after > before) == is_lower)
+            self._limit(is_tighter, keyword, before, after, pointer)
+        for keyword in _MARKS:
+            before, after = old.get(keyword), new.get(keyword)
+            if before != after and (before or after):
+                if not after or not before:
+                    self._limit(not before, keyword, before, after, pointer)
+                else:
+                    self._say("limit-tightened", pointer, _moved(keyword, before, after))
+                    self._say("limit-loosened", pointer, _moved(keyword, before, after))
+
+    def _limit(self, is_tighter: bool, keyword: str, old: Any, new: Any, pointer: str) -> None:
+        rule = "limit-tightened" if is_tighter else "limit-loosened"
+        self._say(rule, pointer, _moved(keyword, old, new))
+
+    # --- arrays and objects ---------------------------------------------------------------------
+
+    def _arrays(self, old: Alternative, new: Alternative) -> None:
+        key, before, rest = fixed_items(old.schema)
+        new_key, after, new_rest = fixed_items(new.schema)
+        if len(before) != len(after):
+            message = f"{len(after)} items are fixed, not {len(before)}"
+            self._say("tuple-changed", new.pointer, message)
+            return
+        for index, (one, other) in enumerate(zip(before, after, strict=True)):
+            self.schemas(
+                one,
+                pointer_to(old.pointer, key, index),
+                other,
+                pointer_to(new.pointer, new_key, index),
+            )
+        self.schemas(
+            old.schema.get(rest, True),
+            pointer_to(old.pointer, rest),
+            new.schema.get(new_rest, True),
+            pointer_to(new.pointer, new_rest),
+        )
+
+    def _objects(self, old: Alternative, new: Alternative) -> None:
+        before, after = (as_object(item.schema.get("properties")) or {} for item in (old, new))
+        required = {*(as_array(old.schema.get("required")) or [])}
+        needed = {*(as_array(new.schema.get("required")) or [])}
+        for name in sorted(before.keys() - after.keys()):
+            place = pointer_to(old.pointer, "properties", name)
+            self._say(
+                "field-removed",
+                place,
+                f"{name} isn't there any more",
+                _renamed(before[name], {key: after[key] for key in after.keys() - before.keys()}),
+            )
+        for name in sorted(after.keys() - before.keys()):
+            self._added(name, old, new, is_required=name in needed)
+        for name in sorted(before.keys() & after.keys()):
+            places = [pointer_to(item.pointer, "properties", name) for item in (old, new)]
+            if name in needed - required:
+                self._say("field-required", places[1], f"{name} is required now")
+            if name in required - needed:
+                self._say("field-optional", places[1], f"{name} may be left out now")
+            self._defaults(name, before[name], after[name], places[1])
+            self.schemas(before[name], places[0], after[name], places[1])
+        for name in sorted(needed - required - after.keys()):
+            self._say("field-required", new.pointer, f"{name} is required now")
+        for name in sorted(required - needed - before.keys()):
+            self._say("field-optional", new.pointer, f"{name} may be left out now")
+        self._further(old, new)
+
+    def _added(self, name: str, old: Alternative, new: Alternative, *, is_required: bool) -> None:
+        place = pointer_to(new.pointer, "properties", name)
+        if is_required:
+            self._say("required-field-added", place, f"{name} is new, and required")
+        elif old.schema.get("additionalProperties", False) is False:
+            self._say("field-added", place, f"{name} is new")
+        else:
+            self._say("field-named", place, f"{name} has a type now; it could be anything before")
+
+    def _defaults(self, name: str, old: Any, new: Any, place: str) -> None:
+        before, after = as_object(old) or {}, as_object(new) or {}
+        has_changed = ("default" in before) != ("default" in after) or _canonical(
+            before.get("default")
+        ) != _canonical(after.get("default"))
+        if has_changed:
+            shown = [
+                _canonical(item["default"]) if "default" in item else "nothing"
+                for item in (before, after)
+            ]
+            message = f"{name} left out stands for {shown[1]}, not {shown[0]}"
+            self._say("default-changed", place, message)
+
+    def _further(self, old: Alternative, new: Alternative) -> None:
+        """Compare what is said of fields that have no name."""
+        before, after = (item.schema.get("additionalProperties", True) for item in (old, new))
+        if before == after:
+            return
+        places = [pointer_to(item.pointer, "additionalProperties") for item in (old, new)]
+        if after is False:
+            self._say("fields-closed", places[1], "unknown fields aren't taken any more")
+        elif before is False:
+            self._say("fields-opened", places[1], "unknown fields are taken now")
+        else:
+            self.schemas(before, places[0], after, places[1])
+
+
+def _named(item: Alternative) -> str:
+    return f"{item.kind} {item.label}".strip()
+
+
+def _moved(keyword: str, old: Any, new: Any) -> str:
+    if old is None:
+        return f"{keyword} is {new!r} now"
+    return f"{keyword} was {old!r} and is {'gone' if new is None else repr(new)}"
+
+
+def _renamed(schema: Any, candidates: dict[str, Any]) -> str:
+    wanted = _structure(schema)
+    for name, other in sorted(candidates.items()):
+        if _structure(other) == wanted:
+            return f"{name} is new and has the same type: was it renamed?"
+    return ""
+
+
+def _structure(schema: Any) -> str:
+    fields = as_object(schema)
+    return _canonical(schema if fields is None else without_prose(fields))
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)

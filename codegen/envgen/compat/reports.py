@@ -1,0 +1,70 @@
+"""A changelog as text: for machines, for a pull request, for GitHub's annotations."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+from .changes import LEVELS, Change, Changelog
+
+_HEADINGS = {"breaking": "Breaking", "warning": "Worth a look", "info": "Compatible"}
+_COMMANDS = {"breaking": "error", "warning": "warning", "info": "notice"}
+
+
+def to_json(name: str, changelog: Changelog) -> str:
+    """One JSON object: ``name``, ``level``, ``bump`` and ``changes``."""
+    document = {
+        "name": name,
+        "level": changelog.level,
+        "bump": changelog.bump,
+        "changes": [asdict(item) for item in changelog.changes],
+    }
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def to_markdown(name: str, changelog: Changelog) -> str:
+    """A section for a pull request."""
+    lines = [f"### {_code(name)}: {changelog.bump} change", ""]
+    if not changelog.changes:
+        lines[0] = f"### {_code(name)}: no change"
+    for level in reversed(LEVELS):
+        found = [item for item in changelog.changes if item.level == level]
+        if found:
+            lines += [f"**{_HEADINGS[level]}**", "", *(f"- {_line(item)}" for item in found), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def to_github(name: str, changelog: Changelog, *, file: str) -> str:
+    """Workflow commands that annotate ``file``, a line each."""
+    return "\n".join(
+        f"::{_COMMANDS[item.level]} file={_property(file)},"
+        f"title={_property(f'{name}: {item.rule}')}::{_data(f'{item.pointer}: {_told(item)}')}"
+        for item in changelog.changes
+    )
+
+
+def _told(item: Change) -> str:
+    return f"{item.message} ({item.hint})" if item.hint else item.message
+
+
+def _line(item: Change) -> str:
+    return f"{_code(item.pointer or '/')} {_plain(_told(item))} [{item.rule}]"
+
+
+def _code(text: str) -> str:
+    """A code span, whatever is in the text."""
+    return "`` " + " ".join(text.split()) + " ``" if "`" in text else f"`{' '.join(text.split())}`"
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown takes for nothing else."""
+    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|@!" else sign for sign in text)
+
+
+def _data(text: str) -> str:
+    """Escaped as workflow commands want their message."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,144 @@
+"""Each rule, by a pair of schemas for an action (a request) or an observation (a reply)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from envgen.compat import RULES, Changelog, compare
+from envgen.contract import parse_contract
+from tests.support import contract
+
+INT, TEXT = {"type": "integer"}, {"type": "string"}
+A = {"type": "object", "properties": {"t": {"const": "a"}}, "required": ["t"]}
+B = {"type": "object", "properties": {"t": {"const": "b"}}, "required": ["t"]}
+
+
+def of(value: Any, *required: str, **keywords: Any) -> dict[str, Any]:
+    """A part whose field ``x`` has this schema."""
+    return {"type": "object", "properties": {"x": value}, "required": list(required), **keywords}
+
+
+def fields(*names: str, required: tuple[str, ...] = (), **keywords: Any) -> dict[str, Any]:
+    properties = dict.fromkeys(names, INT)
+    return {"type": "object", "properties": properties, "required": list(required), **keywords}
+
+
+def compared(old: Any, new: Any, part: str = "action") -> Changelog:
+    before, after = contract(**{part: old}), contract(**{part: new})
+    return compare(parse_contract(before, source="old"), parse_contract(after, source="new"))
+
+
+PAIRS: list[tuple[str, Any, Any]] = [
+    ("title-changed", {"title": "A", **fields("x")}, {"title": "B", **fields("x")}),
+    ("type-narrowed", of({"type": ["integer", "null"]}), of(INT)),
+    ("type-narrowed", of({"type": "number"}), of(INT)),
+    ("type-narrowed", of(True), of(TEXT)),
+    ("type-narrowed", of(INT), of(False)),
+    ("type-widened", of(INT), of({"anyOf": [INT, {"type": "null"}]})),
+    ("type-widened", of(INT), of({"type": "number"})),
+    ("type-widened", of(INT), of({})),
+    ("variant-removed", of({"anyOf": [A, B]}), of(A)),
+    ("variant-added", of(A), of({"anyOf": [A, B]})),
+    ("variant-added", {"anyOf": [A]}, {"anyOf": [A, B]}),
+    ("value-removed", of({"enum": ["a", "b"]}), of({"enum": ["a"]})),
+    ("value-removed", of(TEXT), of({"enum": ["a"]})),
+    ("value-added", of({"enum": ["a"]}), of({"enum": ["a", "b"]})),
+    ("value-added", of({"const": "a"}), of(TEXT)),
+    ("limit-tightened", of({**INT, "minimum": 0}), of({**INT, "minimum": 1})),
+    ("limit-tightened", of(TEXT), of({**TEXT, "pattern": "^a"})),
+    ("limit-tightened", of({**TEXT, "maxLength": 3}), of({**TEXT, "maxLength": 2})),
+    ("limit-loosened", of({**INT, "maximum": 9}), of(INT)),
+    ("limit-loosened", of({"type": "array", "uniqueItems": True}), of({"type": "array"})),
+    ("field-removed", fields("x", "y"), fields("x")),
+    ("field-added", fields("x"), fields("x", "y")),
+    (
+        "field-named",
+        fields("x", additionalProperties=True),
+        fields("x", "y", additionalProperties=True),
+    ),
+    ("required-field-added", fields("x"), fields("x", "y", required=("y",))),
+    ("field-required", fields("x"), fields("x", required=("x",))),
+    ("field-required", fields("x"), fields("x", required=("other",))),
+    ("field-optional", fields("x", required=("x",)), fields("x")),
+    ("default-changed", of({**INT, "default": 1}), of({**INT, "default": 2})),
+    ("default-changed", of({**INT, "default": 1}), of(INT)),
+    ("fields-closed", fields("x"), fields("x", additionalProperties=False)),
+    ("fields-opened", fields("x", additionalProperties=False), fields("x")),
+    (
+        "tuple-changed",
+        of({"type": "array", "prefixItems": [INT]}),
+        of({"type": "array", "prefixItems": [INT, INT]}),
+    ),
+    ("condition-changed", of({**TEXT, "not": {"maxLength": 1}}), of(TEXT)),
+    ("condition-changed", of({"type": "array"}), of({"type": "array", "contains": INT})),
+    ("type-widened", of({"type": "array", "items": INT}), of({"type": "array"})),
+    (
+        "type-widened",
+        of({"$ref": "#/$defs/N"}, **{"$defs": {"N": INT}}),
+        of({"$ref": "#/$defs/M"}, **{"$defs": {"M": {"type": "number"}}}),
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "old", "new"), PAIRS, ids=[pair[0] for pair in PAIRS])
+@pytest.mark.parametrize("part", ["action", "observation"])
+def test_a_rule(rule: str, old: Any, new: Any, part: str) -> None:
+    found = compared(old, new, part)
+    judged = RULES[rule].request if part == "action" else RULES[rule].reply
+    assert (rule, judged) in {(change.rule, change.level) for change in found.changes}
+    assert all(change.pointer.startswith(f"/{part}") for change in found.changes)
+    assert not compared(new, new, part).changes
+
+
+def test_parts_and_names_count() -> None:
+    plain = parse_contract(contract(), source="x")
+    more = parse_contract(contract(reset_observation=fields("x")), source="x")
+    named = parse_contract(contract(), source="x", name="other")
+    assert [change.rule for change in compare(plain, more).changes] == ["part-added"]
+    assert [change.rule for change in compare(more, plain).changes] == ["part-removed"]
+    assert [change.rule for change in compare(plain, named).changes] == ["name-changed"]
+
+
+def test_prose_alone_is_a_patch() -> None:
+    found = compared(fields("x"), {**fields("x"), "description": "New words."})
+    assert ([change.rule for change in found.changes], found.bump) == (["prose-changed"], "patch")
+
+
+def test_every_rule_has_a_pair() -> None:
+    elsewhere = {"part-added", "part-removed", "name-changed", "prose-changed"}
+    assert {rule for rule, _, _ in PAIRS} | elsewhere == set(RULES)
+
+
+def test_a_rename_is_suggested() -> None:
+    found = compared(
+        of({**TEXT, "maxLength": 7}), {**of(TEXT), "properties": {"y": {**TEXT, "maxLength": 7}}}
+    )
+    (removed,) = [change for change in found.changes if change.rule == "field-removed"]
+    assert removed.hint == "y is new and has the same type: was it renamed?"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "bump"),
+    [
+        (fields("x"), fields("x"), "none"),
+        (fields("x"), fields("x", "y"), "minor"),
+        (of({**INT, "default": 1}), of({**INT, "default": 2}), "minor"),
+        (fields("x", "y"), fields("x"), "major"),
+    ],
+)
+def test_the_version_bump(old: Any, new: Any, bump: str) -> None:
+    assert compared(old, new).bump == bump
+
+
+def test_recursion_ends() -> None:
+    def tree(leaf: Any) -> dict[str, Any]:
+        node = {
+            "type": "object",
+            "properties": {"v": leaf, "kids": {"type": "array", "items": {"$ref": "#/$defs/T"}}},
+        }
+        return {"$ref": "#/$defs/T", "$defs": {"T": node}}
+
+    assert not compared(tree(INT), tree(INT)).changes
+    assert compared(tree({"type": "number"}), tree(INT)).level == "breaking"
