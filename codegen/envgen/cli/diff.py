@@ -56,7 +56,7 @@ def diff(
     than before; what servers send, where readers find less, or something else.
     """
     with reporting():
-        from ..compat import compare
+        from ..compat import LEVELS, compare
         from ..versions import read_version
 
         # A package of the current folder counts, as it does for python -m.
@@ -64,7 +64,7 @@ def diff(
         after = read_version(new)
         changelog = compare(read_version(old), after)
     show(after.name, changelog, report, file=new)
-    if fail_on is not FailOn.NEVER and changelog.reaches(fail_on.value):
+    if any(changelog.reaches(level) for level in LEVELS if level == fail_on.value):
         raise typer.Exit(1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .changes import RULES, Bump, Change, Changelog, Level, Rule
+from .changes import LEVELS, RULES, Bump, Change, Changelog, Level, Rule
 from .compare import compare
 
-__all__ = ["RULES", "Bump", "Change", "Changelog", "Level", "Rule", "compare"]
+__all__ = ["LEVELS", "RULES", "Bump", "Change", "Changelog", "Level", "Rule", "compare"]
