@@ -37,6 +37,7 @@ _KEYWORDS: Mapping[str, frozenset[str]] = {
 _METHODS = frozenset(
     {
         "_action",
+        "_reset_with",
         "fromisoformat",
         "model_validate",
         "read",
@@ -44,6 +45,7 @@ _METHODS = frozenset(
         "state",
         "step",
         "validate_python",
+        "with_lifted",
     }
 )
 

@@ -11,7 +11,9 @@ from .render import LIBRARY, render
 from .text import UntrustedText
 
 # Parameters that every client's reset and step have.
-_RESET_PARAMETERS = frozenset({"self", "seed", "episode_id", "timeout_s", "extra"})
+_RESET_PARAMETERS = frozenset(
+    {"self", "seed", "episode_id", "timeout_s", "extra", "super", "parameters", "reset_fields"}
+)
 _STEP_PARAMETERS = frozenset({"self", "action", "request_id", "timeout_s", "fields"})
 
 
@@ -131,9 +133,10 @@ def _reset_parameters(plan: Plan) -> list[ResetParameter]:
     root = plan.roots.get("reset_parameters")
     if root is None:
         return []
+    taken = _RESET_PARAMETERS | plan.classes.keys() | LIBRARY.keys()
     return [
         ResetParameter(
-            f"{field.name}_" if field.name in _RESET_PARAMETERS else field.name,
+            f"{field.name}_" if field.name in taken else field.name,
             field.name,
             field.type if field.default is None else nullable(field.type),
             field.default is None,

@@ -32,12 +32,7 @@ class ConnectFourEnvHooks(EnvHooks[DropAction, BoardObservation, GameState]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[BoardObservation]:
         envelope = Envelope.read(payload)
         observation = BoardObservation.model_validate(
-            {
-                **envelope.observation,
-                "done": envelope.done,
-                "reward": envelope.reward,
-                "metadata": envelope.metadata,
-            }
+            envelope.with_lifted("done", "reward", "metadata")
         )
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 

@@ -32,12 +32,7 @@ class QuizEnvHooks(EnvHooks[AnswerAction, QuestionObservation, State]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[QuestionObservation]:
         envelope = Envelope.read(payload)
         observation = QuestionObservation.model_validate(
-            {
-                **envelope.observation,
-                "done": envelope.done,
-                "reward": envelope.reward,
-                "metadata": envelope.metadata,
-            }
+            envelope.with_lifted("done", "reward", "metadata")
         )
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 

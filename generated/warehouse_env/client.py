@@ -40,24 +40,14 @@ class WarehouseEnvHooks(EnvHooks[WarehouseAction, WarehouseObservation, Warehous
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[WarehouseObservation]:
         envelope = Envelope.read(payload)
         observation = WarehouseObservation.model_validate(
-            {
-                **envelope.observation,
-                "done": envelope.done,
-                "reward": envelope.reward,
-                "metadata": envelope.metadata,
-            }
+            envelope.with_lifted("done", "reward", "metadata")
         )
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 
     def _parse_reset(self, payload: dict[str, Any]) -> StepResult[BriefingObservation]:
         envelope = Envelope.read(payload)
         observation = BriefingObservation.model_validate(
-            {
-                **envelope.observation,
-                "done": envelope.done,
-                "reward": envelope.reward,
-                "metadata": envelope.metadata,
-            }
+            envelope.with_lifted("done", "reward", "metadata")
         )
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 

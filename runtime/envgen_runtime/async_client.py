@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -39,6 +39,17 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
         **extra: JsonValue,
     ) -> StepResult[ResetT]:
         """Start an episode. As ``EnvClient.reset``."""
+        return await self._reset_with(extra, seed=seed, episode_id=episode_id, timeout_s=timeout_s)
+
+    async def _reset_with(
+        self,
+        extra: Mapping[str, JsonValue],
+        *,
+        seed: int | None,
+        episode_id: str | None,
+        timeout_s: float | None,
+    ) -> StepResult[ResetT]:
+        """As ``EnvClient._reset_with``."""
         return await self._call(
             self._reset_request(seed, episode_id, extra, timeout_s), self._parse_reset
         )
@@ -150,6 +161,9 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             try:
                 if self._transport is None:
                     self._transport = await self._open(request)
+                    if (closed := self._closed_meanwhile()) is not None:
+                        self._transport.abort()
+                        raise closed
                 return await self._transport.exchange(request)
             except EnvError as error:
                 attempts = attempts or Attempts(self._retry)

@@ -326,6 +326,8 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             self._session.settle(Phase.NEW)  # there was no episode to lose
             return False
         else:
+            if isinstance(error, EnvError) and request.operation != "reset":
+                error.retryable = False  # the same call would only be told that the session is lost
             self._session.lose(error)
             return False
         return True

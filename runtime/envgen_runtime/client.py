@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -54,6 +54,17 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             ConnectError: no session could be opened.
             EnvError: as ``step``.
         """
+        return self._reset_with(extra, seed=seed, episode_id=episode_id, timeout_s=timeout_s)
+
+    def _reset_with(
+        self,
+        extra: Mapping[str, JsonValue],
+        *,
+        seed: int | None,
+        episode_id: str | None,
+        timeout_s: float | None,
+    ) -> StepResult[ResetT]:
+        """``reset`` with the environment's parameters by their wire names, whatever those are."""
         return self._call(
             self._reset_request(seed, episode_id, extra, timeout_s), self._parse_reset
         )
@@ -188,6 +199,9 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             try:
                 if self._transport is None:
                     self._transport = self._open(request)
+                    if (closed := self._closed_meanwhile()) is not None:
+                        self._transport.abort()
+                        raise closed
                 return self._transport.exchange(request)
             except EnvError as error:
                 attempts = attempts or Attempts(self._retry)

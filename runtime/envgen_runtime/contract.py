@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, cast
+from urllib.parse import unquote
 
 from .errors import ContractMissing
 
@@ -42,10 +43,28 @@ def has_contract(client: type) -> bool:
         return False
 
 
+def _named(schema: Mapping[str, Any], target: str) -> Any:
+    """The schema that calls itself ``target``, by ``$anchor`` or ``$id``."""
+    waiting: list[Any] = [schema]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            fields = cast("dict[str, Any]", node)
+            names = {f"#{fields.get(key)}" for key in ("$anchor", "$dynamicAnchor")}
+            if target in names or fields.get("$id") == target:
+                return fields
+            waiting.extend(fields.values())
+        elif isinstance(node, list):
+            waiting.extend(node)  # pyright: ignore[reportUnknownArgumentType]
+    return None
+
+
 def resolve(schema: Mapping[str, Any], target: str) -> Any:
-    """What a ``#/...`` reference points at within ``schema``; None where that is nothing."""
+    """What a reference within ``schema`` leads to, by pointer or by name; None for nothing."""
+    if not target.startswith("#/") and target != "#":
+        return _named(schema, target)
     node: Any = schema
-    for part in target.removeprefix("#").split("/")[1:]:
+    for part in unquote(target).removeprefix("#").split("/")[1:]:
         key = part.replace("~1", "/").replace("~0", "~")
         node = cast("dict[str, Any]", node).get(key) if isinstance(node, dict) else None
     return node

@@ -201,7 +201,10 @@ class ServerError(EnvError):
         return self.code in _SESSION_ENDING_CODES
 
 
-_SESSION_ENDING_CODES = frozenset({"CAPACITY_REACHED", "FACTORY_ERROR", "SESSION_ERROR"})
+# A gateway that gave up waiting (502, 504) is a timeout: the server may still be at it.
+_SESSION_ENDING_CODES = frozenset(
+    {"CAPACITY_REACHED", "FACTORY_ERROR", "SESSION_ERROR", "HTTP_502", "HTTP_504"}
+)
 
 
 class ExecutionError(ServerError):

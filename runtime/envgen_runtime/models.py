@@ -109,12 +109,17 @@ def reset_fields(model: type[RequestModel], values: Mapping[str, Any]) -> dict[s
 
     Args:
         model: what the environment takes at reset.
-        values: by the model's field names. None means not given: the server's default applies.
+        values: by the model's field names. None for one that isn't required means not given:
+            the server's default applies.
 
     Raises:
         InvalidRequest: a value is not one that the environment takes.
     """
-    given = {name: value for name, value in values.items() if value is not None}
+    given = {
+        name: value
+        for name, value in values.items()
+        if value is not None or model.model_fields[name].is_required()
+    }
     try:
         return model.model_validate(given, by_name=True).model_dump(mode="json", by_alias=True)
     except ValidationError as error:

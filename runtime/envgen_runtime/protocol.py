@@ -111,6 +111,8 @@ def endpoint(base_url: str) -> Endpoint:
         raise ValueError(
             f"base_url must look like http://host:port or ws://host:port, not {base_url!r}"
         )
+    if parts.port == 0:  # reading it raises ValueError where it is no port at all
+        raise ValueError(f"base_url has a port that nothing can listen on: {base_url!r}")
     if parts.query or parts.fragment:
         raise ValueError(f"base_url takes no query and no fragment: {base_url!r}")
     path = parts.path.rstrip("/")
@@ -216,7 +218,7 @@ def read_http(
         return _read_json(body, request)
     try:
         data = _object(json.loads(body))
-    except ValueError:
+    except (ValueError, RecursionError):
         data = None
     raise server_error(
         data or {"message": _excerpt(body)},
@@ -267,10 +269,12 @@ _PASSING_CODES = frozenset(f"HTTP_{status}" for status in PASSING_STATUSES)
 
 
 def _field_errors(errors: list[dict[str, Any]]) -> str:
-    return "; ".join(
-        f"{'.'.join(str(part) for part in error.get('loc', ())) or 'request'}: {error.get('msg')}"
-        for error in errors
-    )
+    return "; ".join(f"{_place(error.get('loc'))}: {error.get('msg')}" for error in errors)
+
+
+def _place(loc: Any) -> str:
+    parts: list[Any] = list(loc) if isinstance(loc, list) else []  # pyright: ignore[reportUnknownArgumentType]
+    return ".".join(map(str, parts)) or "request"
 
 
 def _object(value: Any) -> dict[str, Any] | None:
@@ -304,7 +308,7 @@ def _parse(text: str | bytes) -> Any:
     """
     try:
         return from_json(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return json.loads(text)
 
 
@@ -334,7 +338,7 @@ def retry_after(value: str | None) -> float | None:
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return max(0.0, moment.timestamp() - time.time())
 
@@ -347,6 +351,10 @@ def _excerpt(text: str | bytes) -> str:
 # --- the envelope around an observation ---------------------------------------------------------
 
 
+# What servers move out of an observation.
+_MOVED = ("done", "reward", "metadata")
+
+
 class Envelope(NamedTuple):
     """An observation as it travels, and what servers move out of it.
 
@@ -355,12 +363,14 @@ class Envelope(NamedTuple):
         reward: null, bool, int or float, as sent.
         done: whether the episode has ended.
         metadata: from beside the observation or from inside it; empty where the server sends none.
+        beside: what stood beside the observation, as it was sent.
     """
 
     observation: dict[str, Any]
     reward: float | None
     done: bool
     metadata: dict[str, Any]
+    beside: dict[str, Any]
 
     @classmethod
     def read(cls, payload: Mapping[str, Any]) -> Envelope:
@@ -373,14 +383,23 @@ class Envelope(NamedTuple):
         observation = _object(payload.get("observation"))
         if observation is None:
             raise _misfit(payload, "observation", "an object")
-        done = payload.get("done")
+        beside = {key: payload[key] for key in _MOVED if key in payload}
+        told = {**observation, **beside}
+        done, reward = told.get("done"), told.get("reward")
         if not isinstance(done, bool):
-            raise _misfit(payload, "done", "a boolean")
-        reward = payload.get("reward")
+            raise _misfit(told, "done", "a boolean")
         if reward is not None and not isinstance(reward, int | float):
-            raise _misfit(payload, "reward", "a number or null")
-        metadata = _object(payload.get("metadata")) or _object(observation.get("metadata"))
-        return cls(observation, reward, done, metadata or {})
+            raise _misfit(told, "reward", "a number or null")
+        metadata = _object(beside.get("metadata")) or _object(observation.get("metadata"))
+        return cls(observation, reward, done, metadata or {}, beside)
+
+    def with_lifted(self, *names: str) -> dict[str, Any]:
+        """The observation's fields, with those of ``names`` that servers moved out of it put back.
+
+        What a server left in the observation, or didn't send, stays as it is.
+        """
+        beside = self.beside
+        return {**self.observation, **{name: beside[name] for name in names if name in beside}}
 
 
 def _misfit(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:

@@ -65,7 +65,7 @@ def opened(schema: Any) -> Any:
     }
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[*HealthCheck])
+@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
 @given(data=st.data(), old=objects(SCHEMAS), part=st.sampled_from(["action", "observation"]))
 def test_a_compatible_change_breaks_nobody(data: st.DataObject, old: Any, part: str) -> None:
     new = data.draw(changed(old))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import envgen_runtime as rt
 from envgen_runtime import protocol
 from envgen_runtime.protocol import Envelope, Operation, Request
+from tests.strategies import JSON
 
 
 def request(operation: Operation = "step", **data: Any) -> Request:
@@ -34,6 +38,32 @@ def test_addresses(base_url: str, http: str, websocket: str) -> None:
 def test_what_is_no_address(base_url: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
         protocol.endpoint(base_url)
+
+
+@pytest.mark.parametrize("base_url", ["http://h:99999", "http://h:abc", "http://h:0"])
+def test_a_port_that_is_none_is_seen_at_once(base_url: str) -> None:
+    with pytest.raises(ValueError, match=r"[Pp]ort"):
+        protocol.endpoint(base_url)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_an_odd_reply_is_an_error_of_ours(data: st.DataObject) -> None:
+    """Whatever a server sends; nothing else is raised."""
+    codes = st.sampled_from(["VALIDATION_ERROR", "CAPACITY_REACHED", "X"]) | JSON
+    errors = st.lists(st.fixed_dictionaries({"loc": JSON, "msg": JSON})) | JSON
+    body = st.fixed_dictionaries({}, optional={"code": codes, "errors": errors, "detail": errors})
+    frame = st.fixed_dictionaries(
+        {}, optional={"type": st.sampled_from(["error", "observation"]) | JSON, "data": body | JSON}
+    )
+    drawn = json.dumps(data.draw(frame | body | JSON))
+    text = data.draw(st.sampled_from([drawn, drawn[:-1], "[" * 100_000, "{" * 9]))
+    for read in (
+        lambda: protocol.read_frame(text, request()),
+        lambda: protocol.read_http(data.draw(st.integers(100, 599)), text.encode(), request()),
+    ):
+        with contextlib.suppress(rt.EnvError):
+            assert isinstance(read(), dict)
 
 
 def test_frames() -> None:
@@ -138,6 +168,22 @@ def test_http_errors(status: int, body: bytes, says: str) -> None:
 def test_metadata_is_found_where_it_is(beside: Any, inside: Any, metadata: Any) -> None:
     payload = {"observation": {"metadata": inside}, "metadata": beside, "done": False}
     assert Envelope.read(payload).metadata == metadata
+
+
+@pytest.mark.parametrize(
+    ("payload", "lifted"),
+    [
+        ({"observation": {}, "reward": 1, "done": False}, {"reward": 1, "done": False}),
+        ({"observation": {"metadata": None}, "done": True}, {"metadata": None, "done": True}),
+        ({"observation": {"metadata": "m"}, "done": True}, {"metadata": "m", "done": True}),
+        ({"observation": {"reward": 5.0}, "done": False}, {"reward": 5.0, "done": False}),
+        ({"observation": {"done": True}}, {"done": True}),
+    ],
+)
+def test_only_what_was_moved_is_put_back(payload: dict[str, Any], lifted: dict[str, Any]) -> None:
+    envelope = Envelope.read(payload)
+    assert envelope.with_lifted("done", "reward", "metadata") == lifted
+    assert (envelope.reward, envelope.done) == (lifted.get("reward"), lifted["done"])
 
 
 @pytest.mark.parametrize(

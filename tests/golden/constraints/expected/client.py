@@ -32,9 +32,7 @@ class LabEnvHooks(EnvHooks[MixAction, MixObservation, LabState]):
 
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[MixObservation]:
         envelope = Envelope.read(payload)
-        observation = MixObservation.model_validate(
-            envelope.observation
-        )
+        observation = MixObservation.model_validate(envelope.observation)
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> LabState:

@@ -32,9 +32,7 @@ class DefaultsEnvHooks(EnvHooks[CaseAction, CaseObservation, CaseState]):
 
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[CaseObservation]:
         envelope = Envelope.read(payload)
-        observation = CaseObservation.model_validate(
-            envelope.observation
-        )
+        observation = CaseObservation.model_validate(envelope.observation)
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> CaseState:

@@ -32,9 +32,7 @@ class NamesEnvHooks(EnvHooks[Class_, Int, CaseState]):
 
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[Int]:
         envelope = Envelope.read(payload)
-        observation = Int.model_validate(
-            envelope.observation
-        )
+        observation = Int.model_validate(envelope.observation)
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> CaseState:

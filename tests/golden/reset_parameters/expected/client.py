@@ -41,11 +41,7 @@ class LevelEnvHooks(EnvHooks[MoveAction, LevelObservation, LevelState]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[LevelObservation]:
         envelope = Envelope.read(payload)
         observation = LevelObservation.model_validate(
-            {
-                **envelope.observation,
-                "done": envelope.done,
-                "reward": envelope.reward,
-            }
+            envelope.with_lifted("done", "reward")
         )
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 
@@ -85,8 +81,8 @@ class LevelEnv(LevelEnvHooks, EnvClient[MoveAction, LevelObservation, LevelState
                 "start": start,
             },
         )
-        return super().reset(
-            seed=seed, episode_id=episode_id, timeout_s=timeout_s, **parameters, **extra
+        return self._reset_with(
+            {**extra, **parameters}, seed=seed, episode_id=episode_id, timeout_s=timeout_s
         )
 
     @overload
@@ -149,8 +145,8 @@ class AsyncLevelEnv(LevelEnvHooks, AsyncEnvClient[MoveAction, LevelObservation, 
                 "start": start,
             },
         )
-        return await super().reset(
-            seed=seed, episode_id=episode_id, timeout_s=timeout_s, **parameters, **extra
+        return await self._reset_with(
+            {**extra, **parameters}, seed=seed, episode_id=episode_id, timeout_s=timeout_s
         )
 
     @overload

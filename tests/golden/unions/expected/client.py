@@ -35,10 +35,7 @@ class UnionsEnvHooks(EnvHooks[CaseAction, CaseObservation, CaseState]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[CaseObservation]:
         envelope = Envelope.read(payload)
         observation = _CaseObservation.validate_python(
-            {
-                **envelope.observation,
-                "done": envelope.done,
-            }
+            envelope.with_lifted("done")
         )
         return StepResult(observation, envelope.reward, envelope.done, envelope.metadata)
 

@@ -1,0 +1,117 @@
+"""A client that is closed, or whose session is over, while a request is on its way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request
+from websockets.sync.server import ServerConnection, serve
+
+import envgen_runtime as rt
+from generated.coding_env import AsyncCodingEnv, CodingEnv
+
+
+class SlowHandshake:
+    """A WebSocket server that answers the handshake when it is told to."""
+
+    def __init__(self) -> None:
+        self.arrived = threading.Event()
+        self.go_on = threading.Event()
+        self.ended = threading.Event()
+        self.server = serve(self._session, "127.0.0.1", 0, process_request=self._wait)
+        self.url = f"http://127.0.0.1:{self.server.socket.getsockname()[1]}"
+
+    def _wait(self, _connection: ServerConnection, _request: Request) -> None:
+        self.arrived.set()
+        self.go_on.wait(10)
+
+    def _session(self, connection: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            connection.recv()
+        self.ended.set()
+
+
+@pytest.fixture
+def slow() -> Iterator[SlowHandshake]:
+    slow = SlowHandshake()
+    thread = threading.Thread(target=slow.server.serve_forever)
+    thread.start()
+    try:
+        yield slow
+    finally:
+        slow.go_on.set()
+        slow.server.shutdown()
+        thread.join()
+
+
+def test_closing_while_connecting_leaves_no_session(slow: SlowHandshake) -> None:
+    env = CodingEnv(slow.url)
+    errors: list[BaseException] = []
+
+    def reset() -> None:
+        try:
+            env.reset()
+        except rt.EnvError as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=reset)
+    thread.start()
+    assert slow.arrived.wait(10)
+    env.close()
+    slow.go_on.set()
+    thread.join(10)
+    assert [type(error) for error in errors] == [rt.SessionClosed]
+    assert slow.ended.wait(10), "the socket is closed"
+
+
+def test_closing_while_connecting_leaves_no_session_async(slow: SlowHandshake) -> None:
+    async def run() -> None:
+        env = AsyncCodingEnv(slow.url)
+        task = asyncio.create_task(env.reset())
+        await asyncio.to_thread(slow.arrived.wait, 10)
+        await env.close()
+        slow.go_on.set()
+        with pytest.raises(rt.SessionClosed):
+            await task
+        assert await asyncio.to_thread(slow.ended.wait, 10), "the socket is closed"
+
+    asyncio.run(run())
+
+
+class Gateway(BaseHTTPRequestHandler):
+    """Answers resets, and gives up on steps."""
+
+    def do_POST(self) -> None:
+        is_step = self.path == "/step"
+        body = b"" if is_step else b'{"observation": {}, "done": false, "reward": null}'
+        self.send_response(504 if is_step else 200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def test_a_gateways_timeout_loses_the_session() -> None:
+    server = HTTPServer(("127.0.0.1", 0), Gateway)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        with CodingEnv(f"http://127.0.0.1:{server.server_port}", transport="http") as env:
+            env.reset()
+            with pytest.raises(rt.ServerError, match="504") as caught:
+                env.step(code="1")
+            assert (caught.value.maybe_applied, caught.value.retryable) == (True, False)
+            with pytest.raises(rt.SessionLost):
+                env.step(code="1")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
