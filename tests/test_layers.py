@@ -25,6 +25,7 @@ GENERATOR_LAYERS = (
     {"planner"},
     {"build"},
     {"workflow", "demo", "compat", "versions"},
+    {"sync"},
     {"cli"},
     {"__main__"},
 )
@@ -34,6 +35,7 @@ RUNTIME_LAYERS = (
     {
         "providers",
         "protocol",
+        "envelope",
         "hooks",
         "models",
         "contract",

@@ -29,6 +29,7 @@ class BuiltPackage:
         folder: where it is.
         changed: whether its files were written, or were there already.
         findings: what should be known about it.
+        contract: what it was generated from.
         differences: where it was only compared: what would be written or removed.
     """
 
@@ -37,6 +38,7 @@ class BuiltPackage:
     folder: Path
     changed: bool
     findings: tuple[Finding, ...]
+    contract: EnvContract
     differences: tuple[Difference, ...] = ()
 
 
@@ -92,6 +94,7 @@ def build_package(
         folder=folder,
         changed=changed,
         findings=(*contract.findings, *plan.findings),
+        contract=contract,
         differences=found,
     )
 

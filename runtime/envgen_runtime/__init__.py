@@ -9,6 +9,7 @@ from __future__ import annotations
 from .async_client import AsyncEnvClient
 from .client import EnvClient
 from .constraints import Omittable, OneOf, UniqueItems
+from .envelope import Envelope
 from .errors import (
     ActionRejected,
     CapacityReached,
@@ -44,7 +45,6 @@ from .hooks import EnvHooks
 from .json_value import JsonValue
 from .models import ReplyModel, RequestModel, reset_fields, wire_fields
 from .observers import Observer, ReplyEvent, RequestEvent, RetryEvent
-from .protocol import Envelope
 from .providers import ContainerProvider, Provider
 from .result import StepResult, Transition
 from .retries import RetryPolicy

@@ -312,9 +312,8 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
     def _survives(self, error: BaseException, request: Request, before: Phase) -> bool:
         """Settle the session after ``error`` if it outlives it; else it is lost.
 
-        A request that was never sent changes nothing. A server that answers with an error keeps
-        the session, unless the error is of the kind that ends it; but an episode whose reset
-        failed has not begun. Anything else leaves the server's side unknown.
+        A request that was never sent changes nothing. A server's error keeps the session, unless it
+        is of a kind that ends it; an episode whose reset failed has not begun.
         """
         if isinstance(error, EnvError):
             scrub(error, self._secrets)
@@ -327,7 +326,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             return False
         else:
             if isinstance(error, EnvError) and request.operation != "reset":
-                error.retryable = False  # the same call would only be told that the session is lost
+                error.retryable = False  # the next call would only hear that the session is lost
             self._session.lose(error)
             return False
         return True

@@ -11,9 +11,10 @@ from functools import cache
 from typing import Any, cast
 
 from .contract import package_contract, resolve
+from .envelope import Envelope
 from .errors import InvalidRequest, ReplyMismatch
 from .exact import ExactValidator, Violation
-from .protocol import Envelope, Operation
+from .protocol import Operation
 
 _MAX_SHOWN = 3
 _NAMED = ("seed", "episode_id")  # reset parameters that every environment is offered

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic_core import from_json
@@ -35,11 +35,11 @@ from .errors import (
     FactoryError,
     InvalidRequest,
     ProtocolError,
-    ReplyMismatch,
     RequestTimeout,
     ServerError,
     ServerSessionError,
 )
+from .json_value import as_object
 
 Operation = Literal["reset", "step", "state"]
 
@@ -195,7 +195,7 @@ def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
         ProtocolError: it is not JSON, has another shape, or answers something else.
     """
     message = _read_json(frame, request)
-    kind, data = message.get("type"), _object(message.get("data"))
+    kind, data = message.get("type"), as_object(message.get("data"))
     if data is None:
         raise _malformed(f"a frame without a data object: {_excerpt(frame)}", request)
     if kind == "error":
@@ -217,7 +217,7 @@ def read_http(
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _read_json(body, request)
     try:
-        data = _object(json.loads(body))
+        data = as_object(json.loads(body))
     except (ValueError, RecursionError):
         data = None
     raise server_error(
@@ -277,20 +277,15 @@ def _place(loc: Any) -> str:
     return ".".join(map(str, parts)) or "request"
 
 
-def _object(value: Any) -> dict[str, Any] | None:
-    """``value`` if it is a JSON object (whose keys are strings, being JSON's)."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
-
-
 def _objects(value: Any) -> list[dict[str, Any]]:
     """The objects in ``value``, if it is a JSON array."""
     items: list[Any] = list(value) if isinstance(value, list) else []  # pyright: ignore[reportUnknownArgumentType]
-    return [item for item in map(_object, items) if item is not None]
+    return [item for item in map(as_object, items) if item is not None]
 
 
 def _read_json(text: str | bytes, request: Request) -> dict[str, Any]:
     try:
-        value = _object(_parse(text))
+        value = as_object(_parse(text))
     except (ValueError, RecursionError) as error:
         raise _malformed(
             f"something that is not JSON ({error}): {_excerpt(text)}", request
@@ -346,62 +341,3 @@ def retry_after(value: str | None) -> float | None:
 def _excerpt(text: str | bytes) -> str:
     shown = text if isinstance(text, str) else text[:_MAX_EXCERPT].decode(errors="replace")
     return shown if len(text) <= _MAX_EXCERPT else f"{shown[:_MAX_EXCERPT]}..."
-
-
-# --- the envelope around an observation ---------------------------------------------------------
-
-
-# What servers move out of an observation.
-_MOVED = ("done", "reward", "metadata")
-
-
-class Envelope(NamedTuple):
-    """An observation as it travels, and what servers move out of it.
-
-    Attributes:
-        observation: the observation's fields, without those that stand beside it.
-        reward: null, bool, int or float, as sent.
-        done: whether the episode has ended.
-        metadata: from beside the observation or from inside it; empty where the server sends none.
-        beside: what stood beside the observation, as it was sent.
-    """
-
-    observation: dict[str, Any]
-    reward: float | None
-    done: bool
-    metadata: dict[str, Any]
-    beside: dict[str, Any]
-
-    @classmethod
-    def read(cls, payload: Mapping[str, Any]) -> Envelope:
-        """Take an answer to reset or step apart.
-
-        Raises:
-            ReplyMismatch: ``observation`` or ``done`` is missing or of another type, or
-                ``reward`` is not a number.
-        """
-        observation = _object(payload.get("observation"))
-        if observation is None:
-            raise _misfit(payload, "observation", "an object")
-        beside = {key: payload[key] for key in _MOVED if key in payload}
-        told = {**observation, **beside}
-        done, reward = told.get("done"), told.get("reward")
-        if not isinstance(done, bool):
-            raise _misfit(told, "done", "a boolean")
-        if reward is not None and not isinstance(reward, int | float):
-            raise _misfit(told, "reward", "a number or null")
-        metadata = _object(beside.get("metadata")) or _object(observation.get("metadata"))
-        return cls(observation, reward, done, metadata or {}, beside)
-
-    def with_lifted(self, *names: str) -> dict[str, Any]:
-        """The observation's fields, with those of ``names`` that servers moved out of it put back.
-
-        What a server left in the observation, or didn't send, stays as it is.
-        """
-        beside = self.beside
-        return {**self.observation, **{name: beside[name] for name in names if name in beside}}
-
-
-def _misfit(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:
-    found = type(payload[key]).__name__ if key in payload else "missing"
-    return ReplyMismatch(f"$.{key} should be {wanted} and is {found}", path=f"$.{key}")

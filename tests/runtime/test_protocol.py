@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 import envgen_runtime as rt
 from envgen_runtime import protocol
-from envgen_runtime.protocol import Envelope, Operation, Request
+from envgen_runtime.envelope import Envelope
+from envgen_runtime.protocol import Operation, Request
 from tests.strategies import JSON
 
 

@@ -13,6 +13,8 @@ from .diff import diff
 from .leftovers import prune, ps
 from .output import EPILOG, out
 from .run import run
+from .sync import EPILOG as SYNC_EPILOG
+from .sync import sync
 
 app = typer.Typer(
     name="envgen",
@@ -25,6 +27,7 @@ app = typer.Typer(
 )
 for _command in (build, diff, demo, run, ps, prune):
     app.command(epilog=EPILOG)(_command)
+app.command(epilog=SYNC_EPILOG)(sync)
 
 
 def _print_version(wanted: bool) -> None:

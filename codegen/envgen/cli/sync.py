@@ -1,0 +1,63 @@
+"""``envgen sync``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+
+from ..errors import EnvgenError
+from .diff import Format, show
+from .output import err, out, print_error, reporting
+
+if TYPE_CHECKING:
+    from ..sync import Synced
+
+FRESH, COMPATIBLE_DRIFT, BREAKING_DRIFT = 0, 4, 5
+
+EPILOG = (
+    "Exit codes: 0 fresh; 4 drifted, but nothing breaks; 5 drifted, and something breaks; "
+    "1 a source is at fault; 2 wrong usage; 3 a server can't be reached."
+)
+
+
+def sync(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; only say what has changed.")
+    ] = False,
+    report: Annotated[
+        Format,
+        typer.Option("--format", help="For people, machines, annotations or a pull request."),
+    ] = Format.TEXT,
+) -> None:
+    r"""Read every source again, say what changed, and build it.
+
+    Sources are what \[tool.envgen] in pyproject.toml lists. Contracts of servers are saved in
+    schemas/ again, and their clients generated. With [bold]--check[/] nothing is written: that is a
+    job that runs every night. What changed is judged as envgen diff does.
+    """
+    with reporting():
+        from ..sync import sync_all
+
+        synced = sync_all(write=not check)
+    for error in synced.outcome.errors:
+        print_error(error)
+    for name, changelog in synced.changelogs.items():
+        show(name, changelog, report, file=f"schemas/{name}.json")
+    if report is Format.TEXT:
+        for name in synced.added:
+            out.print(f"{escape(name)}: [bold]new[/]")
+    if check and synced.has_drifted:
+        err.print("     [bold]hint[/] run envgen sync, and commit what it writes")
+    raise typer.Exit(_code(synced))
+
+
+def _code(synced: Synced) -> int:
+    errors: list[EnvgenError] = synced.outcome.errors
+    if errors:
+        return min(error.exit_code for error in errors)
+    if synced.is_breaking:
+        return BREAKING_DRIFT
+    return COMPATIBLE_DRIFT if synced.has_drifted else FRESH
