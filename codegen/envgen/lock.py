@@ -158,7 +158,7 @@ def read_lock(out: Path) -> Lock:
             name: LockedPackage.read(fields) for name, fields in document["packages"].items()
         }
         written_by = (document["version"], document["generator"], document["templates"])
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Lock()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise OutputError(

@@ -57,7 +57,7 @@ def jobs(
     Raises:
         ConfigError: there is nothing to build.
     """
-    wanted = list(sources) if sources else config.all_sources()
+    wanted = list(dict.fromkeys(sources)) if sources else config.all_sources()
     if not wanted:
         raise ConfigError(
             "nothing to build",

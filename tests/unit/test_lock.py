@@ -171,6 +171,18 @@ def test_a_lock_that_cannot_be_read_is_said(content: str) -> None:
     assert "envgen.lock: can't be read" in refused.stderr
 
 
+def test_a_source_that_is_named_twice_is_built_once() -> None:
+    done = run("schemas/do_env.json", "schemas/do_env.json")
+    assert done.stdout.split()[:2] == ["wrote", "generated/do_env"]
+
+
+def test_a_place_that_is_no_folder_is_said() -> None:
+    Path("x").write_text("precious")
+    done = run("schemas/do_env.json", "--out", "x/y")
+    assert done.exit_code == 1
+    assert "x/y/do_env: can't be written" in done.stderr
+
+
 def test_a_lock_names_no_file_elsewhere() -> None:
     run()
     locked = json.loads(LOCK.read_text())

@@ -10,11 +10,13 @@ from .. import __version__
 from .build import build
 from .demo import demo
 from .diff import diff
+from .init import init
 from .leftovers import prune, ps
 from .output import EPILOG, out
 from .run import run
 from .sync import EPILOG as SYNC_EPILOG
 from .sync import sync
+from .watch import watch
 
 app = typer.Typer(
     name="envgen",
@@ -25,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (build, diff, demo, run, ps, prune):
+for _command in (build, diff, watch, init, demo, run, ps, prune):
     app.command(epilog=EPILOG)(_command)
 app.command(epilog=SYNC_EPILOG)(sync)
 

@@ -1,0 +1,52 @@
+"""``envgen init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.markup import escape
+
+from ..errors import ConfigError
+from .output import out, reporting
+
+if TYPE_CHECKING:
+    from ..config import Config
+
+_FILE = Path("pyproject.toml")
+
+
+def init() -> None:
+    r"""Write [bold]\[tool.envgen][/] into pyproject.toml, from what is there.
+
+    Contracts in schemas/ are built as they are; environments whose client was generated from a
+    server get a table of their own, so that envgen sync follows the server. Settings that are there
+    already are left alone.
+    """
+    with reporting():
+        from ..config import load_config
+        from ..lock import read_lock
+        from ..publish import write_file
+
+        written = _FILE.read_text(encoding="utf-8") if _FILE.exists() else ""
+        config = load_config()
+        if "[tool.envgen" in written:
+            raise ConfigError("there are settings already", source=str(_FILE))
+        locked = read_lock(config.out).packages
+        sources = {name: package.origin.source for name, package in locked.items()}
+        settings = _settings(config, sources)
+        write_file(_FILE, f"{written.rstrip()}\n\n{settings}" if written.strip() else settings)
+    out.print(f"    [green]wrote[/] {_FILE}")
+    out.print(f"[dim]{escape(settings.rstrip())}[/]")
+
+
+def _settings(config: Config, sources: dict[str, str]) -> str:
+    lines = [
+        "[tool.envgen]",
+        f'out = "{config.out.as_posix()}"',
+        f'schemas = "{config.schemas.as_posix()}"',
+    ]
+    for name, source in sorted(sources.items()):
+        if "://" in source:
+            lines += ["", f"[tool.envgen.envs.{name}]", f'source = "{source}"']
+    return "\n".join(lines) + "\n"
