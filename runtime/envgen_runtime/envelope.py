@@ -41,6 +41,8 @@ class Envelope(NamedTuple):
         if observation is None:
             raise _misfit(payload, "observation", "an object")
         beside = {key: payload[key] for key in _MOVED if key in payload}
+        if beside.get("metadata") is None:  # over HTTP, 0.4 says null for none
+            beside.pop("metadata", None)
         told = {**observation, **beside}
         done, reward = told.get("done"), told.get("reward")
         if not isinstance(done, bool):

@@ -177,6 +177,7 @@ def test_metadata_is_found_where_it_is(beside: Any, inside: Any, metadata: Any) 
         ({"observation": {}, "reward": 1, "done": False}, {"reward": 1, "done": False}),
         ({"observation": {"metadata": None}, "done": True}, {"metadata": None, "done": True}),
         ({"observation": {"metadata": "m"}, "done": True}, {"metadata": "m", "done": True}),
+        ({"observation": {}, "done": True, "metadata": None}, {"done": True}),
         ({"observation": {"reward": 5.0}, "done": False}, {"reward": 5.0, "done": False}),
         ({"observation": {"done": True}}, {"done": True}),
     ],
