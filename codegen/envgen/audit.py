@@ -102,13 +102,16 @@ class _Auditor:
                     annotation=ast.Name(id="TypeAlias"),
                     value=ast.expr() as alias,
                 ):
-                    self._expressions([alias])
+                    self._annotations([alias])
                 case ast.AnnAssign(
                     target=ast.Name(),
                     annotation=ast.Subscript(value=ast.Name(id="TypeAdapter")),
                     value=ast.Call() as adapter,
                 ):
-                    self._expressions([statement.annotation, adapter])
+                    if not all(isinstance(argument, ast.Name) for argument in adapter.args):
+                        raise self._error(adapter)
+                    self._annotations([statement.annotation])
+                    self._expressions([adapter])
                 case _:
                     raise self._error(statement)
 
@@ -124,7 +127,7 @@ class _Auditor:
     def _class(self, definition: ast.ClassDef) -> None:
         if definition.decorator_list or definition.keywords:
             raise self._error(definition)
-        self._expressions(definition.bases)
+        self._annotations(definition.bases)
         for statement in definition.body:
             match statement:
                 case ast.Expr(value=ast.Constant(value=str())) | ast.Pass():
@@ -133,7 +136,8 @@ class _Auditor:
                     not name.startswith("_") or name == _EXTRAS
                 ):
                     values = [statement.value] if statement.value is not None else []
-                    self._expressions([statement.annotation, *values])
+                    self._annotations([statement.annotation])
+                    self._expressions(values)
                 case ast.Assign(targets=[ast.Name(id="model_config" | "env_name" | "fingerprint")]):
                     self._expressions([statement.value])
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
@@ -152,7 +156,8 @@ class _Auditor:
         defaults = [*arguments.defaults, *(node for node in arguments.kw_defaults if node)]
         annotations = [argument.annotation for argument in named if argument.annotation]
         returns = [method.returns] if method.returns is not None else []
-        self._expressions([*annotations, *defaults, *returns])
+        self._annotations([*annotations, *returns])
+        self._expressions(defaults)
         for statement in method.body:
             match statement:
                 case ast.Expr(value=ast.Constant(value=str())):
@@ -179,6 +184,24 @@ class _Auditor:
                         raise self._error(method)
             case _:
                 raise self._error(method)
+
+    def _annotations(self, annotations: Iterable[ast.expr]) -> None:
+        """Types. A string in one is code: pydantic evaluates it; but for those in a ``Literal``."""
+        annotations = list(annotations)
+        self._expressions(annotations)
+        waiting: list[ast.AST] = list(annotations)
+        while waiting:
+            match waiting.pop():
+                case ast.Subscript(value=ast.Name(id="Literal")):
+                    pass
+                case ast.Call(func=ast.Name(id="Field" | "OneOf" | "UniqueItems")):
+                    pass
+                case ast.Call() as call:
+                    raise self._error(call)
+                case ast.Constant(value=str()) as constant:
+                    raise self._error(constant)
+                case node:
+                    waiting.extend(ast.iter_child_nodes(node))
 
     def _expressions(self, expressions: Iterable[ast.expr]) -> None:
         for expression in expressions:

@@ -14,6 +14,7 @@ from .schema import (
     as_array,
     as_object,
     fixed_items,
+    is_kind,
     is_tuple,
     pointer_to,
 )
@@ -51,7 +52,7 @@ def _plain(
     document: PartDocument, schema: JsonSchema, value: Any, pointer: str, class_at: ClassAt
 ) -> str | None:
     kinds = as_array(schema.get("type")) or [schema.get("type")]
-    kind = next((kind for kind in kinds if kind is None or _is_kind(value, kind)), _NONE_OF_THEM)
+    kind = next((kind for kind in kinds if kind is None or is_kind(value, kind)), _NONE_OF_THEM)
     if kind == _NONE_OF_THEM:
         return None
     fields, items = as_object(value), as_array(value)
@@ -144,18 +145,3 @@ def _is_one_of(value: Any, allowed: list[Any]) -> bool:
     return any(
         value == other and isinstance(value, bool) == isinstance(other, bool) for other in allowed
     )
-
-
-def _is_kind(value: Any, kind: str) -> bool:
-    if isinstance(value, bool):
-        return kind == "boolean"
-    if kind == "integer" and isinstance(value, float):
-        return value.is_integer()
-    kinds: dict[str, tuple[type, ...]] = {
-        "array": (list,),
-        "integer": (int,),
-        "number": (int, float),
-        "object": (dict,),
-        "string": (str,),
-    }
-    return isinstance(value, kinds.get(kind, ()))

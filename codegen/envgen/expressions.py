@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, time
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
@@ -127,20 +128,27 @@ def _limits(kind: str, schema: JsonSchema, report: Report) -> dict[str, Any]:
             value = schema.get(keyword)
             if value is None:
                 continue
-            limit = _integer_bound(keyword, value) if kind == "integer" else value
-            if _is_usable(kind, {argument: limit}):
-                limits[argument] = limit
+            name, limit = (
+                _integer_limit(argument, value) if kind == "integer" else (argument, value)
+            )
+            if _is_usable(kind, {name: limit}):
+                limits[name] = limit
             else:
                 report(keyword, f"{limit!r} is no limit for a Python {_SCALARS[kind]}")
     return limits
 
 
-def _integer_bound(keyword: str, value: float) -> float:
-    if keyword == "minimum":
-        return math.ceil(value)
-    if keyword == "maximum":
-        return math.floor(value)
-    return int(value) if value == int(value) else value
+def _integer_limit(argument: str, value: float) -> tuple[str, int]:
+    """The limit that a fraction is to integers."""
+    if value == int(value):
+        return argument, int(value)
+    match argument:
+        case "ge" | "gt":
+            return "ge", math.ceil(value)
+        case "le" | "lt":
+            return "le", math.floor(value)
+        case _:  # a multiple of 3/2 that is an integer is one of 3
+            return argument, Fraction(str(value)).numerator
 
 
 def _core_schema(kind: str, limits: dict[str, Any]) -> core_schema.CoreSchema:

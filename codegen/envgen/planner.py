@@ -249,19 +249,19 @@ class _PartPlanner:
     def tag(self, members: list[str], schema: JsonSchema) -> str | None:
         """The Python name of the field that tells ``members`` apart, if the schema names one."""
         wire_name = (as_object(schema.get("discriminator")) or {}).get("propertyName")
-        names = [self._constant(member, wire_name) for member in members]
-        is_told = len(set(members)) > 1 and len(set(names)) == 1
-        return names[0] if is_told else None
+        different = set(members)
+        fields = [self._field_called(wire_name, member) for member in different]
+        tags = {constant_of(field.type) for field in fields if field is not None}
+        names = {field.name for field in fields if field is not None}
+        # pydantic tells members apart by strings, each member having its own.
+        are_strings = all(tag is not None and tag.startswith('"') for tag in tags)
+        is_told = len(tags) == len(different) > 1 and len(names) == 1 and are_strings
+        return names.pop() if is_told else None
 
-    def _constant(self, class_name: str, wire_name: str | None) -> str | None:
+    def _field_called(self, wire_name: str | None, class_name: str) -> PlannedField | None:
         planned = self._plan.classes.get(class_name)
         fields = planned.fields if planned is not None else ()
-        names = (
-            field.name
-            for field in fields
-            if field.wire_name.raw == wire_name and field.type.startswith("Literal[")
-        )
-        return next(names, None)
+        return next((field for field in fields if field.wire_name.raw == wire_name), None)
 
 
 def _without_reset_fields(schema: JsonSchema) -> JsonSchema:

@@ -80,6 +80,23 @@ def implied_types(schema: JsonSchema) -> list[str]:
     return [kind for kind, keywords in _ABOUT.items() if keywords & schema.keys()]
 
 
+def is_kind(value: Any, kind: str) -> bool:
+    """Whether a JSON value is of a JSON type."""
+    if isinstance(value, bool):
+        return kind == "boolean"
+    if kind == "integer" and isinstance(value, float):
+        return value.is_integer()
+    kinds: dict[str, tuple[type, ...]] = {
+        "array": (list,),
+        "integer": (int,),
+        "number": (int, float),
+        "null": (type(None),),
+        "object": (dict,),
+        "string": (str,),
+    }
+    return isinstance(value, kinds.get(kind, ()))
+
+
 def fixed_items(schema: JsonSchema) -> tuple[str, list[Any], str]:
     """The schemas of an array's first items, and the keywords that hold them and the rest's."""
     if isinstance(schema.get("items"), list):  # drafts before 2020-12

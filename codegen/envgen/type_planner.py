@@ -12,6 +12,7 @@ from .expressions import (
     JSON_VALUE,
     annotated,
     choices,
+    fits,
     lengths,
     nullable,
     scalar,
@@ -26,6 +27,7 @@ from .schema import (
     as_object,
     fixed_items,
     implied_types,
+    is_kind,
     is_tuple,
     pointer_to,
 )
@@ -127,7 +129,11 @@ class TypePlanner:
         for keyword in ("const", "enum"):
             if keyword in schema:
                 self._report(schema, pointer, *_UNCHECKED, "anyOf", "oneOf")
-                return choices(schema[keyword] if keyword == "enum" else [schema[keyword]])
+                values = schema[keyword] if keyword == "enum" else [schema[keyword]]
+                possible = [value for value in values if _is_possible(value, schema)]
+                if not possible:
+                    self._document.say(pointer, "no value fits both this and what stands beside it")
+                return choices(possible or values)
         keywords = [keyword for keyword in ("anyOf", "oneOf") if keyword in schema]
         if keywords and not self.only_narrows(schema, keywords[0]):
             self._report(schema, pointer, *keywords[1:])
@@ -313,6 +319,15 @@ class TypePlanner:
         self._report(
             schema, pointer, *_UNCHECKED, "propertyNames", "minProperties", "maxProperties"
         )
+
+
+def _is_possible(value: Any, schema: JsonSchema) -> bool:
+    """Whether an enumerated value keeps the type and the limits beside the enumeration."""
+    kinds = as_array(schema.get("type")) or [schema.get("type")]
+    if kinds == [None]:
+        return True
+    kind = next((kind for kind in kinds if is_kind(value, kind)), None)
+    return kind is not None and (kind in ("array", "object") or fits(kind, schema, value))
 
 
 def _is_trivial(keyword: str, value: Any) -> bool:

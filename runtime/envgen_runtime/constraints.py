@@ -38,7 +38,7 @@ class OneOf:
     __slots__ = ("_allowed", "_shown")
 
     def __init__(self, *values: Any) -> None:
-        self._allowed = frozenset(_comparable(value) for value in values)
+        self._allowed = {_comparable(value): value for value in values}
         self._shown = " or ".join(repr(value) for value in values)
 
     def __get_pydantic_core_schema__(
@@ -47,10 +47,14 @@ class OneOf:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
 
     def check(self, value: Any) -> Any:
-        """``value``, if it is allowed; raises pydantic's ``literal_error`` if not."""
-        if _comparable(value) not in self._allowed:
+        """``value``, if it is allowed; raises pydantic's ``literal_error`` if not.
+
+        A number comes back as it stands among the allowed ones: 1.0 as 1.
+        """
+        key = _comparable(value)
+        if key not in self._allowed:
             raise PydanticKnownError("literal_error", {"expected": self._shown})
-        return value
+        return self._allowed[key] if isinstance(value, int | float) else value
 
 
 class UniqueItems:

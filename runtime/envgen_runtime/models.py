@@ -74,7 +74,7 @@ def _omittable(model: type[RequestModel]) -> tuple[_Omittable, ...]:
     return tuple(
         _Omittable(
             name,
-            info.serialization_alias or name,
+            name if info.serialization_alias is None else info.serialization_alias,
             info.get_default(call_default_factory=True, validated_data={}),
         )
         for name, info in model.model_fields.items()

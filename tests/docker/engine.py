@@ -7,6 +7,7 @@ and starts an engine of its own, in a folder of its own, and stops it afterwards
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -15,6 +16,7 @@ import subprocess
 import tarfile
 import tempfile
 import time
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,6 +63,7 @@ def running_engine() -> Generator[DockerClient]:
     try:
         client = docker.from_env(timeout=60)
     except DockerException as error:
+        collect_what_the_sdk_left()
         if not in_ci():
             raise NoEngine(f"no Docker engine answers: {error}") from error
     else:
@@ -80,6 +83,13 @@ def running_engine() -> Generator[DockerClient]:
                 del os.environ["DOCKER_HOST"]
             else:
                 os.environ["DOCKER_HOST"] = before
+
+
+def collect_what_the_sdk_left() -> None:
+    """Drop the sockets that the SDK could not connect: it leaves them open, to the collector."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def install(program: str, package: str) -> None:

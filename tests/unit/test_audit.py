@@ -43,6 +43,10 @@ HOSTILE = {
     "a factory": "class A:\n    x: int = Field(default_factory=int)",
     "a name from nowhere": "class A:\n    x: int = Field(alias=input)",
     "a setting of pydantic's": "class A:\n    model_config = ConfigDict(alias_generator=str)",
+    "a string as a type": "class A:\n    x: list['evil()'] | None = None",
+    "a string in an adapter": "_A: TypeAdapter[int] = TypeAdapter('evil()')",
+    "a string as an alias": "A: TypeAlias = 'evil()'",
+    "a call in a type": "class A:\n    x: Annotated[int, wire_fields()] = 1",
     "a private name": "class A:\n    __class__: int = 1",
     "not Python": "class A(",
 }

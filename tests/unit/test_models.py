@@ -126,6 +126,12 @@ def test_descriptions_become_docstrings(tmp_path: Path) -> None:
         ({"enum": [0.5, 1]}, "Annotated[float, OneOf(0.5, 1)]"),
         ({"const": [1, {"a": None}]}, "Annotated[list[JsonValue], OneOf([1, {'a': None}])]"),
         ({"enum": ["a", 2.0]}, "Literal['a', 2]"),
+        ({"type": "string", "enum": ["a", 1]}, "Literal['a']"),
+        ({"type": ["string", "null"], "enum": ["a", None]}, "Literal['a'] | None"),
+        ({"type": "string", "enum": ["a", "long"], "maxLength": 1}, "Literal['a']"),
+        ({"type": "integer", "exclusiveMinimum": 0.5}, "Annotated[int, Field(ge=1)]"),
+        ({"type": "integer", "exclusiveMaximum": 2.5}, "Annotated[int, Field(le=2)]"),
+        ({"type": "integer", "multipleOf": 1.5}, "Annotated[int, Field(multiple_of=3)]"),
         ({"type": "array", "items": {"type": "string"}, "uniqueItems": True},
          "Annotated[list[str], UniqueItems()]"),
         ({"type": "array", "items": False}, "Annotated[list[JsonValue], Field(max_length=0)]"),
@@ -400,3 +406,36 @@ def test_limits_beyond_counting_import(schema: dict[str, Any], tmp_path: Path) -
 def test_what_no_file_can_hold_is_refused(schema: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(ContractError):
         build(action({"x": schema}), tmp_path)
+
+
+@pytest.mark.parametrize("tags", [("a", ["a", "b"]), (1, True), (1, 2), ("a", "a")])
+def test_members_that_no_tag_tells_apart_import(tags: tuple[Any, Any], tmp_path: Path) -> None:
+    def member(tag: Any, n: int) -> dict[str, Any]:
+        one = {"enum": tag} if isinstance(tag, list) else {"const": tag}
+        properties = {"k": one, f"n{n}": {"type": "integer"}}
+        return {"type": "object", "properties": properties, "required": ["k", f"n{n}"]}
+
+    union = {
+        "anyOf": [member(tag, n) for n, tag in enumerate(tags)],
+        "discriminator": {"propertyName": "k"},
+    }
+    package = build_package(parse_contract(action({"x": union}), source="x"), tmp_path)
+    assert [finding.pointer for finding in package.findings] == [
+        "/action/properties/x/discriminator"
+    ]
+    made = load(package.folder).DoAction.model_validate({"x": {"k": tags[0], "n0": 1}})
+    assert made.x.n0 == 1
+
+
+def test_a_number_comes_back_as_it_is_enumerated(tmp_path: Path) -> None:
+    module = build(action({"x": {"enum": [1, "a", None, True]}}), tmp_path)
+    assert [type(module.DoAction(x=value).x) for value in (1, 1.0, True)] == [int, int, bool]
+
+
+def test_a_field_without_a_name_is_left_out_like_any_other(tmp_path: Path) -> None:
+    module = build(action({"": {"type": "integer"}}), tmp_path)
+    assert module.DoEnv("http://127.0.0.1:9")._step_payload(module.DoAction()) == {}
+
+
+def test_a_bound_beyond_floats_is_no_traceback(tmp_path: Path) -> None:
+    assert build(action({"x": {"type": "number", "maximum": 10**400}}), tmp_path).DoAction(x=1.5)
