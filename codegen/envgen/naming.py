@@ -14,6 +14,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+from collections.abc import Set as AbstractSet
 
 from pydantic import BaseModel
 
@@ -77,16 +78,26 @@ class ClassNames:
 
     def __init__(self, reserved: frozenset[str]) -> None:
         self._taken = set(reserved | MODULE_NAMES | frozenset(dir(builtins)))
+        self._numbers: dict[str, int] = {}
 
     def claim(self, text: UntrustedText, *, within: str) -> str:
         """A class name that resembles ``text``; where it is taken, prefixed by ``within``."""
         plain = identifier(text, fallback="Model")
         plain = plain[:1].upper() + plain[1:] if plain.isidentifier() else camel_case(plain)
         prefixed = plain if plain.startswith(within) else f"{within}{plain}"
-        candidates = [plain, prefixed, *(f"{prefixed}{number}" for number in range(2, 10_000))]
-        name = next(candidate for candidate in candidates if candidate not in self._taken)
+        free = (name for name in (plain, prefixed) if name not in self._taken)
+        name = next(free, None) or _numbered(prefixed, self._taken, self._numbers)
         self._taken.add(name)
         return name
+
+
+def _numbered(name: str, taken: AbstractSet[str], numbers: dict[str, int]) -> str:
+    """The first of ``name2``, ``name3``... that is free; ``numbers`` keeps how far names got."""
+    number = numbers.get(name, 2)
+    while f"{name}{number}" in taken:
+        number += 1
+    numbers[name] = number + 1
+    return f"{name}{number}"
 
 
 def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> dict[str, str]:
@@ -107,13 +118,15 @@ def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> di
         if wire == name and name not in reserved and not name.startswith(_PROTECTED)
     }
     used = set(result.values())
+    numbers: dict[str, int] = {}
     for wire in sorted(names.keys() - result.keys()):
         name = names[wire]
         if name.startswith(_PROTECTED):
             name = f"field_{name}"
         if name in reserved:
             name += "_"
-        candidates = [name, *(f"{name.rstrip('_')}_{number}" for number in range(2, 10_000))]
-        result[wire] = next(candidate for candidate in candidates if candidate not in used)
+        if name in used:
+            name = _numbered(f"{name.rstrip('_')}_", used, numbers)
+        result[wire] = name
         used.add(result[wire])
     return {wire: result[wire] for wire in names}

@@ -80,3 +80,11 @@ def test_a_class_name_is_given_once() -> None:
         "ObsField",
         "Odd_name",
     ]
+
+
+def test_many_names_that_fall_together_take_linear_time() -> None:
+    wires = [UntrustedText("a" + "-" * length) for length in range(1, 20_000)]
+    names = field_names(wires, taken=frozenset())
+    assert len(set(names.values())) == len(wires)
+    classes = ClassNames(frozenset())
+    assert len({classes.claim(UntrustedText("A"), within="B") for _ in range(20_000)}) == 20_000
