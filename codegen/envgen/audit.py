@@ -59,16 +59,20 @@ _BUILTINS = frozenset({"bool", "dict", "float", "int", "list", "object", "str", 
 
 _EXTRAS = "__pydantic_extra__"
 
+_CONSTANTS = frozenset({"default_transport", "env_name", "fingerprint", "model_config"})
+
 _HOOKS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
 _METHOD_NAMES = _HOOKS | {"reset", "state", "step"}
 
 
-def audit(file: str, source: str) -> None:
+def audit(file: str, source: str, *, has_own_methods: bool = False) -> None:
     """Accept a rendered module.
 
     Args:
         file: what to call it in errors.
         source: the module.
+        has_own_methods: whether classes may have methods that envgen's templates don't give them:
+            a project's own do. What their bodies may hold is the same.
 
     Raises:
         AuditError: it holds something that envgen doesn't emit.
@@ -77,12 +81,13 @@ def audit(file: str, source: str) -> None:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise AuditError(f"the rendered {file} is not Python: {error}") from error
-    _Auditor(file).module(tree)
+    _Auditor(file, has_own_methods).module(tree)
 
 
 class _Auditor:
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, has_own_methods: bool) -> None:
         self._file = file
+        self._has_own_methods = has_own_methods
         self._known: frozenset[str] = frozenset()
 
     def module(self, tree: ast.Module) -> None:
@@ -138,7 +143,7 @@ class _Auditor:
                     values = [statement.value] if statement.value is not None else []
                     self._annotations([statement.annotation])
                     self._expressions(values)
-                case ast.Assign(targets=[ast.Name(id="model_config" | "env_name" | "fingerprint")]):
+                case ast.Assign(targets=[ast.Name(id=name)]) if name in _CONSTANTS:
                     self._expressions([statement.value])
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     self._method(statement)
@@ -147,7 +152,8 @@ class _Auditor:
 
     def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         arguments = method.args
-        if method.name not in _METHOD_NAMES or arguments.vararg:
+        is_own = self._has_own_methods and not method.name.startswith("_")
+        if not (is_own or method.name in _METHOD_NAMES) or arguments.vararg:
             raise self._error(method)
         self._overload(method)
         named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,15 @@ from .audit import audit
 from .client import render_client, render_init
 from .contract import EnvContract
 from .differences import Difference, differences
-from .errors import OutputError
+from .errors import AuditError, ContractError, OutputError
 from .findings import Finding
 from .lock import Lock, LockedPackage, Origin
 from .models import render_models
+from .options import PackageOptions
 from .plan import Plan
 from .planner import make_plan
 from .publish import publish
+from .templating import DOCS, Templates, envgens_templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,36 +48,49 @@ def build_package(
     contract: EnvContract,
     out: Path,
     *,
-    class_name: str | None = None,
+    options: PackageOptions | None = None,
+    templates: Templates | None = None,
     source: str = "",
     lock: Lock | None = None,
     write: bool = True,
     force: bool = False,
+    strict: bool = False,
 ) -> BuiltPackage:
     """Generate the package for a contract as ``out``/``contract.name``.
 
     Args:
         contract: what to generate from.
         out: the folder of packages.
-        class_name: the client's name; None to make it of the environment's.
+        options: what settings choose for the package.
+        templates: what it is rendered with; None for envgen's own.
         source: what the lock says that the contract came from.
         lock: what was generated before; it is brought up to date. None to go without.
         write: False to compare only.
         force: whether files that were edited by hand are overwritten.
+        strict: whether a warning refuses the build.
 
     Raises:
-        ContractError: the contract can't be built from.
+        ContractError: the contract can't be built from, or there are warnings with ``strict``.
+        ConfigError: a name that settings choose can't be had.
+        TemplateError: a template of the project's own can't be used.
         AuditError: what was rendered is not what envgen emits.
         OutputError: it can't be written, or was edited by hand.
     """
-    plan = make_plan(contract, class_name=class_name)
+    options = options or PackageOptions()
+    templates = templates or envgens_templates()
+    plan = make_plan(contract, options)
+    findings = (*contract.findings, *plan.findings)
+    if strict:
+        _refuse_warnings(findings)
     folder = out / contract.name
     lock = Lock() if lock is None else lock
     found: tuple[Difference, ...] = ()
     changed = False
-    origin = Origin.of(contract, source, plan.client)
+    origin = Origin.of(
+        contract, source=source, client=plan.client, options=options, templates=templates.digest
+    )
     if not lock.is_current(contract.name, origin, folder):
-        files = render_package(contract, plan)
+        files = render_package(contract, plan, templates)
         locked = lock.packages.get(contract.name)
         if write:
             edited = locked.edited(folder, but_not=files) if locked is not None else []
@@ -93,27 +108,44 @@ def build_package(
         class_name=plan.client,
         folder=folder,
         changed=changed,
-        findings=(*contract.findings, *plan.findings),
+        findings=findings,
         contract=contract,
         differences=found,
     )
 
 
-def render_package(contract: EnvContract, plan: Plan) -> Mapping[str, str]:
+def render_package(contract: EnvContract, plan: Plan, templates: Templates) -> Mapping[str, str]:
     """The files of a contract's package, by name.
 
     Raises:
+        TemplateError: a template of the project's own can't be used.
         AuditError: what was rendered is not what envgen emits.
     """
     name, fingerprint = contract.name, contract.fingerprint
-    modules = {
-        "__init__.py": render_init(plan, env_name=name),
-        "client.py": render_client(plan, env_name=name, fingerprint=fingerprint),
-        "models.py": render_models(plan, env_name=name, fingerprint=fingerprint),
-    }
-    for file, source in modules.items():
-        audit(file, source)
+    try:
+        modules = {
+            "__init__.py": render_init(plan, templates, env_name=name),
+            "client.py": render_client(plan, templates, env_name=name, fingerprint=fingerprint),
+            "models.py": render_models(plan, templates, env_name=name, fingerprint=fingerprint),
+        }
+        for file, source in modules.items():
+            audit(file, source, has_own_methods=templates.folder is not None)
+    except AuditError as error:
+        if templates.folder is not None:
+            error.hint = f"a block in {templates.folder} may say so; {DOCS}"
+        raise
     return {**modules, "contract.json": contract.to_json(), "py.typed": ""}
+
+
+def _refuse_warnings(findings: Iterable[Finding]) -> None:
+    warnings = [finding for finding in findings if finding.severity == "warning"]
+    if warnings:
+        more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+        raise ContractError(
+            f"{warnings[0].message}{more}",
+            pointer=warnings[0].pointer,
+            hint="strict takes no warnings; without it, this is one",
+        )
 
 
 def _edited(names: list[str], folder: Path) -> OutputError:

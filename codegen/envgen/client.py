@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 
+from .context import ActionField, ClientClass, ClientContext, InitContext, ResetParameter
 from .expressions import nullable
 from .plan import Plan
 from .render import LIBRARY, render
-from .text import UntrustedText
+from .templating import Templates
 
 # Parameters that every client's reset and step have.
 _RESET_PARAMETERS = frozenset(
@@ -17,42 +17,12 @@ _RESET_PARAMETERS = frozenset(
 _STEP_PARAMETERS = frozenset({"self", "action", "request_id", "timeout_s", "fields"})
 
 
-@dataclass(frozen=True, slots=True)
-class ResetParameter:
-    """One of the environment's own reset parameters, as the client's ``reset`` has it.
+def render_client(plan: Plan, templates: Templates, *, env_name: str, fingerprint: str) -> str:
+    """The source of ``client.py``.
 
-    Attributes:
-        name: the parameter's name.
-        field: the name of the field in the model.
-        type: its type, as a Python expression.
-        required: whether it has to be given.
-        description: what the contract says about it.
+    Raises:
+        TemplateError: a template of the project's own can't be used.
     """
-
-    name: str
-    field: str
-    type: str
-    required: bool
-    description: UntrustedText | None
-
-
-@dataclass(frozen=True, slots=True)
-class ActionField:
-    """A field of the action, as a keyword of the client's ``step``.
-
-    Attributes:
-        name: the field's name.
-        type: its type, as a Python expression without constraints.
-        required: whether it has to be given.
-    """
-
-    name: str
-    type: str
-    required: bool
-
-
-def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
-    """The source of ``client.py``."""
     observation = plan.roots["observation"]
     reset = plan.roots.get("reset_observation", observation)
     action, state = plan.roots["action"], plan.roots["state"]
@@ -61,12 +31,15 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
     parameters = [action.name, observation.name, state.name]
     if reset.name != observation.name:
         parameters.append(reset.name)
-    return render(
-        "client.py",
-        names={**LIBRARY, **dict.fromkeys(_model_names(plan), ".models")},
+    context = ClientContext(
         env_name=env_name,
         fingerprint=fingerprint,
         client=plan.client,
+        clients=(
+            ClientClass(plan.client, "EnvClient", "", ""),
+            ClientClass(f"Async{plan.client}", "AsyncEnvClient", "async ", "await "),
+        ),
+        transport=plan.transport,
         parameters=", ".join(parameters),
         action=action,
         action_fields=_action_fields(plan),
@@ -77,22 +50,21 @@ def render_client(plan: Plan, *, env_name: str, fingerprint: str) -> str:
         reset_parameters=reset_parameters,
         unions=[root for root in replies.values() if root.union is not None],
     )
+    names = {**LIBRARY, **dict.fromkeys(_model_names(plan), ".models")}
+    return render("client.py", context, names=names, templates=templates)
 
 
-def render_init(plan: Plan, *, env_name: str) -> str:
-    """The source of ``__init__.py``: both clients and every model."""
+def render_init(plan: Plan, templates: Templates, *, env_name: str) -> str:
+    """The source of ``__init__.py``: both clients and every model.
+
+    Raises:
+        TemplateError: a template of the project's own can't be used.
+    """
     client = plan.client
-    models = _model_names(plan)
-    return render(
-        "__init__.py",
-        names={
-            client: ".client",
-            f"Async{client}": ".client",
-            **dict.fromkeys(models, ".models"),
-        },
-        env_name=env_name,
-        exports=sorted([client, f"Async{client}", *models]),
-    )
+    models = dict.fromkeys(_model_names(plan), ".models")
+    names = {client: ".client", f"Async{client}": ".client", **models}
+    context = InitContext(env_name, sorted(names))
+    return render("__init__.py", context, names=names, templates=templates, exports=context.exports)
 
 
 def _action_fields(plan: Plan) -> list[ActionField] | None:

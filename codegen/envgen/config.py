@@ -5,10 +5,16 @@ sources = ["schemas/quiz_env.json", "http://127.0.0.1:8000"]   # default: schema
 out = "generated"
 schemas = "schemas"
 
+templates = "envgen-templates"         # blocks over envgen's own
+
 [tool.envgen.envs.coding_env]          # the name of the environment and of its package
 source = "https://me-coding.hf.space"  # default: schemas/coding_env.json
+out = "clients"
 headers = { Authorization = "Bearer ${HF_TOKEN}" }
 state = "overlays/coding_state.json"
+transport = "websocket"
+naming = { CodeAction = "Code", "CodeObservation.exit_code" = "status" }
+plugins = ["drop-debug-fields"]        # functions over the contract, by entry point
 """
 
 from __future__ import annotations
@@ -21,7 +27,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import ConfigError
-from .naming import environment_name, is_client_name
+from .naming import environment_name, is_class_name, is_client_name, is_field_name
+from .options import PackageOptions, Transport
 from .schema import as_object
 from .text import UntrustedText
 
@@ -59,6 +66,9 @@ class SourceSettings(BaseModel):
     timeout_s: float = Field(default=10.0, gt=0)
     """How long a server may take for everything that is asked of it, in seconds."""
 
+    plugins: tuple[str, ...] = ()
+    """Functions that change the contract before it is read, by entry point, in their order."""
+
     @property
     def paths(self) -> dict[str, str]:
         """The routes that are named, by ``reset``, ``step`` and ``state``."""
@@ -72,8 +82,22 @@ class EnvSettings(SourceSettings):
     source: str | None = None
     """A source as ``envgen build`` takes it; None for the contract in ``schemas``."""
 
+    out: Path | None = None
+    """Where its package is written; None for the project's ``out``."""
+
     class_name: str | None = None
     """The client's name; None to make it of the environment's."""
+
+    transport: Transport | None = None
+    """The client's transport unless its user names one; None for ``auto``."""
+
+    naming: dict[str, str] = Field(default_factory=dict[str, str])
+    """Names instead of those that are made, by ``Class`` or ``Class.field``."""
+
+    @property
+    def options(self) -> PackageOptions:
+        """What its package's generation is told."""
+        return PackageOptions(self.class_name, self.transport, self.naming)
 
     @field_validator("class_name")
     @classmethod
@@ -81,6 +105,16 @@ class EnvSettings(SourceSettings):
         if name is not None and not is_client_name(name):
             raise ValueError(f"{name!r} is no name for a client; write one like CodingEnv")
         return name
+
+    @field_validator("naming")
+    @classmethod
+    def _check_naming(cls, naming: dict[str, str]) -> dict[str, str]:
+        for key, name in naming.items():
+            if "." in key and not is_field_name(name):
+                raise ValueError(f"{name!r} is no name for a field; write one like exit_code")
+            if "." not in key and not is_class_name(name):
+                raise ValueError(f"{name!r} is no name for a class; write one like CodeAction")
+        return naming
 
 
 class Config(BaseModel):
@@ -96,6 +130,15 @@ class Config(BaseModel):
 
     schemas: Path = Path("schemas")
     """Where the contracts of live servers, and others that envgen makes, are saved."""
+
+    templates: Path | None = None
+    """A folder with templates whose blocks replace those of envgen's own."""
+
+    strict: bool = False
+    """Whether a warning about a contract refuses the build."""
+
+    plugins: tuple[str, ...] = ()
+    """Functions that change every contract before it is read; before an environment's own."""
 
     envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
     """Environments with settings of their own, by name."""
@@ -115,6 +158,11 @@ class Config(BaseModel):
             found = sorted(self.schemas.glob("*.json"))
             sources = [str(path) for path in found if path.stem not in self.envs]
         return [*sources, *self.envs]
+
+    def folders(self) -> list[Path]:
+        """Where packages are written."""
+        own = (env.out for env in self.envs.values() if env.out is not None)
+        return list(dict.fromkeys([self.out, *own]))
 
     def source_of(self, env_name: str) -> str:
         """Where the contract of an environment in ``envs`` is read from."""

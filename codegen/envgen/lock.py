@@ -2,14 +2,16 @@
 
     {
       "version": 1,
-      "generator": "0.1.0",            what wrote it; another version builds everything again
-      "templates": "9b1c...",          SHA-256 of the templates
       "packages": {
         "coding_env": {
           "source": "schemas/coding_env.json",
           "client": "CodingEnv",
           "contract": "8951...",       the contract's fingerprint, of its structure
           "document": "02af...",       SHA-256 of the whole contract, with its prose
+          "generator": "0.1.0",        the envgen that wrote it; another one builds it again
+          "templates": "9b1c...",      SHA-256 of the templates, a user's own included
+          "transport": "http",         as configured; left out where it isn't
+          "naming": {"CodeAction": "Code"},
           "files": {"client.py": "77c2...", ...}
         }
       }
@@ -31,8 +33,8 @@ from typing import Any
 from . import __version__
 from .contract import EnvContract
 from .errors import OutputError
+from .options import PackageOptions, Transport
 from .publish import write_file
-from .render import templates_digest
 
 FILE = "envgen.lock"
 _VERSION = 1
@@ -45,26 +47,53 @@ def digest(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a package was generated from.
+    """What a package was generated from, and by what.
 
     Attributes:
         source: where its contract came from, without what may be secret.
         client: the client's name, which settings may choose.
         contract: the contract's fingerprint: of its structure.
         document: SHA-256 of the whole contract, prose included.
+        generator: envgen's version.
+        templates: SHA-256 of the templates.
+        transport: the client's usual transport, where settings choose it.
+        naming: names that settings choose.
     """
 
     source: str
     client: str
     contract: str
     document: str
+    generator: str
+    templates: str
+    transport: Transport | None = None
+    naming: Mapping[str, str] = field(default_factory=dict[str, str])
 
     @classmethod
-    def of(cls, contract: EnvContract, source: str, client: str) -> Origin:
+    def of(
+        cls,
+        contract: EnvContract,
+        *,
+        source: str,
+        client: str,
+        options: PackageOptions,
+        templates: str,
+    ) -> Origin:
         """The origin of a package that is generated now."""
         return cls(
-            _portable(source), client, contract.fingerprint, digest(contract.to_json().encode())
+            source=_portable(source),
+            client=client,
+            contract=contract.fingerprint,
+            document=digest(contract.to_json().encode()),
+            generator=__version__,
+            templates=templates,
+            transport=options.transport,
+            naming=dict(sorted(options.naming.items())),
         )
+
+    def to_json(self) -> dict[str, Any]:
+        """What the lock says of it: settings only where there are any."""
+        return {name: value for name, value in asdict(self).items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,38 +140,26 @@ class LockedPackage:
 
 @dataclass(slots=True)
 class Lock:
-    """The packages in one folder. Made by ``read_lock``.
+    """The packages in one folder.
 
     Attributes:
         packages: what was generated, by the package's name.
-        is_of_this_generator: whether this version, with these templates, wrote it.
     """
 
     packages: dict[str, LockedPackage] = field(default_factory=dict[str, LockedPackage])
-    is_of_this_generator: bool = True
 
     def is_current(self, name: str, origin: Origin, folder: Path) -> bool:
         """Whether ``folder`` is what building package ``name`` from ``origin`` would write."""
         locked = self.packages.get(name)
-        return (
-            locked is not None
-            and self.is_of_this_generator
-            and locked.origin == origin
-            and locked.is_whole(folder)
-        )
+        return locked is not None and locked.origin == origin and locked.is_whole(folder)
 
     def to_json(self) -> str:
         """The lock as it is written."""
-        document = {
-            "version": _VERSION,
-            "generator": __version__,
-            "templates": templates_digest(),
-            "packages": {
-                name: {**asdict(locked.origin), "files": dict(locked.files)}
-                for name, locked in sorted(self.packages.items())
-            },
+        packages = {
+            name: {**locked.origin.to_json(), "files": dict(locked.files)}
+            for name, locked in sorted(self.packages.items())
         }
-        return json.dumps(document, indent=2) + "\n"
+        return json.dumps({"version": _VERSION, "packages": packages}, indent=2) + "\n"
 
 
 def read_lock(out: Path) -> Lock:
@@ -154,10 +171,10 @@ def read_lock(out: Path) -> Lock:
     path = out / FILE
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())
+        version = document["version"]
         packages = {
             name: LockedPackage.read(fields) for name, fields in document["packages"].items()
         }
-        written_by = (document["version"], document["generator"], document["templates"])
     except (FileNotFoundError, NotADirectoryError):
         return Lock()
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -166,9 +183,15 @@ def read_lock(out: Path) -> Lock:
             source=str(path),
             hint="restore it, or delete it and build again",
         ) from error
+    if version != _VERSION:
+        raise OutputError(
+            f"is of version {version}; this envgen knows version {_VERSION}",
+            source=str(path),
+            hint="use the envgen that wrote it, or delete it and build again",
+        )
     if not all(_is_portable(name) for locked in packages.values() for name in locked.files):
         raise OutputError("names files outside of their package", source=str(path))
-    return Lock(packages, written_by == (_VERSION, __version__, templates_digest()))
+    return Lock(packages)
 
 
 def write_lock(lock: Lock, out: Path) -> bool:

@@ -10,10 +10,12 @@ import re
 from pathlib import Path
 from typing import Any
 
+from .context import ModelsContext
 from .errors import AuditError
 from .expressions import JSON_VALUE
 from .plan import Plan, PlannedClass, PlannedField
 from .render import LIBRARY, render
+from .templating import Templates
 from .text import Vault
 
 # Where datamodel-code-generator believes the placeholder types to live; the import never survives.
@@ -31,10 +33,11 @@ _LINE_LENGTH = 100
 _IGNORE = "  # pyright: ignore[reportIncompatibleVariableOverride]"
 
 
-def render_models(plan: Plan, *, env_name: str, fingerprint: str) -> str:
+def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprint: str) -> str:
     """The source of ``models.py``.
 
     Raises:
+        TemplateError: a template of the project's own can't be used.
         AuditError: datamodel-code-generator rendered something else than was planned.
     """
     vault = Vault()
@@ -51,14 +54,8 @@ def render_models(plan: Plan, *, env_name: str, fingerprint: str) -> str:
         body = vault.restore(classes)
     except KeyError as error:
         raise AuditError("the rendered models hold a placeholder that nobody gave out") from error
-    return render(
-        "models.py",
-        names=LIBRARY,
-        env_name=env_name,
-        fingerprint=fingerprint,
-        body=body,
-        unions=plan.unions,
-    )
+    context = ModelsContext(env_name, fingerprint, body, plan.unions)
+    return render("models.py", context, names=LIBRARY, templates=templates)
 
 
 def _definition(

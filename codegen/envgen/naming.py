@@ -14,10 +14,12 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
 from pydantic import BaseModel
 
+from .errors import ConfigError
 from .text import UntrustedText, identifier
 
 # Names that generated modules use themselves; a class of such a name would shadow them.
@@ -63,9 +65,76 @@ def client_classes(client: str) -> set[str]:
 
 
 def is_client_name(name: str) -> bool:
-    """Whether a client may be called ``name``: a class's usual name, and free in its module."""
-    taken = MODULE_NAMES | frozenset(dir(builtins))
-    return bool(_CLASS.fullmatch(name)) and not client_classes(name) & taken
+    """Whether a client may be called ``name``."""
+    return all(map(is_class_name, client_classes(name)))
+
+
+def is_class_name(name: str) -> bool:
+    """Whether a class may be called ``name``: a class's usual name, and free in its module."""
+    return bool(_CLASS.fullmatch(name)) and name not in MODULE_NAMES | frozenset(dir(builtins))
+
+
+def is_field_name(name: str) -> bool:
+    """Whether a field may be called ``name``: an identifier that pydantic and Python leave free."""
+    is_plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
+    return is_plain and name not in _RESERVED_FIELDS and not name.startswith(("_", *_PROTECTED))
+
+
+class ChosenNames:
+    """Names that settings choose instead of those that are made, ``[tool.envgen.envs.*.naming]``.
+
+    Args:
+        naming: the chosen names, by ``Class`` or ``Class.field``.
+        env_name: the environment's, for errors.
+    """
+
+    def __init__(self, naming: Mapping[str, str], *, env_name: str) -> None:
+        self._naming = naming
+        self._unused = set(naming)
+        self._env_name = env_name
+
+    def instead_of(self, name: str) -> str | None:
+        """The name that is chosen instead of ``name``, if one is."""
+        self._unused.discard(name)
+        return self._naming.get(name)
+
+    def of_fields(
+        self, class_name: str, names: Mapping[str, str], *, taken: frozenset[str]
+    ) -> dict[str, str]:
+        """The names of a class's fields by wire name, with those that are chosen.
+
+        Args:
+            class_name: the class's name in the package.
+            names: the names as they are made.
+            taken: names of classes in the module, which a field must not shadow.
+
+        Raises:
+            ConfigError: a chosen name is taken.
+        """
+        result = dict(names)
+        for wire, name in names.items():
+            key = f"{class_name}.{name}"
+            if (chosen := self.instead_of(key)) is not None:
+                result[wire] = chosen
+                if chosen in taken or list(result.values()).count(chosen) > 1:
+                    raise self.error(key, f"{chosen} is taken")
+        return result
+
+    def check_all_used(self) -> None:
+        """Refuse a choice for a name that isn't there.
+
+        Raises:
+            ConfigError: there is one.
+        """
+        if self._unused:
+            raise self.error(min(self._unused), "the package has no such name to replace")
+
+    def error(self, name: str, message: str) -> ConfigError:
+        """What is wrong with the choice for ``name``."""
+        key = f'"{name}"' if "." in name else name
+        return ConfigError(
+            f"tool.envgen.envs.{self._env_name}.naming.{key}: {message}", source="pyproject.toml"
+        )
 
 
 def camel_case(name: str) -> str:
@@ -74,21 +143,39 @@ def camel_case(name: str) -> str:
 
 
 class ClassNames:
-    """Gives out class names, each once."""
+    """Gives out class names, each once.
 
-    def __init__(self, reserved: frozenset[str]) -> None:
+    Args:
+        reserved: names that the package has without them.
+        chosen: what settings choose, if anything.
+    """
+
+    def __init__(self, reserved: frozenset[str], chosen: ChosenNames | None = None) -> None:
         self._taken = set(reserved | MODULE_NAMES | frozenset(dir(builtins)))
         self._numbers: dict[str, int] = {}
+        self.chosen = chosen or ChosenNames({}, env_name="")
+        self._given = dict.fromkeys(reserved, "")  # the name that each would have had
 
     def claim(self, text: UntrustedText, *, within: str) -> str:
-        """A class name that resembles ``text``; where it is taken, prefixed by ``within``."""
+        """A class name that resembles ``text``; where it is taken, prefixed by ``within``.
+
+        What is chosen instead of a name moves no other name.
+
+        Raises:
+            ConfigError: what is chosen is another class's name.
+        """
         plain = identifier(text, fallback="Model")
         plain = plain[:1].upper() + plain[1:] if plain.isidentifier() else camel_case(plain)
         prefixed = plain if plain.startswith(within) else f"{within}{plain}"
         free = (name for name in (plain, prefixed) if name not in self._taken)
         name = next(free, None) or _numbered(prefixed, self._taken, self._numbers)
         self._taken.add(name)
-        return name
+        given = self.chosen.instead_of(name) or name
+        if given in self._given:
+            key = name if given != name else self._given[given]
+            raise self.chosen.error(key, f"{given} is taken")
+        self._given[given] = name
+        return given
 
 
 def _numbered(name: str, taken: AbstractSet[str], numbers: dict[str, int]) -> str:

@@ -9,7 +9,15 @@ from .contract import PARTS, EnvContract, Part
 from .defaults import default_expression
 from .document import PartDocument
 from .expressions import JSON_VALUE, absent, constant_of, names_in, nullable, tagged_union
-from .naming import ClassNames, camel_case, client_classes, client_name, field_names
+from .naming import (
+    ChosenNames,
+    ClassNames,
+    camel_case,
+    client_classes,
+    client_name,
+    field_names,
+)
+from .options import PackageOptions
 from .plan import Direction, Plan, PlannedClass, PlannedField, Root
 from .schema import JsonSchema, as_array, as_object, pointer_to, subschemas, tags_in
 from .text import UntrustedText
@@ -23,18 +31,21 @@ _LIFTED = ("done", "reward", "metadata")
 _RESET_FIELDS = frozenset({"seed", "episode_id"})
 
 
-def make_plan(contract: EnvContract, *, class_name: str | None = None) -> Plan:
+def make_plan(contract: EnvContract, options: PackageOptions | None = None) -> Plan:
     """Settle the names and types of a contract's models.
 
     Args:
         contract: the contract.
-        class_name: the client's name; None to make it of the environment's.
+        options: what settings choose.
 
     Raises:
         ContractError: a part of it is nothing that a client could send or read.
+        ConfigError: a name that settings choose is taken, or replaces none.
     """
-    plan = Plan(class_name or client_name(contract.name))
-    names = ClassNames(frozenset(client_classes(plan.client)))
+    options = options or PackageOptions()
+    plan = Plan(options.class_name or client_name(contract.name), options.transport)
+    chosen = ChosenNames(options.naming, env_name=contract.name)
+    names = ClassNames(frozenset(client_classes(plan.client)), chosen)
     shared: dict[str, str] = {}
     # All parts claim their names before any definition does: it can't take a part's name.
     planners = [
@@ -44,6 +55,7 @@ def make_plan(contract: EnvContract, *, class_name: str | None = None) -> Plan:
     ]
     for planner in planners:
         plan.roots[planner.part] = planner.root()
+    chosen.check_all_used()
     return plan
 
 
@@ -169,8 +181,9 @@ class _PartPlanner:
         }
         extras = self._extras(schema, pointer, name)
         expressions = [*(expression for expression, _ in typed.values()), extras or "None"]
-        used = {name for expression in expressions for name in names_in(expression)}
-        names = field_names(list(map(UntrustedText, properties)), taken=frozenset(used))
+        used = frozenset(name for expression in expressions for name in names_in(expression))
+        names = field_names(list(map(UntrustedText, properties)), taken=used)
+        names = self._names.chosen.of_fields(name, names, taken=used)
         self._types.report_unchecked(schema, pointer)
         fields = tuple(
             PlannedField(

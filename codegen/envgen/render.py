@@ -1,19 +1,14 @@
-"""The jinja2 environment in which templates are rendered, and the imports that a source needs."""
+"""Templates and what they are about -> the source of a module, with the imports that it needs."""
 
 from __future__ import annotations
 
 import ast
-import hashlib
-from collections.abc import Mapping
-from functools import cache
-from importlib import resources
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from dataclasses import fields
 
-from .text import UntrustedText, comment, docstring, literal
-
-if TYPE_CHECKING:
-    from jinja2 import Environment
+from .context import Context
+from .errors import AuditError
+from .templating import Templates
 
 _IMPORTS = "# imports\n"
 _LINE_LENGTH = 100
@@ -51,57 +46,38 @@ LIBRARY: Mapping[str, str] = {
 _STANDARD = frozenset({"datetime", "typing", "uuid"})
 
 
-@cache
-def templates_folder() -> Path:
-    """Where the templates are: beside the package when installed, in a checkout at the top."""
-    installed = Path(str(resources.files("envgen"))) / "templates"
-    return installed if installed.is_dir() else Path(__file__).parents[2] / "templates"
-
-
-@cache
-def templates_digest() -> str:
-    """SHA-256 of all templates: changes when generated code may."""
-    digest = hashlib.sha256()
-    for template in sorted(templates_folder().glob("*.jinja")):
-        digest.update(template.name.encode() + b"\0" + template.read_bytes() + b"\0")
-    return digest.hexdigest()
-
-
-@cache
-def _environment() -> Environment:
-    # Imported when something is rendered: a build that is up to date doesn't pay for it.
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(templates_folder()),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - Python is rendered, not HTML; UntrustedText guards it
-    )
-    environment.filters.update(literal=literal, comment=comment, docstring=_docstring)
-    return environment
-
-
-def _docstring(text: UntrustedText, indent: int = 4) -> str:
-    return docstring(text, indent=" " * indent)
-
-
-def render(template: str, *, names: Mapping[str, str], **context: Any) -> str:
-    """Render the template for a file of a generated package.
+def render(
+    file: str,
+    context: Context,
+    *,
+    names: Mapping[str, str],
+    templates: Templates,
+    exports: Collection[str] = (),
+) -> str:
+    """Render a file of a generated package.
 
     A contract's text in the context is ``UntrustedText``: a template that forgets to send it
     through a filter fails instead of printing it.
 
     Args:
-        template: the file's name.
+        file: its name.
+        context: what its template is about.
         names: the module of each name that the file may import.
-        context: what the template is about.
+        templates: where it is taken from.
+        exports: names that are imported for others, used or not.
+
+    Raises:
+        TemplateError: a template of the project's own can't be used.
+        AuditError: what was rendered is not Python.
     """
-    source = _environment().get_template(f"{template}.jinja").render(context)
-    used = {node.id for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Name)}
-    used |= set(context.get("exports", ()))
+    source = templates.render(
+        file, {field.name: getattr(context, field.name) for field in fields(context)}
+    )
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise AuditError(f"the rendered {file} is not Python: {error}") from error
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {*exports}
     imported = {name: module for name, module in names.items() if name in used}
     return source.replace(_IMPORTS, _import_block(imported), 1).rstrip("\n") + "\n"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def sync_all(*, write: bool = True, watch: Watch = lambda _source, _stage: None)
         ConfigError: the settings can't be used, or there is nothing to build.
         OutputError: the lock can't be read or written.
     """
-    before = _generated(load_config().out)
+    before = _generated(load_config().folders())
     outcome = build_all(write=write, watch=watch)
     after = {package.name: package.contract for package in outcome.packages}
     changelogs = {
@@ -59,12 +60,13 @@ def sync_all(*, write: bool = True, watch: Watch = lambda _source, _stage: None)
     return Synced(outcome, changelogs, tuple(sorted(after.keys() - before.keys())))
 
 
-def _generated(out: Path) -> dict[str, EnvContract]:
-    """The contracts that the packages in ``out`` were generated from."""
+def _generated(folders: Iterable[Path]) -> dict[str, EnvContract]:
+    """The contracts that the packages in these folders were generated from."""
     found: dict[str, EnvContract] = {}
-    for name in read_lock(out).packages:
-        try:
-            found[name] = read_contract(str(out / name / "contract.json"), name=name)
-        except EnvgenError:
-            continue  # no package: it will be built as a new one
+    for out in folders:
+        for name in read_lock(out).packages:
+            try:
+                found[name] = read_contract(str(out / name / "contract.json"), name=name)
+            except EnvgenError:
+                continue  # no package: it will be built as a new one
     return found

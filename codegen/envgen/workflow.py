@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +15,10 @@ from .differences import Difference, differences, file_difference
 from .errors import ConfigError, ContractError, EnvgenError, OutputError
 from .lock import FILE as LOCK_FILE
 from .lock import Lock, read_lock, write_lock
+from .options import PackageOptions
 from .publish import remove, write_file
 from .sources import ReadSource, is_started, label, read_source
+from .templating import Templates, envgens_templates
 
 Stage = Literal["read", "built", "failed"]
 
@@ -28,18 +30,28 @@ _READERS = 16
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A source, how it is read, and the names that its environment and its client get."""
+    """A source, how it is read, and what becomes of it.
+
+    Attributes:
+        source: the source.
+        settings: how it is read.
+        out: the folder that its package goes to.
+        name: the environment's name; None for the contract's.
+        options: how its package is generated.
+    """
 
     source: str
     settings: SourceSettings
+    out: Path
     name: str | None = None
-    class_name: str | None = None
+    options: PackageOptions = field(default_factory=PackageOptions)
 
 
 def jobs(
     config: Config,
     sources: Sequence[str] | None = None,
     *,
+    out: Path | None = None,
     name: str | None = None,
     settings: SourceSettings | None = None,
 ) -> list[Job]:
@@ -51,6 +63,7 @@ def jobs(
     Args:
         config: the project's settings.
         sources: sources and names of environments; None for what the settings list.
+        out: where packages are written; None for what the settings say.
         name: the environment's name, for a single source.
         settings: how sources are read.
 
@@ -65,7 +78,7 @@ def jobs(
             hint="name a source: envgen build FILE, or envgen build http://HOST:PORT",
         )
     given = settings.model_dump(exclude_unset=True) if settings else {}
-    return [_job(config, source, given, name) for source in wanted]
+    return [_job(config, source, given, name, out) for source in wanted]
 
 
 @dataclass(slots=True)
@@ -106,8 +119,10 @@ def build_all(
     out: Path | None = None,
     name: str | None = None,
     settings: SourceSettings | None = None,
+    templates: Path | None = None,
     write: bool = True,
     force: bool = False,
+    strict: bool = False,
     watch: Watch = lambda _source, _stage: None,
 ) -> Outcome:
     """Build every source; one that fails doesn't keep the others from being built.
@@ -121,27 +136,36 @@ def build_all(
         out: where packages are written; None for what the settings say.
         name: the environment's name, for a single source.
         settings: how sources are read; what is not set is as configured.
+        templates: a folder of templates over envgen's own; None for what the settings say.
         write: False to compare only.
         force: whether files that were edited by hand are overwritten.
+        strict: whether a warning refuses a source, also where the settings don't say so.
         watch: is told how it goes.
 
     Raises:
         ConfigError: the settings can't be used, or there is nothing to build.
-        OutputError: the lock can't be read or written.
+        TemplateError: the folder of templates can't be used.
+        OutputError: a lock can't be read or written.
     """
     config = load_config()
-    wanted = jobs(config, sources, name=name, settings=settings)
-    folder = out or config.out
+    wanted = jobs(config, sources, out=out, name=name, settings=settings)
+    own_templates = templates or config.templates
     if any(is_started(job.source) for job in wanted):
         # The runtime is imported for those who start something.
         from envgen_runtime.providers.cleanup import arm
 
         arm()  # from this thread: the others can't set what a signal does
-    builder = _Builder(config, folder, read_lock(folder), write=write, force=force)
+    builder = _Builder(
+        config.schemas,
+        Templates(own_templates) if own_templates is not None else envgens_templates(),
+        write=write,
+        force=force,
+        strict=strict or config.strict,
+    )
     try:
         _build_jobs(builder, wanted, watch)
         if not sources and out is None:
-            builder.remove_others()
+            builder.remove_others(config.folders())
     finally:
         builder.save()
     return builder.outcome
@@ -178,15 +202,23 @@ def _reader(watch: Watch) -> Callable[[Job], ReadSource | EnvgenError]:
 
 
 class _Builder:
-    """Builds into one folder, or compares with what is there."""
+    """Builds packages, or compares with what is there."""
 
-    def __init__(self, config: Config, out: Path, lock: Lock, *, write: bool, force: bool) -> None:
+    def __init__(
+        self, schemas: Path, templates: Templates, *, write: bool, force: bool, strict: bool
+    ) -> None:
         self.outcome = Outcome()
-        self._config = config
-        self._out = out
-        self._lock = lock
+        self._schemas = schemas
+        self._templates = templates
         self._write = write
         self._force = force
+        self._strict = strict
+        self._locks: dict[Path, Lock] = {}
+
+    def _lock(self, out: Path) -> Lock:
+        if out not in self._locks:
+            self._locks[out] = read_lock(out)
+        return self._locks[out]
 
     def build(self, found: ReadSource, job: Job) -> None:
         """Build one package, and keep its contract if no file says the same."""
@@ -194,18 +226,20 @@ class _Builder:
         try:
             self.outcome.results[job.source] = build_package(
                 contract,
-                self._out,
-                class_name=job.class_name,
+                job.out,
+                options=job.options,
+                templates=self._templates,
                 source=label(job.source),
-                lock=self._lock,
+                lock=self._lock(job.out),
                 write=self._write,
                 force=self._force,
+                strict=self._strict,
             )
         except ContractError as error:
             error.source = error.source or label(job.source)
             raise
         if found.is_derived:
-            self._keep(self._config.schemas / f"{contract.name}.json", contract.to_json())
+            self._keep(self._schemas / f"{contract.name}.json", contract.to_json())
 
     def _keep(self, path: Path, content: str) -> None:
         difference = file_difference(path, content)
@@ -216,22 +250,26 @@ class _Builder:
         else:
             self.outcome.differences.append(difference)
 
-    def remove_others(self) -> None:
+    def remove_others(self, folders: Iterable[Path]) -> None:
         """Remove what nothing generates any more, unless something failed: it may be that."""
-        if not self.outcome.errors:
-            built = {package.name for package in self.outcome.packages}
-            for name in sorted(self._lock.packages.keys() - built):
-                self._remove(name)
+        if self.outcome.errors:
+            return
+        built = {package.folder for package in self.outcome.packages}
+        for out in folders:
+            for name in sorted(self._lock(out).packages):
+                if out / name not in built:
+                    self._remove(out, name)
 
     def save(self) -> None:
-        """Write the lock, also of a build that was interrupted."""
-        if self._write:
-            write_lock(self._lock, self._out)
-        else:
-            self._keep(self._out / LOCK_FILE, self._lock.to_json())
+        """Write the locks, also of a build that was interrupted."""
+        for out, lock in self._locks.items():
+            if self._write:
+                write_lock(lock, out)
+            else:
+                self._keep(out / LOCK_FILE, lock.to_json())
 
-    def _remove(self, name: str) -> None:
-        locked, folder = self._lock.packages[name], self._out / name
+    def _remove(self, out: Path, name: str) -> None:
+        locked, folder = self._lock(out).packages[name], out / name
         if not self._write:
             self.outcome.differences += differences({}, folder, None)
         elif (edited := locked.edited(folder)) and not self._force:
@@ -245,20 +283,21 @@ class _Builder:
         else:
             remove(locked.files, folder)
         self.outcome.removed.append(folder)
-        del self._lock.packages[name]
+        del self._lock(out).packages[name]
 
 
-def _job(config: Config, wanted: str, given: dict[str, object], name: str | None) -> Job:
-    for env_name, env in config.envs.items():
-        if wanted in _names(config, env_name):
-            configured = env.model_copy(update=given)
-            return Job(config.source_of(env_name), configured, name or env_name, env.class_name)
-    return Job(wanted, EnvSettings().model_copy(update=given), name)
-
-
-def _names(config: Config, env_name: str) -> Iterator[str]:
-    yield env_name
-    yield config.source_of(env_name)
+def _job(
+    config: Config, wanted: str, given: dict[str, object], name: str | None, out: Path | None
+) -> Job:
+    env_name, source = None, wanted
+    for key in config.envs:
+        if wanted in (key, config.source_of(key)):
+            env_name, source = key, config.source_of(key)
+    settings = config.envs[env_name] if env_name is not None else EnvSettings()
+    plugins = (*config.plugins, *settings.plugins)
+    read_as = settings.model_copy(update={"plugins": plugins, **given})
+    folder = out or settings.out or config.out
+    return Job(source, read_as, folder, name or env_name, settings.options)
 
 
 def _claim(contract: EnvContract, source: str, owners: dict[str, str]) -> None:

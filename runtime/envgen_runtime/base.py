@@ -69,7 +69,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         reset_timeout_s: float | None = None,
         step_timeout_s: float | None = None,
         state_timeout_s: float | None = None,
-        transport: TransportName = "auto",
+        transport: TransportName | None = None,
         validate: Validation = "types",
         on_drift: OnDrift = "check",
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 - frozen
@@ -93,8 +93,8 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             step_timeout_s: for steps instead of ``request_timeout_s``.
             state_timeout_s: for states instead of ``request_timeout_s``.
             transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first
-                (before 0.2), which have no WebSocket and keep their environment behind HTTP.
-                ``http`` on a later server gives a fresh environment to every request.
+                (before 0.2), whose environment is behind HTTP. ``http`` on a later server gives a
+                fresh environment to every request. None is the class's ``default_transport``.
             validate: ``types`` checks messages with the generated classes, which are wider than
                 the contract where Python can't say it, and lets replies have more fields than
                 the contract. ``exact`` checks them against the contract itself too, to the
@@ -125,7 +125,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             reset_timeout_s=reset_timeout_s,
             step_timeout_s=step_timeout_s,
             state_timeout_s=state_timeout_s,
-            transport=transport,
+            transport=transport or self.default_transport,
             validate=validate,
             on_drift=on_drift,
             retry=retry,
@@ -147,7 +147,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         self._secrets = secrets_in(headers)
         self._timeouts = option.timeouts(self._given)
         self._provider = provider
-        self._transport_name: TransportName = transport
+        self._transport_name: TransportName = transport or self.default_transport
         self._options = ConnectionOptions(
             headers=headers,
             connect_timeout_s=float(connect_timeout_s),

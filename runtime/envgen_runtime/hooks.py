@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, cast
 from typing_extensions import TypeVar
 
 from .result import StepResult
+from .transports import TransportName
 
 ActT = TypeVar("ActT")
 ObsT = TypeVar("ObsT")
@@ -27,6 +28,9 @@ class EnvHooks(ABC, Generic[ActT, ObsT, StateT, ResetT]):
 
     fingerprint: ClassVar[str] = ""
     """Identifies the structure of the contract that the client was generated from."""
+
+    default_transport: ClassVar[TransportName] = "auto"
+    """The transport of clients that aren't told one."""
 
     @abstractmethod
     def _step_payload(self, action: ActT) -> dict[str, Any]:

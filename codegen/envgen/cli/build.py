@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from ..errors import EnvgenError
-from .output import err, out, print_error, reporting
+from .output import err
+from .results import Format, print_outcome, reporting_as
 
 if TYPE_CHECKING:
-    from ..build import BuiltPackage
     from ..config import SourceSettings
-    from ..differences import Difference
     from ..workflow import Watch
 
 _READING = "How a source is read"
@@ -102,6 +98,37 @@ def build(
             show_default=False,
         ),
     ] = None,
+    plugins: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plugin",
+            metavar="NAME",
+            help="Entry point of a function that changes the contract before it is read. "
+            "Repeatable.",
+            rich_help_panel=_READING,
+            show_default=False,
+        ),
+    ] = None,
+    templates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Templates whose blocks replace those of envgen's own (docs/templates.md).",
+            rich_help_panel=_WRITING,
+            show_default=False,
+        ),
+    ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict",
+            help="Take no warnings: refuse a contract that can't be typed as it says.",
+            rich_help_panel=_WRITING,
+        ),
+    ] = False,
+    report: Annotated[
+        Format, typer.Option("--format", help="For people, or for machines: a JSON document.")
+    ] = Format.TEXT,
     check: Annotated[
         bool,
         typer.Option(
@@ -160,35 +187,31 @@ def build(
         bundle=bundle,
         allow_redirects=allow_redirects,
         timeout_s=timeout_s,
+        plugins=plugins,
     )
     # Imported here, so that --help doesn't wait for it.
     from ..workflow import build_all
 
     compares = check or diff
-    with reporting(), _progress(len(wanted)) as watch:
+    with reporting_as(report), _progress(len(wanted)) as watch:
         outcome = build_all(
             wanted,
             out=out_folder,
             name=name,
             settings=settings,
+            templates=templates,
             write=not compares,
             force=force,
+            strict=strict,
             watch=watch,
         )
-    for source, result in outcome.results.items():
-        print_result(source, result, compared=compares)
-    for folder in outcome.removed:
-        out.print(f"[yellow]{'extra' if compares else 'removed':>9}[/] {escape(str(folder))}")
-    for difference in outcome.all_differences:
-        _print_difference(difference)
-    if len(outcome.results) > 1:
-        _print_summary(list(outcome.results.values()), compared=compares)
-    codes = [error.exit_code for error in outcome.errors]
-    if check and (outcome.all_differences or outcome.removed):
+    is_stale = check and bool(outcome.all_differences or outcome.removed)
+    codes = [error.exit_code for error in outcome.errors] + [1] * is_stale
+    code = min(codes, default=0)
+    print_outcome(outcome, report, compared=compares, exit_code=code)
+    if is_stale:
         err.print("     [bold]hint[/] run envgen build, and commit what it writes")
-        codes.append(1)
-    if codes:
-        raise typer.Exit(min(codes))
+    raise typer.Exit(code)
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -233,58 +256,3 @@ def _progress(sources: int) -> Generator[Watch]:
                 progress.advance(building)
 
         yield watch
-
-
-def print_result(
-    source: str, result: BuiltPackage | EnvgenError, *, compared: bool = False
-) -> None:
-    """Print what became of a source."""
-    from ..sources import label
-
-    if isinstance(result, EnvgenError):
-        print_error(result)
-        return
-    shown = escape(label(source))
-    out.print(
-        f"[green]{_verb(result, compared):>9}[/] {escape(str(result.folder))}  "
-        f"[dim]{result.class_name} from {shown}[/]"
-    )
-    for finding in result.findings:
-        style = "yellow" if finding.severity == "warning" else "dim"
-        hint = f" ({finding.hint})" if finding.hint else ""
-        err.print(
-            f"[{style}]{finding.severity:>9}[/] {shown}#"
-            f"{escape(finding.pointer)}: {escape(finding.message)}[dim]{escape(hint)}[/]"
-        )
-
-
-def _verb(result: BuiltPackage, compared: bool) -> str:
-    if compared:
-        return "differs" if result.differences else "current"
-    return "wrote" if result.changed else "unchanged"
-
-
-def _print_difference(difference: Difference) -> None:
-    out.print(f"[yellow]{difference.kind:>9}[/] {escape(str(difference.path))}")
-    for line in difference.diff.splitlines():
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "dim")
-        out.print(f"[{style}]{escape(line)}[/]")
-
-
-def _print_summary(results: list[BuiltPackage | EnvgenError], *, compared: bool) -> None:
-    counts = Counter(
-        "failed" if isinstance(item, EnvgenError) else _SUMMARY[_verb(item, compared)]
-        for item in results
-    )
-    shown = ", ".join(
-        f"{counts[kind]} {kind}" for kind in (*_SUMMARY.values(), "failed") if counts[kind]
-    )
-    out.print(f"{len(results)} sources: {shown}")
-
-
-_SUMMARY = {
-    "wrote": "written",
-    "unchanged": "unchanged",
-    "current": "up to date",
-    "differs": "differing",
-}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import EnvgenError
-from .build import print_result
 from .output import err, out, print_error
+from .results import print_result
 
 if TYPE_CHECKING:
     from ..config import Config

@@ -1,0 +1,243 @@
+"""A project's own templates: blocks over envgen's, held by the same audit."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from envgen.context import (
+    ActionField,
+    ClientClass,
+    ClientContext,
+    InitContext,
+    ModelsContext,
+    ResetParameter,
+)
+from envgen.plan import Root
+from envgen.render import LIBRARY
+from envgen.templating import templates_folder
+from tests.support import ROOT, action, contract, load, run, save
+
+EXTENDS = '{% extends "envgen/1/client.py.jinja" %}\n'
+PACKAGE = Path("generated/do_env")
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(contract(), "schemas/do_env.json")
+
+
+def template(text: str, name: str = "client.py.jinja") -> None:
+    save(text, f"mine/{name}")
+
+
+def test_a_block_is_replaced_and_the_rest_stays() -> None:
+    run("build")
+    before = (PACKAGE / "client.py").read_text()
+    template(EXTENDS + '{% block header %}\n"""{{ client }}, Copyright Us."""\n{% endblock %}\n')
+    assert run("build", "--templates", "mine").stdout.startswith("    wrote")
+    after = (PACKAGE / "client.py").read_text()
+    assert after.startswith('"""DoEnv, Copyright Us."""\n')
+    assert after.partition('"""\n\nfrom')[2] == before.partition('"""\n\nfrom')[2]
+
+
+def test_a_method_of_ones_own() -> None:
+    template(
+        EXTENDS
+        + "{% block methods %}\n\n"
+        + "    {{ this.async_ }}def say(self, text: str) -> StepResult[{{ observation.name }}]:\n"
+        + '        """Say it."""\n'
+        + "        return {{ this.await_ }}self.step(text=text)\n"
+        + "{% endblock %}\n"
+    )
+    assert run("build", "--templates", "mine").exit_code == 0
+    module = load(PACKAGE)
+    assert callable(module.DoEnv.say)
+    assert callable(module.AsyncDoEnv.say)
+
+
+def test_what_extends_may_be_shared_between_templates() -> None:
+    template("Ours, all of it.", "_licence.jinja")
+    for name in ("client.py", "models.py", "__init__.py"):
+        template(
+            f'{{% extends "envgen/1/{name}.jinja" %}}\n{{% block header %}}\n'
+            '"""{% include "_licence.jinja" %}"""\n{% endblock %}\n',
+            f"{name}.jinja",
+        )
+    assert run("build", "--templates", "mine").exit_code == 0
+    for name in ("client.py", "models.py", "__init__.py"):
+        assert (PACKAGE / name).read_text().startswith('"""Ours, all of it."""\n')
+
+
+def test_templates_are_part_of_what_is_locked() -> None:
+    Path("pyproject.toml").write_text('[tool.envgen]\ntemplates = "mine"\n')
+    template(EXTENDS + '{% block header %}\n"""One."""\n{% endblock %}\n')
+    assert run("build").exit_code == 0
+    assert run("build").stdout.startswith("unchanged")
+    template(EXTENDS + '{% block header %}\n"""Two."""\n{% endblock %}\n')
+    checked = run("build", "--check")
+    assert checked.exit_code == 1
+    assert '-"""One."""' in checked.stdout
+    assert run("build").stdout.startswith("    wrote")
+    assert run("build", "--check").exit_code == 0
+
+
+def test_another_packages_templates_are_its_own() -> None:
+    """Building one of two with new templates doesn't make the other pass for new."""
+    save(contract(name="other_env"), "schemas/other_env.json")
+    run("build")
+    template(EXTENDS + '{% block header %}\n"""Mine."""\n{% endblock %}\n')
+    run("build", "schemas/do_env.json", "--templates", "mine")
+    run("build", "--templates", "mine")
+    assert Path("generated/other_env/client.py").read_text().startswith('"""Mine."""')
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        (EXTENDS + "{% block header %}\n{{ nonsense }}\n{% endblock %}", 3, "nonsense is undef"),
+        (
+            EXTENDS + "{% block header %}{% if false %}{{ nonsense }}{% endif %}{% endblock %}",
+            2,
+            "nonsense is undefined",
+        ),
+        (EXTENDS + "{% block header %}\n\n{{ action.tittle }}\n{% endblock %}", 4, "'tittle'"),
+        (EXTENDS + "{% block haeder %}{% endblock %}", 2, "there is no block haeder"),
+        (EXTENDS + "{% block header %}", 2, "Unexpected end of template"),
+        (EXTENDS + "{% block header %}{{ 1 // 0 }}{% endblock %}", 2, "division"),
+        ("{% block header %}{% endblock %}", 1, "it doesn't extend envgen's"),
+        ('{% extends "envgen/2/client.py.jinja" %}', 1, "it is written for context 2"),
+        ('{% extends "envgen/1/models.py.jinja" %}', 1, "it extends models.py.jinja"),
+        (EXTENDS + '{% block header %}{% include "../x" %}{% endblock %}', 2, "../x"),
+        (
+            EXTENDS + "{% block header %}{{ action.__class__.__mro__ }}{% endblock %}",
+            2,
+            "unsafe",
+        ),
+        (
+            EXTENDS
+            + "{% block methods %}{% for p in reset_parameters %}{{ p.description }}"
+            + "{% endfor %}{% endblock %}",
+            2,
+            "untrusted text",
+        ),
+    ],
+)
+def test_a_template_that_cannot_be_used(text: str, place: int, message: str) -> None:
+    parameters = {"level": {"type": "integer", "description": "How hard."}}
+    reset = {"type": "object", "properties": parameters}
+    save(contract(reset_parameters=reset), "schemas/do_env.json")
+    template(text)
+    refused = run("build", "--templates", "mine")
+    assert refused.exit_code == 1
+    assert f"mine/client.py.jinja:{place}: " in refused.stderr
+    assert message in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not PACKAGE.exists()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import os",
+        "    def go(self) -> None:\n        open('x')",
+        "    def go(self) -> None:\n        self._session.end()",
+        "    def go(self) -> None:\n        for _ in ():\n            pass",
+        "    def __reduce__(self) -> None:\n        return None",
+        "    x = [].__class__",
+        "    def go(self, (",
+    ],
+)
+def test_the_audit_holds_for_ones_own(body: str) -> None:
+    template(f"{EXTENDS}{{% block methods %}}\n{body}\n{{% endblock %}}")
+    refused = run("build", "--templates", "mine")
+    assert refused.exit_code == 1
+    assert "client.py" in refused.stderr
+    assert "a block in mine may say so" in refused.stderr
+    assert not PACKAGE.exists()
+
+
+def test_a_contract_cannot_give_its_clients_methods() -> None:
+    """The audit takes more names of methods from a project, not from a contract."""
+    hostile = "x: int = 1\n\n    def go(self): ..."
+    save(action({hostile: {"type": "string", "description": hostile}}), "schemas/do_env.json")
+    template(EXTENDS)
+    assert run("build", "--templates", "mine").exit_code == 0
+    assert not hasattr(load(PACKAGE).DoAction, "go")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ([], "there are no templates here"),
+        (["clients.py.jinja"], "clients.py.jinja replaces nothing"),
+    ],
+)
+def test_a_folder_that_cannot_be_used(files: list[str], message: str) -> None:
+    for name in files:
+        template("", name)
+    refused = run("build", "--templates", "mine")
+    assert refused.exit_code == 1
+    assert message in refused.stderr
+    assert "templates are __init__.py.jinja, client.py.jinja, models.py.jinja" in refused.stderr
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+PAGE = (ROOT / "docs" / "templates.md").read_text()
+
+
+def rows(heading: str) -> list[str]:
+    section = PAGE.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    return [
+        name
+        for line in section.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([^`]+)`", line.split("|")[1])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("`client.py.jinja`", ClientContext),
+        ("`models.py.jinja`", ModelsContext),
+        ("`__init__.py.jinja`", InitContext),
+        ("Root", Root),
+        ("ClientClass", ClientClass),
+        ("ActionField", ActionField),
+        ("ResetParameter", ResetParameter),
+    ],
+)
+def test_the_page_names_the_whole_context(heading: str, kind: type) -> None:
+    assert rows(heading) == [field.name for field in fields(kind)]  # type: ignore[arg-type]
+
+
+def test_the_page_names_every_block_and_every_import() -> None:
+    for path in templates_folder().glob("*.jinja"):
+        section = PAGE.partition(f"## `{path.name}`\n")[2].partition("\n## ")[0]
+        told = re.search(r"Blocks: ([^.]*)\.", section)
+        assert told is not None, path.name
+        blocks = re.findall(r"block (\w+)", path.read_text())
+        assert sorted(re.findall(r"`(\w+)`", told[1])) == sorted(blocks)
+    library = PAGE.partition("## What may be used\n")[2].partition("\n## ")[0]
+    assert set(LIBRARY) <= set(re.findall(r"`(\w+)`", library))
+
+
+def test_the_pages_example_builds() -> None:
+    for name, text in re.findall(r"```jinja\n\{#- (\S+) -#\}\n(.*?)```", PAGE, re.DOTALL):
+        template(text, name)
+    assert run("build", "--templates", "mine").exit_code == 0
+    checked = subprocess.run(
+        [sys.executable, "-c", "from generated.do_env import DoEnv; print(DoEnv.say)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "function DoEnv.say" in checked.stdout
