@@ -94,11 +94,7 @@ class PartDocument:
 
     def both(self, first: JsonSchema, second: JsonSchema, pointer: str) -> JsonSchema:
         """What two schemas, references and ``allOf`` already folded in, say together."""
-        return intersection(
-            first,
-            second,
-            lambda key: self.say(pointer, f"allOf has several {key}; the last one is used"),
-        )
+        return intersection(first, second, lambda key: self.say(pointer, _conflict(key)))
 
     def _part(self, part: JsonSchema, pointer: str) -> JsonSchema:
         if "$ref" not in part:
@@ -125,3 +121,9 @@ class PartDocument:
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
         """What to raise where the part can't be used."""
         return ContractError(message, pointer=f"/{self.part}{pointer}", hint=hint)
+
+
+def _conflict(keyword: str) -> str:
+    if keyword == "additionalProperties":
+        return "allOf forbids fields that it names; they are allowed"
+    return f"allOf has several {keyword}; the last one is used"

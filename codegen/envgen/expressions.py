@@ -31,7 +31,7 @@ _SCALARS = {"boolean": "bool", "integer": "int", "null": "None", "number": "floa
 
 # Formats that have a Python type. The others are hints to people, and stay strings: the types that
 # pydantic has for URLs, email addresses and secrets rewrite or hide what they hold.
-_FORMATS = {
+FORMAT_TYPES = {
     "date": "date",
     "date-time": "datetime",
     "duration": "timedelta",
@@ -64,7 +64,7 @@ def scalar(kind: str, schema: JsonSchema, report: Report) -> str:
     """The expression for a scalar of JSON type ``kind``, with its constraints."""
     python = _SCALARS[kind]
     if kind == "string":
-        known = _FORMATS.get(str(schema.get("format")))
+        known = FORMAT_TYPES.get(str(schema.get("format")))
         if known is not None:
             for keyword in _LENGTHS["string"].keys() | {"pattern"}:
                 if keyword in schema:
@@ -232,7 +232,7 @@ def parsed_literal(schema: JsonSchema, text: str) -> str | None:
 
     None where the text isn't of the format, or Python has no expression for it.
     """
-    known = _FORMATS.get(str(schema.get("format")))
+    known = FORMAT_TYPES.get(str(schema.get("format")))
     if known is None:
         return value_literal(text)
     parse = _PARSERS.get(known)

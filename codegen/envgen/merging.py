@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-from .schema import DESCRIBING, SCHEMAS, JsonSchema, as_array
+from .schema import DESCRIBING, JsonSchema, as_array
 
 Combine = Callable[[Any, Any], Any]
 """Makes one value of a keyword out of two; None where there is none."""
@@ -19,6 +19,9 @@ def intersection(first: JsonSchema, second: JsonSchema, conflict: Conflict) -> J
     """A schema for the values that fit both.
 
     Where two values of a keyword can't be made one, ``second``'s stands and ``conflict`` is told.
+    Where one schema closes an object (``additionalProperties: false``) and the other names fields
+    of it, nothing with those fields fits; people mean both to be allowed, so they stay, and
+    ``conflict`` is told of ``additionalProperties``.
     """
     merged = dict(first)
     for key, value in second.items():
@@ -26,7 +29,7 @@ def intersection(first: JsonSchema, second: JsonSchema, conflict: Conflict) -> J
             merged[key] = value
         elif key in _MAPS:
             merged[key] = _both_maps(merged[key], value)
-        elif key in SCHEMAS and not isinstance(value, list):
+        elif key in _NARROWING and not isinstance(value, list):
             merged[key] = _both(merged[key], value)
         else:
             combine: Combine = _COMBINE.get(key, _nothing)
@@ -34,9 +37,34 @@ def intersection(first: JsonSchema, second: JsonSchema, conflict: Conflict) -> J
             if merged[key] is None:
                 conflict(key)
                 merged[key] = value
-    if "enum" in merged and "const" in merged:
+    if "const" in merged and merged["const"] in merged.get("enum", ()):
         del merged["enum"]
+    for one, other in ((first, second), (second, first)):
+        _apply_rest(one, other, merged, conflict)
+    _check_groups(first, second, conflict)
     return merged
+
+
+def _apply_rest(one: JsonSchema, other: JsonSchema, merged: JsonSchema, conflict: Conflict) -> None:
+    """Hold what ``one`` names, and ``other`` doesn't, to what ``other`` says of all the rest."""
+    rest = other.get("additionalProperties", True)
+    foreign = one.get("properties", {}).keys() - other.get("properties", {}).keys()
+    if foreign and rest is not True:
+        if rest is False or "patternProperties" in other:
+            conflict("additionalProperties")
+        else:
+            held = {name: _both(merged["properties"][name], rest) for name in foreign}
+            merged["properties"] = {**merged["properties"], **held}
+    if "prefixItems" in one and "prefixItems" not in other and "items" in other:
+        conflict("items")
+
+
+def _check_groups(first: JsonSchema, second: JsonSchema, conflict: Conflict) -> None:
+    """Tell of keywords that mean something together only, and can't be taken from both."""
+    for group in _GROUPS:
+        one, other = ({key: item[key] for key in group if key in item} for item in (first, second))
+        if one and other and one != other:
+            conflict(group[0])
 
 
 def _both(first: Any, second: Any) -> Any:
@@ -83,9 +111,23 @@ def _nothing(_first: Any, _second: Any) -> None:
     return None
 
 
+def _either_schema(first: Any, second: Any) -> Any:
+    return {"anyOf": [first, second]}
+
+
 def _either(first: bool, second: bool) -> bool:
     return first or second
 
+
+# Schemas that both hold where each does.
+_NARROWING = frozenset(
+    {
+        "additionalItems", "additionalProperties", "items", "propertyNames", "unevaluatedItems",
+        "unevaluatedProperties",
+    }
+)  # fmt: skip
+
+_GROUPS = (("if", "then", "else"), ("contains", "minContains", "maxContains"))
 
 _MAPS = frozenset({"properties", "patternProperties", "$defs", "definitions"})
 
@@ -94,6 +136,7 @@ _COMBINE: Mapping[str, Combine] = {
     "enum": _common,
     "required": _union,
     "uniqueItems": _either,
+    "not": _either_schema,
     "multipleOf": _common_multiple,
     **{
         key: cast("Combine", max)

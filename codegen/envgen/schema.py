@@ -39,7 +39,7 @@ _ABOUT = {
     },
     "array": {
         "items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems",
-        "contains", "unevaluatedItems",
+        "contains", "minContains", "maxContains", "unevaluatedItems",
     },
     "string": {"minLength", "maxLength", "pattern", "format", "contentEncoding"},
     "number": {"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"},
@@ -95,6 +95,13 @@ def is_kind(value: Any, kind: str) -> bool:
         "string": (str,),
     }
     return isinstance(value, kinds.get(kind, ()))
+
+
+def about(kind: str, schema: JsonSchema) -> JsonSchema:
+    """``schema`` without the keywords that are about other types than ``kind``."""
+    own = _ABOUT.get("number" if kind == "integer" else kind, set[str]())
+    others = set[str]().union(*_ABOUT.values()) - own
+    return {key: value for key, value in schema.items() if key not in others}
 
 
 def fixed_items(schema: JsonSchema) -> tuple[str, list[Any], str]:

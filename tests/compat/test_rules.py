@@ -79,7 +79,66 @@ PAIRS: list[tuple[str, Any, Any]] = [
         of({"$ref": "#/$defs/N"}, **{"$defs": {"N": INT}}),
         of({"$ref": "#/$defs/M"}, **{"$defs": {"M": {"type": "number"}}}),
     ),
+    ("format-changed", of({**TEXT, "format": "date"}), of({**TEXT, "format": "date-time"})),
+    ("format-changed", of(TEXT), of({**TEXT, "format": "uuid"})),
+    ("value-removed", of({"enum": ["a", "b"]}), of({"enum": ["a", "b"], "const": "a"})),
+    ("limit-tightened", of({**INT, "exclusiveMinimum": 0}), of({**INT, "minimum": 2})),
+    ("limit-loosened", of({**INT, "multipleOf": 4}), of({**INT, "multipleOf": 2})),
+    # A value that fits two members of a oneOf doesn't fit the oneOf.
+    ("condition-changed", of({"oneOf": [INT]}), of({"oneOf": [INT, {"type": "number"}]})),
+    (
+        "condition-changed",
+        of({"not": {"$ref": "#/$defs/N"}}, **{"$defs": {"N": INT}}),
+        of({"not": {"$ref": "#/$defs/N"}}, **{"$defs": {"N": TEXT}}),
+    ),
+    # One definition used twice, once with a limit beside the reference.
+    (
+        "limit-tightened",
+        fields("x")
+        | {
+            "properties": {"a": {"$ref": "#/$defs/N"}, "b": {"$ref": "#/$defs/N", "maximum": 9}},
+            "$defs": {"N": INT},
+        },
+        fields("x")
+        | {
+            "properties": {"a": {"$ref": "#/$defs/N"}, "b": {"$ref": "#/$defs/N", "maximum": 8}},
+            "$defs": {"N": INT},
+        },
+    ),
 ]
+
+BETWEEN = {**INT, "minimum": 1, "maximum": 5}
+SPELLINGS = [
+    (of({"type": ["integer", "null"]}), of({"anyOf": [INT, {"type": "null"}]})),
+    (of({"anyOf": [INT, TEXT]}), of({"anyOf": [TEXT, INT]})),
+    (of({"oneOf": [INT, TEXT]}), of({"type": ["string", "integer"]})),
+    (of({"anyOf": [INT, {"anyOf": [TEXT, INT]}]}), of({"anyOf": [INT, TEXT]})),
+    (of({"const": "a"}), of({"enum": ["a"]})),
+    (of({"enum": ["a", "b"]}), of({"anyOf": [{"const": "b"}, {"const": "a"}]})),
+    (of({"enum": ["a", None]}), of({"anyOf": [{"const": "a"}, {"type": "null"}]})),
+    (of({"enum": [1, 2]}), of({"enum": [1.0, 2]})),
+    (of({"enum": [True, False]}), of({"type": "boolean"})),
+    (of(BETWEEN), of({**INT, "exclusiveMinimum": 0, "exclusiveMaximum": 6})),
+    (of(BETWEEN), of({**INT, "minimum": 0.5, "maximum": 5})),
+    (of(BETWEEN), of({"allOf": [INT, {"minimum": 1}, {"maximum": 5}]})),
+    (of(BETWEEN), of({"$ref": "#/$defs/B"}, **{"$defs": {"B": BETWEEN}})),
+    (of({"type": "array"}), of({"type": "array", "uniqueItems": False, "minItems": 0})),
+    (of({"type": "number"}), of({"type": ["integer", "number"]})),
+    (of(INT), of({**INT, "maxLength": 3})),
+    (of({}), of(True)),
+    (of({"oneOf": [A, B]}), of({"oneOf": [B, A]})),
+    (of({"oneOf": [A, B]}), of({"anyOf": [A, B]})),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SPELLINGS)
+@pytest.mark.parametrize("part", ["action", "observation"])
+def test_what_is_only_said_otherwise_is_no_change(one: Any, other: Any, part: str) -> None:
+    for old, new in ((one, other), (other, one)):
+        assert [(item.rule, item.message) for item in compared(old, new, part).changes] in (
+            [],
+            [("prose-changed", "titles or descriptions have changed")],
+        )
 
 
 @pytest.mark.parametrize(("rule", "old", "new"), PAIRS, ids=[pair[0] for pair in PAIRS])

@@ -49,6 +49,7 @@ RULES: Mapping[str, Rule] = {
     "value-added": Rule("info", "warning", "a value that wasn't allowed before"),
     "limit-tightened": Rule("breaking", "info", "a limit that is closer than before"),
     "limit-loosened": Rule("info", "warning", "a limit that is wider than before"),
+    "format-changed": Rule("breaking", "breaking", "what a text is read as"),
     "field-removed": Rule("breaking", "breaking", "a field that isn't there any more"),
     "field-added": Rule("info", "info", "a field that wasn't there before"),
     "field-named": Rule("warning", "warning", "a field with a type, that was open before"),

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from ..contract import PARTS, EnvContract, Part
 from ..document import PartDocument
 from ..findings import Finding
 from ..plan import Direction
-from ..schema import JsonSchema, as_array, as_object, fixed_items, pointer_to, without_prose
+from ..schema import JsonSchema, as_array, as_object, fixed_items, is_kind, pointer_to
 from .alternatives import Alternative, alternatives, match
 from .changes import LEVELS, Change, Changelog, change
+from .limits import limit_changes
+from .structure import canonical, meaning, structure, value_text
 
 _REQUESTS = frozenset({"action", "reset_parameters"})
-
-# Limits, and whether more of it allows less.
-_LIMITS = {
-    "minimum": True, "exclusiveMinimum": True, "minLength": True, "minItems": True,
-    "minProperties": True, "maximum": False, "exclusiveMaximum": False, "maxLength": False,
-    "maxItems": False, "maxProperties": False,
-}  # fmt: skip
-
-# Limits that are there or not; two that differ can't be compared.
-_MARKS = ("pattern", "multipleOf", "uniqueItems", "format")
 
 _CONDITIONS = (
     "not", "if", "then", "else", "contains", "minContains", "maxContains", "dependencies",
@@ -85,7 +76,7 @@ class _Comparison:
         self.schemas(self._old.schema, "", self._new.schema, "")
         if self._doubts:  # allOf that couldn't be folded: what it says was not compared
             place = self._doubts[0].pointer.removeprefix(f"/{self._part}")
-            if without_prose(self._old.schema) != without_prose(self._new.schema):
+            if structure(self._old.schema) != structure(self._new.schema):
                 self._say("condition-changed", place, "an allOf that can't be compared is here")
 
     def _say(self, rule: str, pointer: str, message: str, hint: str = "") -> None:
@@ -98,12 +89,14 @@ class _Comparison:
 
     def schemas(self, old: Any, old_place: str, new: Any, new_place: str) -> None:
         """Compare two schemas that stand for the same thing."""
-        text = _canonical(old)
-        if text == _canonical(new) and '"$ref"' not in text:
+        text = canonical(old)
+        if text == canonical(new) and '"$ref"' not in text:
             return  # also where each would go on for ever: anything holds lists of anything
-        matching = match(
-            alternatives(old, old_place, self._old), alternatives(new, new_place, self._new)
-        )
+        before = alternatives(old, old_place, self._old)
+        after = alternatives(new, new_place, self._new)
+        if (before.may_overlap or after.may_overlap) and not self._mean_the_same(old, new):
+            self._say("condition-changed", new_place, "a oneOf whose members may overlap is here")
+        matching = match(before.items, after.items)
         kept = {pair[0].kind for pair in matching.pairs}
         for item in matching.removed:
             is_variant = item.kind in kept or any(item.kind == one.kind for one in matching.added)
@@ -114,22 +107,28 @@ class _Comparison:
             is_variant = item.kind in kept or any(item.kind == one.kind for one in matching.removed)
             rule = "variant-added" if is_variant else "type-widened"
             self._say(rule, new_place, f"{_named(item)} is allowed now")
-        for before, after in matching.pairs:
-            self._alternatives(before, after)
+        for pair in matching.pairs:
+            self._alternatives(*pair)
+
+    def _mean_the_same(self, old: Any, new: Any) -> bool:
+        return meaning(as_object(old) or {}, self._old) == meaning(as_object(new) or {}, self._new)
 
     def _alternatives(self, old: Alternative, new: Alternative) -> None:
-        places = (f"{old.kind} {old.pointer}", f"{new.kind} {new.pointer}")
-        if places in self._compared:
+        pair = (f"{old.pointer} {old.content}", f"{new.pointer} {new.content}")
+        if pair in self._compared:
             return
-        self._compared.add(places)
-        if (old.kind, new.kind) == ("integer", "number"):
+        self._compared.add(pair)
+        if old.kind != new.kind and _has_fractions(new):
             self._say("type-widened", new.pointer, "numbers with a fraction are allowed now")
-        elif (old.kind, new.kind) == ("number", "integer"):
+        elif old.kind != new.kind and _has_fractions(old):
             self._say("type-narrowed", new.pointer, "numbers with a fraction aren't allowed now")
         self._values(old, new)
-        self._limits(old.schema, new.schema, new.pointer)
+        kind = old.kind if old.kind == new.kind else "number"
+        for rule, message in limit_changes(kind, old.schema, new.schema):
+            self._say(rule, new.pointer, message)
         for keyword in _CONDITIONS:
-            if _canonical(old.schema.get(keyword)) != _canonical(new.schema.get(keyword)):
+            conditions = (_only(keyword, item.schema) for item in (old, new))
+            if not self._mean_the_same(*conditions):
                 self._say("condition-changed", new.pointer, f"{keyword} has changed")
         if new.kind == "array":
             self._arrays(old, new)
@@ -148,31 +147,11 @@ class _Comparison:
             verb = "only some values are allowed now" if before is None else "any value is allowed"
             self._say(rule, new.pointer, verb)
             return
-        known, allowed = set(map(_canonical, before)), set(map(_canonical, after))
+        known, allowed = set(map(value_text, before)), set(map(value_text, after))
         for value in sorted(known - allowed):
             self._say("value-removed", new.pointer, f"{value} isn't allowed any more")
         for value in sorted(allowed - known):
             self._say("value-added", new.pointer, f"{value} is allowed now")
-
-    def _limits(self, old: JsonSchema, new: JsonSchema, pointer: str) -> None:
-        for keyword, is_lower in _LIMITS.items():
-            before, after = old.get(keyword), new.get(keyword)
-            if before == after:
-                continue
-            is_tighter = before is None or (after is not None and (after > before) == is_lower)
-            self._limit(is_tighter, keyword, before, after, pointer)
-        for keyword in _MARKS:
-            before, after = old.get(keyword), new.get(keyword)
-            if before != after and (before or after):
-                if not after or not before:
-                    self._limit(not before, keyword, before, after, pointer)
-                else:
-                    self._say("limit-tightened", pointer, _moved(keyword, before, after))
-                    self._say("limit-loosened", pointer, _moved(keyword, before, after))
-
-    def _limit(self, is_tighter: bool, keyword: str, old: Any, new: Any, pointer: str) -> None:
-        rule = "limit-tightened" if is_tighter else "limit-loosened"
-        self._say(rule, pointer, _moved(keyword, old, new))
 
     # --- arrays and objects ---------------------------------------------------------------------
 
@@ -236,15 +215,12 @@ class _Comparison:
 
     def _defaults(self, name: str, old: Any, new: Any, place: str) -> None:
         before, after = as_object(old) or {}, as_object(new) or {}
-        has_changed = ("default" in before) != ("default" in after) or _canonical(
-            before.get("default")
-        ) != _canonical(after.get("default"))
-        if has_changed:
-            shown = [
-                _canonical(item["default"]) if "default" in item else "nothing"
-                for item in (before, after)
-            ]
-            message = f"{name} left out stands for {shown[1]}, not {shown[0]}"
+        texts = [
+            value_text(item["default"]) if "default" in item else "nothing"
+            for item in (before, after)
+        ]
+        if texts[0] != texts[1]:
+            message = f"{name} left out stands for {texts[1]}, not {texts[0]}"
             self._say("default-changed", place, message)
 
     def _further(self, old: Alternative, new: Alternative) -> None:
@@ -265,24 +241,20 @@ def _named(item: Alternative) -> str:
     return f"{item.kind} {item.label}".strip()
 
 
-def _moved(keyword: str, old: Any, new: Any) -> str:
-    if old is None:
-        return f"{keyword} is {new!r} now"
-    return f"{keyword} was {old!r} and is {'gone' if new is None else repr(new)}"
+def _only(keyword: str, schema: JsonSchema) -> JsonSchema:
+    return {keyword: schema[keyword]} if keyword in schema else {}
+
+
+def _has_fractions(item: Alternative) -> bool:
+    values = item.schema.get("enum")
+    return item.kind == "number" and (
+        values is None or not all(is_kind(value, "integer") for value in values)
+    )
 
 
 def _renamed(schema: Any, candidates: dict[str, Any]) -> str:
-    wanted = _structure(schema)
+    wanted = canonical(structure(schema))
     for name, other in sorted(candidates.items()):
-        if _structure(other) == wanted:
+        if canonical(structure(other)) == wanted:
             return f"{name} is new and has the same type: was it renamed?"
     return ""
-
-
-def _structure(schema: Any) -> str:
-    fields = as_object(schema)
-    return _canonical(schema if fields is None else without_prose(fields))
-
-
-def _canonical(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
