@@ -19,6 +19,7 @@ GENERATOR_LAYERS = (
     {"errors", "findings", "text"},
     {"schema", "naming", "options", "templating", "publish", "hosting"},
     {"rebuild", "references", "merging", "expressions", "config", "plugins"},
+    {"tools"},
     {"contract"},
     {"plan", "document", "sources", "lock"},
     {"context", "defaults", "type_planner", "differences"},

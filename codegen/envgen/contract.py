@@ -1,9 +1,10 @@
 """The contract: what an environment says about its data. The one thing every later stage reads.
 
 A contract has the shape that GET ``/schema`` answers: an object with the JSON Schemas ``action``,
-``observation`` and ``state``, and maybe ``reset_observation``. envgen adds two of its own, both
-optional: a ``name``, and ``reset_parameters``, an object schema whose properties are what the
-environment takes at reset beside ``seed`` and ``episode_id``.
+``observation`` and ``state``, and maybe ``reset_observation``. envgen adds three of its own, all
+optional: a ``name``; ``reset_parameters``, an object schema whose properties are what the
+environment takes at reset beside ``seed`` and ``episode_id``; and ``tools``, what MCP's
+``tools/list`` answers.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .rebuild import rebuild
 from .references import localized
 from .schema import JsonSchema, as_object, pointer_to, without_prose
 from .text import UntrustedText
+from .tools import Tool, parse_tools
 
 Part = Literal["action", "observation", "reset_observation", "state", "reset_parameters"]
 PARTS: tuple[Part, ...] = (
@@ -31,7 +33,7 @@ PARTS: tuple[Part, ...] = (
 )
 _REQUIRED_PARTS: tuple[Part, ...] = ("action", "observation", "state")
 
-_BESIDE_PARTS = ("name", "$schema", "$id", "$comment", "title", "description")
+_BESIDE_PARTS = ("name", "tools", "$schema", "$id", "$comment", "title", "description")
 
 _BASE_STATE = frozenset({"episode_id", "step_count"})
 
@@ -44,24 +46,33 @@ class EnvContract:
         name: the environment's name as a Python identifier in snake case, such as ``coding_env``.
         parts: the JSON Schema of each part that the environment publishes.
         documents: the same, with plain pointers for references: what the planner reads.
+        tools: the environment's tools, by name; most have none.
         findings: what was noticed while reading it.
     """
 
     name: str
     parts: dict[Part, JsonSchema]
     documents: dict[Part, JsonSchema]
+    tools: tuple[Tool, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the structure: 64 hex digits that prose, titles and key order don't change."""
-        structure = {part: without_prose(schema) for part, schema in self.parts.items()}
+        structure: dict[str, Any] = {
+            part: without_prose(schema) for part, schema in self.parts.items()
+        }
+        if self.tools:
+            structure["tools"] = {tool.name: tool.structure for tool in self.tools}
         canonical = json.dumps(structure, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_json(self) -> str:
         """The contract as the file that envgen keeps: readable, in the order it was given."""
-        document = {"name": self.name, **{str(part): self.parts[part] for part in self.parts}}
+        parts = {str(part): schema for part, schema in self.parts.items()}
+        document: dict[str, Any] = {"name": self.name, **parts}
+        if self.tools:
+            document["tools"] = [tool.to_json() for tool in self.tools]
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
@@ -102,6 +113,7 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
             documents[part] = localized(
                 parts[part], pointer=place, source=source, findings=findings
             )
+    tools = parse_tools(fields.get("tools") or [], source=source, findings=findings)
     findings += [
         Finding("info", pointer_to("", key), "not a part of a contract; it is passed over")
         for key in fields
@@ -119,7 +131,7 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
             )
         )
     contract = EnvContract(
-        environment_name(UntrustedText(given)), parts, documents, tuple(findings)
+        environment_name(UntrustedText(given)), parts, documents, tools, tuple(findings)
     )
     try:
         contract.to_json().encode()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import unquote
 
-from .contract import Part
 from .errors import ContractError
 from .findings import Finding, Severity
 from .merging import intersection
@@ -18,8 +17,8 @@ _BOOLEANS: dict[bool, JsonSchema] = {True: {}, False: {"not": {}}}
 class PartDocument:
     """The schema of one part. Pointers are within the part, as references are."""
 
-    def __init__(self, part: Part, schema: JsonSchema, findings: list[Finding]) -> None:
-        self.part: Part = part
+    def __init__(self, part: str, schema: JsonSchema, findings: list[Finding]) -> None:
+        self.part = part
         self.schema = schema
         self._findings = findings
         self._merging: list[str] = []

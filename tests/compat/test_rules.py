@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from envgen.compat import RULES, Changelog, compare
-from envgen.contract import parse_contract
+from envgen.contract import EnvContract, parse_contract
 from tests.support import contract
 
 INT, TEXT = {"type": "integer"}, {"type": "string"}
@@ -160,6 +160,38 @@ def test_parts_and_names_count() -> None:
     assert [change.rule for change in compare(plain, named).changes] == ["name-changed"]
 
 
+def tools(*given: dict[str, Any]) -> EnvContract:
+    return parse_contract(contract(tools=list(given)), source="x")
+
+
+def test_tools_count() -> None:
+    add = {"name": "a/dd", "inputSchema": fields("x")}
+    look = {"name": "look", "inputSchema": fields("x"), "outputSchema": fields("y")}
+    found = compare(tools(add), tools(look)).changes
+    assert [(item.rule, item.level, item.pointer) for item in found] == [
+        ("tool-removed", "breaking", "/tools/a~1dd"),
+        ("tool-added", "info", "/tools/look"),
+    ]
+    assert not compare(tools(add, look), tools(look, add)).changes, "their order says nothing"
+
+
+@pytest.mark.parametrize(("rule", "old", "new"), PAIRS, ids=[pair[0] for pair in PAIRS])
+@pytest.mark.parametrize("side", ["inputSchema", "outputSchema"])
+def test_a_rule_within_a_tool(rule: str, old: Any, new: Any, side: str) -> None:
+    if rule == "title-changed":
+        return  # no class is called after it
+    found = compare(tools({"name": "t", side: old}), tools({"name": "t", side: new}))
+    judged = RULES[rule].request if side == "inputSchema" else RULES[rule].reply
+    assert (rule, judged, "tools") in {(it.rule, it.level, it.part) for it in found.changes}
+    assert all(change.pointer.startswith(f"/tools/t/{side}") for change in found.changes)
+
+
+def test_what_a_tool_gives_is_promised_from_when_it_says_so() -> None:
+    mute, told = {"name": "t"}, {"name": "t", "outputSchema": of(INT, "x")}
+    assert compare(tools(mute), tools(told)).level == "info"
+    assert compare(tools(told), tools(mute)).level == "breaking"
+
+
 def test_prose_alone_is_a_patch() -> None:
     found = compared(fields("x"), {**fields("x"), "description": "New words."})
     assert ([change.rule for change in found.changes], found.bump) == (["prose-changed"], "patch")
@@ -167,6 +199,7 @@ def test_prose_alone_is_a_patch() -> None:
 
 def test_every_rule_has_a_pair() -> None:
     elsewhere = {"part-added", "part-removed", "name-changed", "prose-changed"}
+    elsewhere |= {"tool-added", "tool-removed"}
     assert {rule for rule, _, _ in PAIRS} | elsewhere == set(RULES)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.interop.conftest import RELEASES, StartServer
+from tests.interop.conftest import RELEASES, Release, StartServer
 from tests.support import load, run, save
 
 SEED, NEWEST = RELEASES[0], RELEASES[-1]
@@ -42,3 +43,32 @@ def test_the_first_servers_publish_no_types(start_server: StartServer) -> None:
     result = run("build", start_server(SEED, "coding"))
     assert result.exit_code == 1
     assert "write the contract as a file" in result.stderr
+
+
+def test_an_environment_of_tools(start_server: StartServer) -> None:
+    before = start_server(NEWEST, "tools")
+    assert run("build", before, "--name", "tools_env").exit_code == 0
+    kept = json.loads(Path("schemas/tools_env.json").read_text())
+    add, look = kept["tools"]
+    assert (add["name"], look["name"]) == ("add", "look")
+    assert add["inputSchema"]["required"] == ["a", "b"]
+    assert add["outputSchema"]["properties"]["result"]["type"] == "integer"
+    with load(Path("generated/tools_env")).ToolsEnv(before) as env:
+        env.reset()
+        result = env.step(tool_name="add", arguments={"a": 2, "b": 3})
+        assert result.observation.model_dump()["result"]["data"] == 5
+    assert run("build", "--check", before, "--name", "tools_env").exit_code == 0
+
+    after = start_server(NEWEST, "tools", TOOLS="add")
+    told = run("diff", "schemas/tools_env.json", after, "--format", "json")
+    assert told.exit_code == 1
+    worst, *_ = json.loads(told.stdout)["changes"]
+    assert (worst["rule"], worst["pointer"]) == ("tool-removed", "/tools/look")
+
+
+def test_where_tools_can_be_asked_for(modern: Release, start_server: StartServer) -> None:
+    """0.2.1 has no route for it; from 0.2.2 on there is one."""
+    assert run("build", start_server(modern, "tools"), "--name", "tools_env").exit_code == 0
+    kept = json.loads(Path("schemas/tools_env.json").read_text())
+    names = [tool["name"] for tool in kept.get("tools", [])]
+    assert names == ([] if modern.version == "0.2.1" else ["add", "look"])

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
-from .output import out, reporting
+from .output import escape, out, reporting
 
 if TYPE_CHECKING:
     from ..compat import Changelog

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-
 from ..errors import ConfigError
-from .output import out, reporting
+from .output import escape, out, reporting
 
 if TYPE_CHECKING:
     from ..config import Config

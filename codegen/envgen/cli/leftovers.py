@@ -7,11 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from ..errors import Unreachable
-from .output import err, out, reporting
+from .output import err, escape, out, reporting
 
 if TYPE_CHECKING:
     from envgen_runtime.providers.leftovers import Started

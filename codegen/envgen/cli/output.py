@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as escape_markup
 
 from ..errors import EnvgenError
 
@@ -15,6 +15,18 @@ EPILOG = "Exit codes: 0 done; 1 the input is at fault; 2 wrong usage; 3 a server
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def escape(text: str) -> str:
+    """Text from anywhere, for a console: what would be markup or move the cursor is shown."""
+    return escape_markup(
+        "".join(
+            character
+            if character.isprintable() or character in "\n\t"
+            else character.encode("unicode_escape", "surrogatepass").decode()
+            for character in text
+        )
+    )
 
 
 @contextmanager

@@ -12,10 +12,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.markup import escape
 
 from ..errors import ContractError, EnvgenError
-from .output import err, out, print_error, reporting
+from .output import err, escape, out, print_error, reporting
 
 if TYPE_CHECKING:
     from ..build import BuiltPackage

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 
 from ..errors import EnvgenError, ServerEnded
 from ..schema import JsonSchema, as_object
-from .output import err, out, reporting
+from .output import err, escape, out, reporting
 
 _CONTAINER = "Containers"
 _SHOWN_FIELDS = 8

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from ..errors import EnvgenError
 from .diff import Format, show
-from .output import err, out, print_error, reporting
+from .output import err, escape, out, print_error, reporting
 
 if TYPE_CHECKING:
     from ..sync import Synced

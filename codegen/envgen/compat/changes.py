@@ -18,6 +18,8 @@ Level = Literal["breaking", "warning", "info"]
 LEVELS: tuple[Level, ...] = ("info", "warning", "breaking")
 """From the least to the most serious."""
 
+ChangedPart = Part | Literal["tools"]
+
 Bump = Literal["major", "minor", "patch", "none"]
 
 
@@ -39,6 +41,8 @@ class Rule:
 RULES: Mapping[str, Rule] = {
     "part-added": Rule("info", "info", "a part that wasn't published before"),
     "part-removed": Rule("breaking", "breaking", "a part that isn't published any more"),
+    "tool-added": Rule("info", "info", "a tool that wasn't there before"),
+    "tool-removed": Rule("breaking", "breaking", "a tool that isn't there any more"),
     "name-changed": Rule("breaking", "breaking", "the environment's name, and so the package's"),
     "title-changed": Rule("breaking", "breaking", "the name of a part's class"),
     "type-narrowed": Rule("breaking", "info", "a type that isn't allowed any more"),
@@ -73,7 +77,7 @@ class Change:
     Attributes:
         rule: the id of the rule.
         level: how serious it is, for this direction.
-        part: the part of the contract; None for the contract as a whole.
+        part: the part of the contract, or its tools; None for the contract as a whole.
         pointer: JSON pointer into the new contract; for what was removed, into the old one.
         message: what has changed.
         hint: what may be meant, or done about it; may be empty.
@@ -81,7 +85,7 @@ class Change:
 
     rule: str
     level: Level
-    part: Part | None
+    part: ChangedPart | None
     pointer: str
     message: str
     hint: str = ""
@@ -91,7 +95,7 @@ def change(
     rule: str,
     direction: Direction,
     *,
-    part: Part | None,
+    part: ChangedPart | None,
     pointer: str,
     message: str,
     hint: str = "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..contract import PARTS, EnvContract, Part
@@ -9,12 +10,15 @@ from ..document import PartDocument
 from ..findings import Finding
 from ..plan import Direction
 from ..schema import JsonSchema, as_array, as_object, fixed_items, is_kind, pointer_to
+from ..tools import ToolSchema
 from .alternatives import Alternative, alternatives, match
-from .changes import LEVELS, Change, Changelog, change
+from .changes import LEVELS, Change, ChangedPart, Changelog, change
 from .limits import limit_changes
 from .structure import canonical, meaning, structure, value_text
 
 _REQUESTS = frozenset({"action", "reset_parameters"})
+
+_TOOLS: Mapping[ToolSchema, Direction] = {"inputSchema": "request", "outputSchema": "reply"}
 
 _CONDITIONS = (
     "not", "if", "then", "else", "contains", "minContains", "maxContains", "dependencies",
@@ -35,10 +39,12 @@ def compare(old: EnvContract, new: EnvContract) -> Changelog:
         found.append(change("name-changed", "reply", part=None, pointer="/name", message=message))
     for part in PARTS:
         found += _compare_part(part, old, new)
+    found += _compare_tools(old, new)
     if not found and old.to_json() != new.to_json():
         message = "titles or descriptions have changed"
         found.append(change("prose-changed", "reply", part=None, pointer="", message=message))
-    found.sort(key=lambda item: (-LEVELS.index(item.level), PARTS.index(item.part or "action")))
+    order = [None, *PARTS, "tools"]
+    found.sort(key=lambda item: (-LEVELS.index(item.level), order.index(item.part)))
     return Changelog(tuple(dict.fromkeys(found)))
 
 
@@ -51,36 +57,67 @@ def _compare_part(part: Part, old: EnvContract, new: EnvContract) -> list[Change
         rule = "part-added" if before is None else "part-removed"
         verb = "is published now" if before is None else "is not published any more"
         return [change(rule, direction, part=part, pointer=f"/{part}", message=f"{part} {verb}")]
-    comparison = _Comparison(part, direction, before, after)
+    comparison = _Comparison(part, f"/{part}", direction, before, after)
+    comparison.title()
     comparison.run()
     return comparison.changes
 
 
+def _compare_tools(old: EnvContract, new: EnvContract) -> Iterator[Change]:
+    """What clients send to a tool is a request, what it gives back a reply."""
+    before, after = ({tool.name: tool for tool in item.tools} for item in (old, new))
+    for name in sorted(before.keys() | after.keys()):
+        place = pointer_to("/tools", name)
+        if name not in before or name not in after:
+            rule = "tool-added" if name in after else "tool-removed"
+            message = (
+                f"tool {name} is new" if name in after else f"tool {name} is not there any more"
+            )
+            yield change(rule, "request", part="tools", pointer=place, message=message)
+            continue
+        for key, direction in _TOOLS.items():
+            schemas = (tool.documents.get(key, {}) for tool in (before[name], after[name]))
+            comparison = _Comparison("tools", pointer_to(place, key), direction, *schemas)
+            comparison.run()
+            yield from comparison.changes
+
+
 class _Comparison:
-    def __init__(self, part: Part, direction: Direction, old: JsonSchema, new: JsonSchema) -> None:
+    def __init__(
+        self,
+        part: ChangedPart,
+        place: str,
+        direction: Direction,
+        old: JsonSchema,
+        new: JsonSchema,
+    ) -> None:
         self.changes: list[Change] = []
-        self._part: Part = part
+        self._part: ChangedPart = part
+        self._place = place
         self._direction: Direction = direction
         self._doubts: list[Finding] = []
-        self._old = PartDocument(part, old, self._doubts)
-        self._new = PartDocument(part, new, self._doubts)
+        self._old = PartDocument(place.removeprefix("/"), old, self._doubts)
+        self._new = PartDocument(place.removeprefix("/"), new, self._doubts)
         self._compared: set[tuple[str, str]] = set()
 
-    def run(self) -> None:
-        """Compare the parts as a whole."""
+    def title(self) -> None:
+        """Compare the names that the schemas give to classes."""
         _, old = self._old.followed(self._old.schema, "")
         _, new = self._new.followed(self._new.schema, "")
         titles = old.get("title"), new.get("title")
         if titles[0] != titles[1]:
             self._say("title-changed", "", f"the class is called {titles[1]}, not {titles[0]}")
+
+    def run(self) -> None:
+        """Compare the schemas as a whole."""
         self.schemas(self._old.schema, "", self._new.schema, "")
         if self._doubts:  # allOf that couldn't be folded: what it says was not compared
-            place = self._doubts[0].pointer.removeprefix(f"/{self._part}")
+            place = self._doubts[0].pointer.removeprefix(self._place)
             if structure(self._old.schema) != structure(self._new.schema):
                 self._say("condition-changed", place, "an allOf that can't be compared is here")
 
     def _say(self, rule: str, pointer: str, message: str, hint: str = "") -> None:
-        place = f"/{self._part}{pointer}"
+        place = f"{self._place}{pointer}"
         self.changes.append(
             change(
                 rule, self._direction, part=self._part, pointer=place, message=message, hint=hint

@@ -9,12 +9,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 from ..config import SourceSettings
 from ..errors import ContractError, EnvgenError
-from ..schema import as_object
+from ..schema import as_array, as_object
+from ..tools import calls_tools
 from . import openapi
 from .address import without_secrets
 from .file import suggested_name
 from .parsing import YAML_SUFFIXES
 from .web import NotFound, Web, check_url, within_limits
+
+_MAX_PAGES = 100
+"""Of a list of tools (MCP, 2025-06-18, pagination)."""
 
 _DOCUMENT_SUFFIXES = (".json", *YAML_SUFFIXES)
 
@@ -108,13 +112,45 @@ async def _contract_at(web: Web, url: str) -> Published:
 
 
 async def _named(web: Web, document: Any, url: str) -> Published:
-    """The contract at ``url`` with the name from ``/metadata`` beside it."""
+    """The contract at ``url``, with the tools and the name that the server tells beside it."""
+    fields = as_object(document) or {}
+    if "tools" not in fields and calls_tools(fields.get("action")):
+        tools = await _tools(web, _replace_last(url, "mcp"))
+        document = {**fields, "tools": tools} if tools is not None else document
     try:
         metadata = as_object(await web.get(_replace_last(url, "metadata"))) or {}
     except (NotFound, EnvgenError):
         metadata = {}  # a nicety: --name says it as well
     name = metadata.get("name")
     return Published(document, without_secrets(url), name if isinstance(name, str) else None)
+
+
+async def _tools(web: Web, url: str) -> list[Any] | None:
+    """The tools of the environment behind a server; None of one that has no way to ask (0.2.1).
+
+    A server that can be asked and fails is an error: that its tools are gone would be wrong.
+    """
+    found: list[Any] = []
+    cursor: dict[str, str] = {}
+    for number in range(_MAX_PAGES):
+        request = {"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": cursor}
+        try:
+            answer = as_object(await web.post(url, request)) or {}
+        except NotFound:
+            return None
+        result = as_object(answer.get("result"))
+        if result is None:
+            told = (as_object(answer.get("error")) or {}).get("message")
+            raise ContractError(
+                f"the server doesn't tell its tools: {told or 'no result'}",
+                source=without_secrets(url),
+            )
+        found += as_array(result.get("tools")) or []
+        following = result.get("nextCursor")
+        if not isinstance(following, str) or not following:
+            return found
+        cursor = {"cursor": following}
+    raise ContractError("its list of tools doesn't end", source=without_secrets(url))
 
 
 def _below(url: str, name: str) -> str:

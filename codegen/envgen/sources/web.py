@@ -120,10 +120,18 @@ class Web:
             ContractError: it is too large, in no form that envgen reads, or redirected elsewhere.
             Unreachable: the server doesn't answer, or answers that it can't.
         """
+        return await self._ask("GET", url)
+
+    async def post(self, url: str, body: Any) -> Any:
+        """What the server answers to ``body``, sent as JSON. Raises as ``get`` does."""
+        return await self._ask("POST", url, json=body)
+
+    async def _ask(self, method: str, url: str, **content: Any) -> Any:
         shown = without_secrets(url)
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                request = self._client.build_request("GET", url, headers=self._headers_for(url))
+                headers = self._headers_for(url)
+                request = self._client.build_request(method, url, headers=headers, **content)
                 response = await self._client.send(request, stream=True)
                 try:
                     if response.status_code not in _REDIRECTS:

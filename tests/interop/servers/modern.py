@@ -2,7 +2,7 @@
 
 ``uvicorn modern:app``; these variables say what it serves:
 
-- ENV_NAME: one of ENVIRONMENTS, ``words`` if unset;
+- ENV_NAME: one of ENVIRONMENTS or ``tools``, ``words`` if unset;
 - MAX_SESSIONS: the server's capacity, 8 if unset; ``default`` leaves it to the package;
 - GRID_STEPS: after how many steps an episode of ``grid`` is done, 3 if unset.
 """
@@ -380,9 +380,17 @@ ENVIRONMENTS = {
 }
 
 
+def _served(name: str) -> Served:
+    if name == "tools":
+        from tooled import SERVED  # what it imports takes seconds
+
+        return Served(*SERVED)
+    return ENVIRONMENTS[name]
+
+
 def create() -> Any:
     """The application that the variables ask for; what a release can't be told is left out."""
-    served = ENVIRONMENTS[os.environ.get("ENV_NAME", "words")]
+    served = _served(os.environ.get("ENV_NAME", "words"))
     known = inspect.signature(create_fastapi_app).parameters
     told = {
         name: cls
