@@ -97,7 +97,7 @@ def build_package(
             if edited and not force:
                 raise _edited(edited, folder)
             stale = locked.files.keys() - files.keys() if locked is not None else set[str]()
-            changed = publish(files, folder, stale=stale)
+            changed = publish(files, folder, stale=stale, is_known=locked is not None)
         else:
             found = differences(files, folder, locked)
         lock.packages[contract.name] = LockedPackage.of(origin, files)

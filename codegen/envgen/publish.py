@@ -17,21 +17,31 @@ _IGNORED = shutil.ignore_patterns("__pycache__")
 
 
 def publish(
-    files: Mapping[str, str], folder: Path, *, stale: AbstractSet[str] = frozenset()
+    files: Mapping[str, str],
+    folder: Path,
+    *,
+    stale: AbstractSet[str] = frozenset(),
+    is_known: bool = False,
 ) -> bool:
     """Make ``folder`` a package of ``files``. Returns whether anything changed.
 
     The package is written beside its place and moved there by renaming, so that a build that fails
     or is interrupted leaves the old one (one that is killed between two renames, in a hidden folder
-    beside). Files that others put into the folder stay; those named in
-    ``stale`` don't.
+    beside). Files that others put into the folder stay.
+
+    Args:
+        files: the package's, by name.
+        folder: its place.
+        stale: names of files that are removed.
+        is_known: whether the folder is known to be a package that envgen made; else its
+            ``__init__.py`` has to say so.
 
     Raises:
         OutputError: the folder holds something that envgen did not make, or can't be written.
     """
     if _is_current(files, folder) and not any((folder / name).exists() for name in stale):
         return False
-    if folder.exists() and not _is_ours(folder):
+    if folder.exists() and not (is_known or _is_ours(folder)):
         raise OutputError(
             "this folder is not a package that envgen made",
             source=str(folder),
@@ -108,11 +118,11 @@ def _swap(files: Mapping[str, str], folder: Path, stage: Path, stale: AbstractSe
         (new / name).write_bytes(content.encode())
     for name in stale:
         (new / name).unlink(missing_ok=True)
-    if folder.exists():
-        folder.rename(old)
     try:
+        if folder.exists():
+            folder.rename(old)
         new.rename(folder)
     except BaseException:
-        if old.exists():
+        if old.exists() and not folder.exists():
             old.rename(folder)
         raise

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Literal
 
 from .build import BuiltPackage, build_package
@@ -173,32 +176,45 @@ def build_all(
 
 def _build_jobs(builder: _Builder, wanted: list[Job], watch: Watch) -> None:
     owners: dict[str, str] = {}
-    with ThreadPoolExecutor(max_workers=min(_READERS, len(wanted))) as readers:
-        # In their order, so that it doesn't depend on a race which of two gets a name.
-        for job, found in zip(wanted, readers.map(_reader(watch), wanted), strict=True):
-            if isinstance(found, EnvgenError):
-                builder.outcome.results[job.source] = found
-                watch(job.source, "failed")
-                continue
-            try:
-                _claim(found.contract, job.source, owners)
-                builder.build(found, job)
-                watch(job.source, "built")
-            except EnvgenError as error:
-                builder.outcome.results[job.source] = error
-                watch(job.source, "failed")
-
-
-def _reader(watch: Watch) -> Callable[[Job], ReadSource | EnvgenError]:
-    def read(job: Job) -> ReadSource | EnvgenError:
+    # In their order, so that it doesn't depend on a race which of two gets a name.
+    for job, reading in zip(wanted, _read_side_by_side(wanted, watch), strict=True):
         try:
-            return read_source(job.source, name=job.name, settings=job.settings)
+            found = reading.result()
+            _claim(found.contract, job.source, owners)
+            builder.build(found, job)
+            watch(job.source, "built")
         except EnvgenError as error:
-            return error
-        finally:
-            watch(job.source, "read")
+            builder.outcome.results[job.source] = error
+            watch(job.source, "failed")
 
-    return read
+
+def _read_side_by_side(wanted: Iterable[Job], watch: Watch) -> list[Future[ReadSource]]:
+    """What each source will turn out to hold.
+
+    The threads are daemons, which those of an executor are not: a build that is interrupted
+    doesn't wait for a server.
+    """
+    pending: SimpleQueue[tuple[Job, Future[ReadSource]]] = SimpleQueue()
+    futures: list[Future[ReadSource]] = []
+    for job in wanted:
+        futures.append(Future())
+        pending.put((job, futures[-1]))
+    for _ in futures[:_READERS]:
+        Thread(target=_read_pending, args=(pending, watch), daemon=True).start()
+    return futures
+
+
+def _read_pending(pending: SimpleQueue[tuple[Job, Future[ReadSource]]], watch: Watch) -> None:
+    with suppress(Empty):
+        while True:
+            job, future = pending.get_nowait()
+            try:
+                found = read_source(job.source, name=job.name, settings=job.settings)
+            except BaseException as error:  # noqa: BLE001 - who waits for it raises it
+                future.set_exception(error)
+            else:
+                future.set_result(found)
+            watch(job.source, "read")
 
 
 class _Builder:

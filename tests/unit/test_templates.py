@@ -73,6 +73,8 @@ def test_what_extends_may_be_shared_between_templates() -> None:
     assert run("build", "--templates", "mine").exit_code == 0
     for name in ("client.py", "models.py", "__init__.py"):
         assert (PACKAGE / name).read_text().startswith('"""Ours, all of it."""\n')
+    template("Ours, every bit.", "_licence.jinja")
+    assert run("build", "--templates", "mine").stdout.startswith("    wrote"), "known to the lock"
 
 
 def test_templates_are_part_of_what_is_locked() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .completion import complete_source
 from .output import err
 from .results import Format, print_outcome, reporting_as
 
@@ -25,6 +26,7 @@ def build(
         list[str] | None,
         typer.Argument(
             metavar="SOURCE",
+            autocompletion=complete_source,
             help="A contract or OpenAPI document (a file, a URL, or - for standard input), the URL "
             "of a live server, an environment that pyproject.toml configures, or one to start: "
             "docker://IMAGE, a project's folder, git+URL, hf://OWNER/NAME. Default: what "

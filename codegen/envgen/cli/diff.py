@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_source
 from .output import escape, out, reporting
 
 if TYPE_CHECKING:
@@ -37,8 +38,14 @@ _STYLES = {"breaking": "bold red", "warning": "yellow", "info": "dim"}
 
 
 def diff(
-    old: Annotated[str, typer.Argument(metavar="OLD", help="The contract before.")],
-    new: Annotated[str, typer.Argument(metavar="NEW", help="The contract after.")],
+    old: Annotated[
+        str,
+        typer.Argument(metavar="OLD", help="The contract before.", autocompletion=complete_source),
+    ],
+    new: Annotated[
+        str,
+        typer.Argument(metavar="NEW", help="The contract after.", autocompletion=complete_source),
+    ],
     *,
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit with 1 where a change is this serious, or more.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import signal
 import sys
 import tempfile
 import threading
@@ -70,7 +69,7 @@ def run_demo(console: Console) -> None:
         contract,
         partial(CodingEnvironment, time_limit_s=_TIME_LIMIT_S, max_steps=len(_PROGRAMS)),
     )
-    with _leaving_in_order(), tempfile.TemporaryDirectory(prefix="envgen-demo-") as folder:
+    with tempfile.TemporaryDirectory(prefix="envgen-demo-") as folder:
         started = time.perf_counter()
         package = build_package(contract, Path(folder))
         took_ms = (time.perf_counter() - started) * 1000
@@ -90,7 +89,7 @@ def serve_demo(console: Console, port: int) -> None:
     """
     contract = read_contract(str(_contract_file()))
     try:
-        with _leaving_in_order(), serving(_app(contract, CodingEnvironment), port=port) as url:
+        with serving(_app(contract, CodingEnvironment), port=port) as url:
             console.print(f"coding_env at {url}; Ctrl-C ends it")
             with suppress(KeyboardInterrupt):
                 threading.Event().wait()
@@ -104,31 +103,6 @@ def _app(contract: EnvContract, make_environment: Callable[[], CodingEnvironment
     return create_app(
         {str(part): contract.parts[part] for part in contract.parts}, make_environment
     )
-
-
-@contextmanager
-def _leaving_in_order() -> Generator[None]:
-    """Let the signals that ask a process to end do it as exceptions, which clean up on their way.
-
-    Only where they would end it at once: who ignores them (``nohup``) or handles them knows why.
-    """
-
-    def leave(number: int, _frame: object) -> None:
-        raise SystemExit(128 + number)  # as shells report it
-
-    replaced = [
-        number
-        for number in (signal.SIGTERM, signal.SIGHUP)
-        if threading.current_thread() is threading.main_thread()  # no other may set handlers
-        and signal.getsignal(number) is signal.SIG_DFL
-    ]
-    for number in replaced:
-        signal.signal(number, leave)
-    try:
-        yield
-    finally:
-        for number in replaced:
-            signal.signal(number, signal.SIG_DFL)
 
 
 def _contract_file() -> Path:

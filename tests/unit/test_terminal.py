@@ -1,0 +1,208 @@
+"""The command in a terminal: completed, interrupted, piped, without colour."""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from envgen.build import build_package
+from envgen.cli import app
+from envgen.contract import parse_contract
+from tests.support import action, contract, run, save
+
+ENVGEN = [sys.executable, "-m", "envgen"]
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    save(contract(), "schemas/do_env.json")
+
+
+# --- completion -----------------------------------------------------------------------------------
+
+
+def completed(words: str) -> list[str]:
+    """What bash is told to offer for the last word."""
+    variables = {
+        "_ENVGEN_COMPLETE": "complete_bash",
+        "COMP_WORDS": words,
+        "COMP_CWORD": str(len(words.split(" ")) - 1),
+    }
+    result = CliRunner().invoke(app, [], env=variables, prog_name="envgen")
+    assert result.stderr == ""
+    return result.stdout.split()
+
+
+def test_commands_options_and_choices_are_completed() -> None:
+    assert completed("envgen sy") == ["sync"]
+    assert completed("envgen build --templ") == ["--templates"]
+    assert completed("envgen diff a b --format ") == ["text", "json", "github", "markdown"]
+
+
+def test_sources_are_completed() -> None:
+    save(contract(name="other_env"), "schemas/other_env.json")
+    save('[tool.envgen.envs.maze]\nsource = "http://127.0.0.1:1"\n', "pyproject.toml")
+    assert completed("envgen build ma") == ["maze"]
+    assert completed("envgen build schemas/o") == ["schemas/other_env.json"]
+    assert completed("envgen diff maze schemas/d") == ["schemas/do_env.json"]
+    assert completed("envgen build nowhere") == []
+
+
+def test_settings_that_cannot_be_read_complete_to_nothing() -> None:
+    save("[tool.envgen\n", "pyproject.toml")
+    assert completed("envgen build ma") == []
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
+def test_bash_takes_the_script() -> None:
+    """What --install-completion installs, sourced by a real bash."""
+    program = "from envgen.__main__ import main; main()"
+    save(f"#!{sys.executable}\n{program}\n", "bin/envgen")
+    Path("bin/envgen").chmod(0o755)
+    typed = (
+        "envgen --show-completion > script.sh; source ./script.sh\n"
+        "COMP_WORDS=(envgen wa); COMP_CWORD=1; _envgen_completion envgen\n"
+        'echo "${COMPREPLY[@]}"'
+    )
+    path = f"{Path('bin').resolve()}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", typed],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("watch\n", "")
+
+
+# --- interrupted ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("command", ["build", "sync"])
+def test_an_interrupt_while_a_server_is_slow(
+    number: signal.Signals, code: int, command: str
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        save(
+            '[tool.envgen]\nsources = ["schemas/do_env.json"]\n'
+            f'[tool.envgen.envs.slow]\nsource = "http://127.0.0.1:{port}"\ntimeout_s = 300\n',
+            "pyproject.toml",
+        )
+        # A test runner may ignore Ctrl-C, and what it starts inherits that.
+        program = (
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            f"import sys; sys.argv[1:] = [{command!r}]\n"
+            "from envgen.__main__ import main; main()"
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        server.settimeout(60)
+        with server.accept()[0] as asked:
+            assert asked.recv(4) == b"GET "
+            process.send_signal(number)
+            stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "Traceback" not in stdout + stderr
+    assert [path for path in Path().rglob(".*") if path.name.startswith(".")] == []
+    assert run("build", "schemas/do_env.json").exit_code == 0
+    assert run("build", "--check", "schemas/do_env.json").exit_code == 0
+
+
+@pytest.mark.parametrize("number", range(5))
+def test_an_interrupt_amid_writing_leaves_the_old_package_or_the_new(number: int) -> None:
+    """No signal hits between two given lines at will: the interrupt comes of the n-th move."""
+    out = Path("generated")
+    build_package(parse_contract(contract(), source="x"), out)
+    names = ("client.py", "models.py", "contract.json")
+    old = [(out / "do_env" / name).read_text() for name in names]
+    new_contract = parse_contract(action({"n": {"type": "integer"}}), source="x")
+    build_package(new_contract, Path("elsewhere"))
+    new = [Path("elsewhere/do_env", name).read_text() for name in names]
+    calls = iter(range(100))
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        """Interrupts before the move, or after it."""
+        call = next(calls)
+        if call * 2 == number:
+            raise KeyboardInterrupt
+        moved = rename(self, target)
+        if call * 2 + 1 == number:
+            raise KeyboardInterrupt
+        return moved
+
+    with pytest.MonkeyPatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Path, "rename", interrupted)
+        build_package(new_contract, out)
+    found = [(out / "do_env" / name).read_text() for name in names]
+    assert found in (old, new)
+    assert [path.name for path in out.iterdir()] == ["do_env"]
+
+
+# --- pipes and colours ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", [["build", "--diff"], ["build", "--help"], ["build"]])
+def test_a_pipe_that_is_closed_is_no_fault_of_ours(command: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "wb") as closed:  # noqa: PTH123 - a descriptor
+        done = subprocess.run(
+            [*ENVGEN, *command], stdout=closed, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+
+
+def on_a_terminal(*arguments: str, **variables: str) -> str:
+    master, slave = pty.openpty()
+    env = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "HOME": "/", **variables}
+    process = subprocess.Popen([*ENVGEN, *arguments], stdout=slave, stderr=slave, env=env)
+    os.close(slave)
+    found = b""
+    while True:
+        try:
+            chunk = os.read(master, 4096)
+        except OSError:  # Linux says so when the other side is closed
+            break
+        if not chunk:
+            break
+        found += chunk
+    os.close(master)
+    process.wait()
+    return found.decode()
+
+
+def test_colour_is_for_terminals_that_want_it() -> None:
+    assert "\x1b[32m" in on_a_terminal("build")
+    for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        shown = on_a_terminal("build", **variables)
+        assert "unchanged" in shown
+        assert "\x1b[3" not in shown
+    piped = subprocess.run([*ENVGEN, "build"], capture_output=True, check=True)
+    assert b"\x1b" not in piped.stdout + piped.stderr
+
+
+def test_help_fits_eighty_columns() -> None:
+    commands = ["build", "diff", "sync", "watch", "init", "demo", "run", "ps", "prune"]
+    for command in ([], *([name] for name in commands)):
+        shown = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "80"}).stdout
+        assert max(map(len, shown.splitlines())) <= 80
+        assert "Exit codes" in shown
