@@ -80,3 +80,18 @@ def test_an_environment_that_is_new(contract: dict[str, Any]) -> None:
 
 def test_its_help_tells_the_codes() -> None:
     assert "5 drifted, and something breaks" in " ".join(run("sync", "--help").stdout.split())
+
+
+def test_for_machines(contract: dict[str, Any]) -> None:
+    contract["observation"]["properties"]["cpu_s"] = {"type": "number"}
+    Path("schemas/new_env.json").write_text(json.dumps({**CODING, "name": "new_env"}))
+    Path("schemas/bad_env.json").write_text("{")
+    done = run("sync", "--check", "--format", "json")
+    told = json.loads(done.stdout)
+    assert told["exit_code"] == done.exit_code == 1
+    (environment,) = told["environments"]
+    assert (environment["name"], environment["bump"]) == ("coding_env", "minor")
+    assert [change["rule"] for change in environment["changes"]] == ["field-added"]
+    assert told["added"] == ["new_env"]
+    (error,) = told["errors"]
+    assert error["place"].startswith("schemas/bad_env.json")

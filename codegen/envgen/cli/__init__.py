@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -27,9 +30,16 @@ app = typer.Typer(
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _help(command: Callable[..., None]) -> str:
+    """A command's docstring, its paragraphs in one line each: the terminal breaks them."""
+    return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command) or "")
+
+
 for _command in (build, diff, watch, init, demo, run, ps, prune):
-    app.command(epilog=EPILOG)(_command)
-app.command(epilog=SYNC_EPILOG)(sync)
+    app.command(help=_help(_command), epilog=EPILOG)(_command)
+app.command(help=_help(sync), epilog=SYNC_EPILOG)(sync)
 
 
 def _print_version(wanted: bool) -> None:

@@ -174,6 +174,12 @@ def build(
     envgen.lock, beside the packages, says what was generated from what. A build that is up to date
     writes nothing; a file that was edited by hand is never overwritten without --force; a package
     that nothing generates any more is removed, where all sources are built.
+
+    [dim]Examples: envgen build schemas/coding_env.json[/]
+
+    [dim]envgen build https://me-maze.hf.space --header 'Authorization: Bearer ${HF_TOKEN}'[/]
+
+    [dim]envgen build --check --strict --format json[/]
     """
     wanted = [*(sources or ()), *(f"python:{spec}" for spec in from_python or ())]
     if name is not None and len(wanted) != 1:

@@ -60,6 +60,10 @@ def diff(
     OLD and NEW are sources as envgen build takes them (a file, a URL), [bold]git:REVISION:PATH[/],
     a generated package's folder, or its dotted name. What clients send breaks where less is taken
     than before; what servers send, where readers find less, or something else.
+
+    [dim]Examples: envgen diff git:HEAD:schemas/coding_env.json schemas/coding_env.json[/]
+
+    [dim]envgen diff generated.coding_env http://127.0.0.1:8000 --fail-on warning[/]
     """
     with reporting():
         from ..compat import LEVELS, compare

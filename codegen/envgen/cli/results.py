@@ -39,7 +39,7 @@ def print_outcome(outcome: Outcome, report: Format, *, compared: bool, exit_code
         exit_code: what the command will exit with.
     """
     if report is Format.JSON:
-        _write(_document(outcome, compared=compared, exit_code=exit_code))
+        write_document(_document(outcome, compared=compared, exit_code=exit_code))
         return
     for source, result in outcome.results.items():
         print_result(source, result, compared=compared)
@@ -52,17 +52,18 @@ def print_outcome(outcome: Outcome, report: Format, *, compared: bool, exit_code
 
 
 @contextmanager
-def reporting_as(report: Format) -> Generator[None]:
+def reporting_as(report: StrEnum) -> Generator[None]:
     """Turn what keeps a build from beginning into a message, or a document, and an exit code."""
     try:
-        with reporting() if report is Format.TEXT else nullcontext():
+        with nullcontext() if report.value == "json" else reporting():
             yield
     except EnvgenError as error:
-        _write({"version": 1, "exit_code": error.exit_code, "error": _error(error)})
+        write_document({"version": 1, "exit_code": error.exit_code, "error": error_document(error)})
         raise typer.Exit(error.exit_code) from None
 
 
-def _write(document: dict[str, Any]) -> None:
+def write_document(document: dict[str, Any]) -> None:
+    """Print a document for machines."""
     sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
 
@@ -87,7 +88,7 @@ def _document(outcome: Outcome, *, compared: bool, exit_code: int) -> dict[str, 
 
 def _result(result: BuiltPackage | EnvgenError, compared: bool) -> dict[str, Any]:
     if isinstance(result, EnvgenError):
-        return {"status": "failed", "error": _error(result)}
+        return {"status": "failed", "error": error_document(result)}
     return {
         "status": _verb(result, compared),
         "name": result.name,
@@ -99,7 +100,8 @@ def _result(result: BuiltPackage | EnvgenError, compared: bool) -> dict[str, Any
     }
 
 
-def _error(error: EnvgenError) -> dict[str, Any]:
+def error_document(error: EnvgenError) -> dict[str, Any]:
+    """An error for machines."""
     return {
         "kind": type(error).__name__,
         "message": error.message,

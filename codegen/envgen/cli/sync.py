@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..errors import EnvgenError
 from .diff import Format, show
-from .output import err, escape, out, print_error, reporting
+from .output import err, escape, out, print_error
+from .results import error_document, reporting_as, write_document
 
 if TYPE_CHECKING:
     from ..sync import Synced
@@ -36,11 +37,17 @@ def sync(
     Sources are what \[tool.envgen] in pyproject.toml lists. Contracts of servers are saved in
     schemas/ again, and their clients generated. With [bold]--check[/] nothing is written: that is a
     job that runs every night. What changed is judged as envgen diff does.
+
+    [dim]Example: envgen sync --format markdown > changelog.md[/]
     """
-    with reporting():
+    with reporting_as(report):
         from ..sync import sync_all
 
         synced = sync_all(write=not check)
+    code = _code(synced)
+    if report is Format.JSON:
+        write_document(_document(synced, code))
+        raise typer.Exit(code)
     for error in synced.outcome.errors:
         print_error(error)
     for name, changelog in synced.changelogs.items():
@@ -50,7 +57,19 @@ def sync(
             out.print(f"{escape(name)}: [bold]new[/]")
     if check and synced.has_drifted:
         err.print("     [bold]hint[/] run envgen sync, and commit what it writes")
-    raise typer.Exit(_code(synced))
+    raise typer.Exit(code)
+
+
+def _document(synced: Synced, code: int) -> dict[str, Any]:
+    from ..compat.reports import to_document
+
+    return {
+        "version": 1,
+        "exit_code": code,
+        "environments": [to_document(*item) for item in synced.changelogs.items()],
+        "added": list(synced.added),
+        "errors": [error_document(error) for error in synced.outcome.errors],
+    }
 
 
 def _code(synced: Synced) -> int:

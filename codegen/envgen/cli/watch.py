@@ -27,8 +27,8 @@ def watch(
 ) -> None:
     """Build again whenever a contract changes, until Ctrl-C.
 
-    Files (contracts, overlays of states, pyproject.toml) are looked at all the time, servers at an
-    interval. What is up to date is not mentioned.
+    Files (contracts, overlays of states, templates, pyproject.toml) are looked at all the time,
+    servers at an interval. What is up to date is not mentioned.
     """
     try:
         _watch(interval)
@@ -63,8 +63,10 @@ def _watched() -> tuple[list[Path], bool]:
     sources = [_source(config, name) for name in config.all_sources()]
     files = [Path(source) for source in sources if "://" not in source]
     overlays = [env.state for env in config.envs.values() if env.state is not None]
+    templates = config.templates.glob("*") if config.templates is not None else ()
     has_servers = any("://" in source for source in sources)
-    return sorted({Path("pyproject.toml"), config.schemas, *files, *overlays}), has_servers
+    watched = {Path("pyproject.toml"), config.schemas, *files, *overlays, *templates}
+    return sorted(watched), has_servers
 
 
 def _source(config: Config, name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import Any
 
 from .changes import LEVELS, Change, Changelog
 
@@ -11,15 +12,19 @@ _HEADINGS = {"breaking": "Breaking", "warning": "Worth a look", "info": "Compati
 _COMMANDS = {"breaking": "error", "warning": "warning", "info": "notice"}
 
 
-def to_json(name: str, changelog: Changelog) -> str:
-    """One JSON object: ``name``, ``level``, ``bump`` and ``changes``."""
-    document = {
+def to_document(name: str, changelog: Changelog) -> dict[str, Any]:
+    """For machines: ``name``, ``level``, ``bump`` and ``changes``."""
+    return {
         "name": name,
         "level": changelog.level,
         "bump": changelog.bump,
         "changes": [asdict(item) for item in changelog.changes],
     }
-    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def to_json(name: str, changelog: Changelog) -> str:
+    """``to_document`` as JSON."""
+    return json.dumps(to_document(name, changelog), indent=2)
 
 
 def to_markdown(name: str, changelog: Changelog) -> str:
