@@ -92,9 +92,15 @@ class Templates:
         from jinja2 import ChoiceLoader, PrefixLoader, StrictUndefined
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+        class Sandbox(ImmutableSandboxedEnvironment):
+            def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+                """Text of a contract leaves through the filters, not through its attribute."""
+                is_text = isinstance(obj, UntrustedText)
+                return not is_text and super().is_safe_attribute(obj, attr, value)
+
         builtin, own = _loader(self._files), _loader(self._own)
         versioned = PrefixLoader({"envgen": PrefixLoader({str(CONTEXT_VERSION): builtin})})
-        environment = ImmutableSandboxedEnvironment(
+        environment = Sandbox(
             loader=ChoiceLoader([versioned, own, builtin]),
             undefined=StrictUndefined,
             trim_blocks=True,

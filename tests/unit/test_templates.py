@@ -129,6 +129,13 @@ def test_another_packages_templates_are_its_own() -> None:
             2,
             "untrusted text",
         ),
+        (
+            EXTENDS
+            + "{% block methods %}{% for p in reset_parameters %}{{ p.description.raw }}"
+            + "{% endfor %}{% endblock %}",
+            2,
+            "unsafe",
+        ),
     ],
 )
 def test_a_template_that_cannot_be_used(text: str, place: int, message: str) -> None:
