@@ -16,7 +16,7 @@ GENERATOR = ROOT / "codegen" / "envgen"
 
 # A module may import those of lower layers.
 GENERATOR_LAYERS = (
-    {"errors", "findings", "text"},
+    {"errors", "findings", "interrupts", "text"},
     {"schema", "naming", "options", "templating", "publish", "hosting"},
     {"rebuild", "references", "merging", "expressions", "config", "plugins"},
     {"tools"},

@@ -12,6 +12,7 @@ from .contract import EnvContract
 from .differences import Difference, differences
 from .errors import AuditError, ContractError, OutputError
 from .findings import Finding
+from .interrupts import uninterrupted
 from .lock import Lock, LockedPackage, Origin
 from .models import render_models
 from .options import PackageOptions
@@ -92,15 +93,17 @@ def build_package(
     if not lock.is_current(contract.name, origin, folder):
         files = render_package(contract, plan, templates)
         locked = lock.packages.get(contract.name)
-        if write:
-            edited = locked.edited(folder, but_not=files) if locked is not None else []
-            if edited and not force:
-                raise _edited(edited, folder)
-            stale = locked.files.keys() - files.keys() if locked is not None else set[str]()
-            changed = publish(files, folder, stale=stale, is_known=locked is not None)
-        else:
+        now = LockedPackage.of(origin, files)
+        if not write:
             found = differences(files, folder, locked)
-        lock.packages[contract.name] = LockedPackage.of(origin, files)
+            lock.packages[contract.name] = now
+        else:
+            if not force:
+                _refuse_edited(locked, files, folder)
+            stale = locked.files.keys() - files.keys() if locked is not None else set[str]()
+            with uninterrupted():  # else these files would be taken for edited ones
+                changed = publish(files, folder, stale=stale, is_known=locked is not None)
+                lock.packages[contract.name] = now
     elif not write:
         found = differences(None, folder, lock.packages[contract.name])
     return BuiltPackage(
@@ -148,10 +151,12 @@ def _refuse_warnings(findings: Iterable[Finding]) -> None:
         )
 
 
-def _edited(names: list[str], folder: Path) -> OutputError:
-    return OutputError(
-        f"edited by hand: {', '.join(names)}",
-        source=str(folder),
-        hint="--diff shows what would be written, --force writes it; what a client needs beyond "
-        "its contract belongs into a subclass",
-    )
+def _refuse_edited(locked: LockedPackage | None, files: Mapping[str, str], folder: Path) -> None:
+    edited = locked.edited(folder, but_not=files) if locked is not None else []
+    if edited:
+        raise OutputError(
+            f"edited by hand: {', '.join(edited)}",
+            source=str(folder),
+            hint="--diff shows what would be written, --force writes it; what a client needs "
+            "beyond its contract belongs into a subclass",
+        )

@@ -16,6 +16,7 @@ from .config import Config, EnvSettings, SourceSettings, load_config
 from .contract import EnvContract
 from .differences import Difference, differences, file_difference
 from .errors import ConfigError, ContractError, EnvgenError, OutputError
+from .interrupts import uninterrupted
 from .lock import FILE as LOCK_FILE
 from .lock import Lock, read_lock, write_lock
 from .options import PackageOptions
@@ -278,11 +279,12 @@ class _Builder:
 
     def save(self) -> None:
         """Write the locks, also of a build that was interrupted."""
-        for out, lock in self._locks.items():
-            if self._write:
-                write_lock(lock, out)
-            else:
-                self._keep(out / LOCK_FILE, lock.to_json())
+        with uninterrupted():
+            for out, lock in self._locks.items():
+                if self._write:
+                    write_lock(lock, out)
+                else:
+                    self._keep(out / LOCK_FILE, lock.to_json())
 
     def _remove(self, out: Path, name: str) -> None:
         locked, folder = self._lock(out).packages[name], out / name

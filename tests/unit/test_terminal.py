@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from envgen.build import build_package
 from envgen.cli import app
 from envgen.contract import parse_contract
+from envgen.workflow import build_all
 from tests.support import action, contract, run, save
 
 ENVGEN = [sys.executable, "-m", "envgen"]
@@ -154,6 +155,31 @@ def test_an_interrupt_amid_writing_leaves_the_old_package_or_the_new(number: int
     found = [(out / "do_env" / name).read_text() for name in names]
     assert found in (old, new)
     assert [path.name for path in out.iterdir()] == ["do_env"]
+
+
+@pytest.mark.parametrize("move", ["rename", "replace"])
+def test_a_signal_amid_writing_leaves_lock_and_package_in_step(move: str) -> None:
+    """Else the next build would take what this one wrote for an edit by hand."""
+    run("build")
+    save(action({"n": {"type": "integer"}}), "schemas/do_env.json")
+    original = getattr(Path, move)
+
+    def interrupted(self: Path, target: Path) -> Path:
+        os.kill(os.getpid(), signal.SIGINT)
+        moved: Path = original(self, target)
+        return moved
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Path, move, interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                build_all()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    save(action({"m": {"type": "integer"}}), "schemas/do_env.json")
+    again = run("build")
+    assert (again.exit_code, again.stderr) == (0, "")
 
 
 # --- pipes and colours ----------------------------------------------------------------------------
