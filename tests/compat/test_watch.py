@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import IO
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -54,6 +56,8 @@ def test_init_leaves_settings_alone() -> None:
 
 
 def test_watch_builds_when_a_contract_changes_and_ends_quietly() -> None:
+    Path("schemas/other_env.json").write_text(json.dumps(contract(name="other_env")))
+    assert run("build", "schemas/other_env.json").exit_code == 0
     watching = subprocess.Popen(
         [sys.executable, "-m", "envgen", "watch"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -69,8 +73,28 @@ def test_watch_builds_when_a_contract_changes_and_ends_quietly() -> None:
         watching.stderr.readline()
         Path("schemas/do_env.json").write_text("{")
         assert "not JSON" in watching.stderr.readline()
+        assert "watching" in _until_watching(watching.stderr)
+        Path("schemas/do_env.json").unlink()
+        assert "removed" in watching.stdout.readline()
+        assert "watching" in _until_watching(watching.stderr)
+        document = action({"m": {"type": "integer"}})
+        Path("new.json").write_text(json.dumps(document))
+        Path("new.json").rename("schemas/do_env.json")
+        assert "wrote" in watching.stdout.readline()
+        assert "watching" in _until_watching(watching.stderr)
+        known = Path("schemas/do_env.json").stat()
+        Path("new.json").write_text(json.dumps(document).replace('"m"', '"k"'))
+        os.utime("new.json", ns=(known.st_atime_ns, known.st_mtime_ns))
+        Path("new.json").rename("schemas/do_env.json")
+        assert "wrote" in watching.stdout.readline(), "as old as the one before, and as long"
+        assert "k: Omittable[int]" in Path("generated/do_env/models.py").read_text()
     finally:
         watching.send_signal(signal.SIGINT)
         _, errors = watching.communicate(timeout=20)
     assert watching.returncode == 130
     assert "Traceback" not in errors
+
+
+def _until_watching(errors: IO[str]) -> str:
+    """What is said up to the line that ends a build."""
+    return next(line for line in errors if "watching" in line)

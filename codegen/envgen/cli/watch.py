@@ -38,12 +38,12 @@ def watch(
 
 
 def _watch(interval: float) -> None:
-    seen: dict[Path, int] | None = None
+    seen: dict[Path, tuple[int, ...]] | None = None
     told: set[str] = set()
     asked = 0.0
     while True:
         files, has_servers = _watched()
-        now = {path: _changed_at(path) for path in files}
+        now = {path: _version(path) for path in files}
         is_due = has_servers and time.monotonic() - asked >= interval
         if now != seen or is_due:
             seen, asked = now, time.monotonic()
@@ -73,11 +73,13 @@ def _source(config: Config, name: str) -> str:
     return config.source_of(name) if name in config.envs else name
 
 
-def _changed_at(path: Path) -> int:
+def _version(path: Path) -> tuple[int, ...]:
+    """Differs where the file does: also of one that was moved here and is as old."""
     try:
-        return path.stat().st_mtime_ns
+        found = path.stat()
     except OSError:
-        return 0
+        return ()
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _build(told: set[str]) -> set[str]:
