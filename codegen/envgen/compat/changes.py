@@ -65,7 +65,7 @@ RULES: Mapping[str, Rule] = {
     "fields-opened": Rule("info", "info", "unknown fields are taken now"),
     "tuple-changed": Rule("breaking", "breaking", "how many items are fixed, or which"),
     "condition-changed": Rule("warning", "warning", "a condition that can't be compared"),
-    "prose-changed": Rule("info", "info", "titles and descriptions alone"),
+    "prose-changed": Rule("info", "info", "words alone, or another way to say the same"),
 }
 """By their ids, which are stable: people write them into settings and scripts."""
 

@@ -23,7 +23,7 @@ _TOOLS: Mapping[ToolSchema, Direction] = {"inputSchema": "request", "outputSchem
 _CONDITIONS = (
     "not", "if", "then", "else", "contains", "minContains", "maxContains", "dependencies",
     "dependentRequired", "dependentSchemas", "unevaluatedItems", "unevaluatedProperties",
-    "propertyNames", "patternProperties", "oneOf", "anyOf",
+    "propertyNames", "patternProperties", "oneOf", "anyOf", "contentEncoding", "contentMediaType",
 )  # fmt: skip
 
 
@@ -42,6 +42,8 @@ def compare(old: EnvContract, new: EnvContract) -> Changelog:
     found += _compare_tools(old, new)
     if not found and old.to_json() != new.to_json():
         message = "titles or descriptions have changed"
+        if old.fingerprint != new.fingerprint:
+            message = "the same is said in another way"
         found.append(change("prose-changed", "reply", part=None, pointer="", message=message))
     order = [None, *PARTS, "tools"]
     found.sort(key=lambda item: (-LEVELS.index(item.level), order.index(item.part)))
@@ -233,7 +235,7 @@ class _Comparison:
                 self._say("field-required", places[1], f"{name} is required now")
             if name in required - needed:
                 self._say("field-optional", places[1], f"{name} may be left out now")
-            self._defaults(name, before[name], after[name], places[1])
+            self._beside(name, before[name], after[name], places[1])
             self.schemas(before[name], places[0], after[name], places[1])
         for name in sorted(needed - required - after.keys()):
             self._say("field-required", new.pointer, f"{name} is required now")
@@ -250,7 +252,7 @@ class _Comparison:
         else:
             self._say("field-named", place, f"{name} has a type now; it could be anything before")
 
-    def _defaults(self, name: str, old: Any, new: Any, place: str) -> None:
+    def _beside(self, name: str, old: Any, new: Any, place: str) -> None:
         before, after = as_object(old) or {}, as_object(new) or {}
         texts = [
             value_text(item["default"]) if "default" in item else "nothing"
@@ -259,6 +261,9 @@ class _Comparison:
         if texts[0] != texts[1]:
             message = f"{name} left out stands for {texts[1]}, not {texts[0]}"
             self._say("default-changed", place, message)
+        for keyword in ("readOnly", "writeOnly"):  # such a field isn't required of the other side
+            if before.get(keyword, False) != after.get(keyword, False):
+                self._say("condition-changed", place, f"{keyword} has changed")
 
     def _further(self, old: Alternative, new: Alternative) -> None:
         """Compare what is said of fields that have no name."""
