@@ -2,7 +2,7 @@
 
 # The tests that take seconds.
 quick:
-    uv run pytest -m "not interop and not slow and not docker"
+    uv run pytest -n 2 --dist worksteal -m "not interop and not slow and not docker"
 
 # All tests.
 test:

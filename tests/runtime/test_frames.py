@@ -65,6 +65,7 @@ def test_frames_arrive_however_they_are_cut(
         (b"\x89\x7e\x00\x7e", BadFrame),  # a ping of 126 bytes
         (b"\x81\x7f" + (2**62).to_bytes(8, "big"), TooLarge),
     ],
+    ids=["masked", "ping in fragments", "long ping", "too large"],
 )
 def test_what_no_server_may_send(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):

@@ -17,7 +17,7 @@ from .file import suggested_name
 from .parsing import YAML_SUFFIXES
 from .web import NotFound, Web, check_url, within_limits
 
-_MAX_PAGES = 100
+_MAX_PAGES = 20
 """Of a list of tools (MCP, 2025-06-18, pagination)."""
 
 _DOCUMENT_SUFFIXES = (".json", *YAML_SUFFIXES)
