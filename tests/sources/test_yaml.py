@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from envgen.errors import ContractError
@@ -29,9 +30,22 @@ JSON = st.recursive(
 )  # fmt: skip
 
 
+class Dumper(yaml.SafeDumper):
+    """Writes YAML 1.1; quotes the strings that are numbers in 1.2 alone, such as ``0E0``."""
+
+    def text(self, text: str) -> yaml.ScalarNode:
+        style = '"' if NUMBER.fullmatch(text) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+NUMBER = re.compile(r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?")
+Dumper.add_representer(str, Dumper.text)
+
+
 @given(JSON)
+@example("0E0")
 def test_what_a_yaml_library_writes_is_read(value: Any) -> None:
-    assert read(yaml.safe_dump(value, allow_unicode=True)) == value
+    assert read(yaml.dump(value, Dumper=Dumper, allow_unicode=True)) == value
 
 
 @given(JSON)
