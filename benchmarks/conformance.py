@@ -26,7 +26,7 @@ from pydantic import TypeAdapter
 import envgen_runtime as rt
 from benchmarks.measuring import introduce, table
 from envgen.build import build_package
-from envgen.contract import parse_contract
+from envgen.contract.contract import parse_contract
 
 DRAFTS = {
     "7": "http://json-schema.org/draft-07/schema#",

@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from docker import DockerClient
 
 from benchmarks.measuring import Spread, introduce, parse_runs, table
-from envgen_runtime.providers import LocalDockerProvider, labels, owner
+from envgen_runtime.providers import LocalDockerProvider, owner
+from envgen_runtime.providers.docker import labels
 from tests.docker.engine import openenv_image, plain_image, running_engine
 
 _POLL_S = 0.005

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from envgen.build import build_package
 from envgen.cli import app
-from envgen.contract import parse_contract
+from envgen.contract.contract import parse_contract
 
 ROOT = Path(__file__).parents[1]
 

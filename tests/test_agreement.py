@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from envgen.build import build_package
-from envgen.contract import parse_contract
+from envgen.contract.contract import parse_contract
 from tests.strategies import SCHEMAS, instances, mutated, objects
 from tests.support import action, load
 

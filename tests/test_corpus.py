@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from envgen.build import build_package
-from envgen.contract import parse_contract
+from envgen.contract.contract import parse_contract
 from envgen.errors import ContractError, EnvgenError
 from envgen.sources import read_contract
 from envgen.sources.parsing import parse_json
@@ -78,7 +78,7 @@ def test_a_hostile_contract_is_refused_or_made_harmless(
 _WITHIN_LIMITS = """
 import resource, time
 from pathlib import Path
-from envgen.workflow import build_all
+from envgen.project.build_all import build_all
 resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
 longest = 0.0
 for contract in sorted(Path().glob("*.json")):

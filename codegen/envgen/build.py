@@ -6,20 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .audit import audit
-from .client import render_client, render_init
-from .contract import EnvContract
-from .differences import Difference, differences
+from .contract.contract import EnvContract
 from .errors import AuditError, ContractError, OutputError
 from .findings import Finding
 from .interrupts import uninterrupted
-from .lock import Lock, LockedPackage, Origin
-from .models import render_models
 from .options import PackageOptions
-from .plan import Plan
-from .planner import make_plan
-from .publish import publish
-from .templating import DOCS, Templates, envgens_templates
+from .output.differences import Difference, differences
+from .output.lock import Lock, LockedPackage, Origin
+from .output.publish import publish
+from .plan.plan import Plan
+from .plan.planner import make_plan
+from .render.audit import audit
+from .render.client import render_client, render_init
+from .render.models import render_models
+from .render.templating import DOCS, Templates, envgens_templates
 
 
 @dataclass(frozen=True, slots=True)

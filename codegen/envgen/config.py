@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from .errors import ConfigError
 from .naming import environment_name, is_class_name, is_client_name, is_field_name
 from .options import PackageOptions, Transport
-from .schema import as_object
+from .schema.keywords import as_object
 from .text import UntrustedText
 
 _FILE = "pyproject.toml"

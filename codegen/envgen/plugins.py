@@ -17,7 +17,7 @@ from importlib import metadata
 from typing import Any, cast
 
 from .errors import ConfigError, PluginError
-from .schema import as_object
+from .schema.keywords import as_object
 
 GROUP = "envgen.plugins"
 

@@ -6,10 +6,10 @@ Reading order: a generated package's ``client.py``, then ``client``, ``base``, `
 
 from __future__ import annotations
 
-from .async_client import AsyncEnvClient
-from .client import EnvClient
-from .constraints import Omittable, OneOf, UniqueItems
-from .envelope import Envelope
+from .clients.asyncio import AsyncEnvClient
+from .clients.codec import EnvHooks
+from .clients.sync import EnvClient
+from .contract.exact import ExactValidator, Violation
 from .errors import (
     ActionRejected,
     CapacityReached,
@@ -40,16 +40,16 @@ from .errors import (
     TraceMismatch,
     UpgradeRefused,
 )
-from .exact import ExactValidator, Violation
-from .hooks import EnvHooks
 from .json_value import JsonValue
-from .models import ReplyModel, RequestModel, reset_fields, wire_fields
-from .observers import Observer, ReplyEvent, RequestEvent, RetryEvent
+from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
+from .models.constraints import Omittable, OneOf, UniqueItems
+from .observe.observers import Observer, ReplyEvent, RequestEvent, RetryEvent
+from .observe.telemetry import OpenTelemetry
+from .observe.trace import EpisodeTrace
 from .providers import ContainerProvider, Provider
 from .result import StepResult, Transition
-from .retries import RetryPolicy
-from .telemetry import OpenTelemetry
-from .trace import EpisodeTrace
+from .wire.envelope import Envelope
+from .wire.retries import RetryPolicy
 
 __version__ = "0.1.0"
 

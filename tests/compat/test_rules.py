@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from envgen.compat import RULES, Changelog, compare
-from envgen.contract import EnvContract, parse_contract
+from envgen.contract.contract import EnvContract, parse_contract
 from tests.support import contract
 
 INT, TEXT = {"type": "integer"}, {"type": "string"}

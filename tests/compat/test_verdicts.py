@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from envgen.compat import compare
-from envgen.contract import parse_contract
+from envgen.contract.contract import parse_contract
 from envgen.errors import ContractError
 from tests.strategies import SCHEMAS, instances, mutated, objects
 from tests.support import contract

@@ -10,7 +10,8 @@ from types import ModuleType
 import pytest
 from docker import DockerClient
 
-from envgen_runtime.providers import LocalDockerProvider, labels, owner
+from envgen_runtime.providers import LocalDockerProvider, owner
+from envgen_runtime.providers.docker import labels
 from tests.docker import engine as engines
 from tests.interop.venvs import VenvUnavailable
 

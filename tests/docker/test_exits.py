@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from docker import DockerClient
 
-from envgen_runtime.providers.engine import Engine
-from envgen_runtime.providers.leftovers import orphans, started
+from envgen_runtime.providers.docker.engine import Engine
+from envgen_runtime.providers.managed import orphans, started
 
 _PRELUDE = """
 import asyncio, os, signal, sys, threading, time

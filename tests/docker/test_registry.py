@@ -13,7 +13,8 @@ from docker import DockerClient
 from docker.errors import ImageNotFound
 
 from envgen_runtime import FetchError
-from envgen_runtime.providers import Credentials, Hub, LocalDockerProvider, pulling
+from envgen_runtime.providers import Credentials, Hub, LocalDockerProvider
+from envgen_runtime.providers.docker import pulling
 from tests.docker.registry import Registry, running_registry
 
 TOKEN = "sesame"

@@ -24,8 +24,8 @@ from envgen_runtime import (
     RequestTimeout,
     StartError,
 )
-from envgen_runtime.providers import DockerSwarmProvider, LocalDockerProvider, leftovers
-from envgen_runtime.providers.engine import Engine
+from envgen_runtime.providers import DockerSwarmProvider, LocalDockerProvider, managed
+from envgen_runtime.providers.docker.engine import Engine
 from tests.docker import engine as engines
 from tests.docker.registry import running_registry
 from tests.docker.swarm_nodes import GATEWAY, SwarmNode, swarm
@@ -67,7 +67,7 @@ def fleet(cluster: Cluster) -> Iterator[DockerSwarmProvider]:
     with DockerSwarmProvider(engine=cluster.manager) as provider:
         yield provider
     with Engine(cluster.manager) as engine:
-        mine = [one for one in leftovers.started(engine) if one.kind == "service"]
+        mine = [one for one in managed.started(engine) if one.kind == "service"]
     assert mine == []
 
 

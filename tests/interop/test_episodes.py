@@ -202,7 +202,7 @@ def test_an_action_the_server_refuses(
 def test_a_client_from_a_live_server(
     modern: Release, start_server: StartServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from envgen.workflow import build_all
+    from envgen.project.build_all import build_all
     from tests.support import load
 
     monkeypatch.chdir(tmp_path)

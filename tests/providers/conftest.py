@@ -69,7 +69,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def nothing_left(state: Path) -> Iterator[None]:
     """No test may leave a record, and so neither a process nor a folder."""
     yield
-    from envgen_runtime.providers.records import records
+    from envgen_runtime.providers.process.records import records
 
     assert records() == []
 

@@ -17,8 +17,8 @@ from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from envgen_runtime import ConnectError, FetchError, ReadyTimeout
 from envgen_runtime.providers import Hub, UVProvider
-from envgen_runtime.providers.git import GitSource
 from envgen_runtime.providers.hub import subdomain
+from envgen_runtime.providers.process.git import GitSource
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.providers.conftest import GitHost
 from tests.support import ROOT

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from envgen.sources import is_started, read_contract
-from envgen_runtime.providers.records import records
+from envgen_runtime.providers.process.records import records
 from tests.providers.conftest import write_project
 from tests.providers.test_hub import space
 from tests.support import ROOT

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import envgen_runtime as rt
-from envgen_runtime import protocol
-from envgen_runtime.envelope import Envelope
-from envgen_runtime.protocol import Operation, Request
+from envgen_runtime.wire import protocol
+from envgen_runtime.wire.envelope import Envelope
+from envgen_runtime.wire.protocol import Operation, Request
 from tests.strategies import JSON
 
 

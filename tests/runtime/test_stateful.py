@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 import envgen_runtime as rt
 from envgen.demo.server import serving
-from envgen_runtime.session import Phase
+from envgen_runtime.clients.session import Phase
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.runtime.servers import LATE_S, Faulty
 

@@ -27,8 +27,8 @@ from starlette.websockets import WebSocket
 import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from envgen_runtime.drift import differences
-from envgen_runtime.transports import keeper
+from envgen_runtime.contract.drift import differences
+from envgen_runtime.transports import keepalive
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodeObservation, CodingEnv
 from tests.runtime.servers import answering, observed
 from tests.support import ROOT
@@ -218,7 +218,7 @@ def test_a_server_without_a_schema_says_so() -> None:
 
 
 def test_a_server_that_pings_an_idle_client_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "_PERIOD_S", 0.05)
+    monkeypatch.setattr(keepalive, "_PERIOD_S", 0.05)
     pongs = threading.Event()
 
     async def serve(stop: asyncio.Event, started: Any) -> None:

@@ -14,8 +14,8 @@ import yaml
 
 from envgen.demo.server import serving
 from envgen.errors import EnvgenError
+from envgen.project.build_all import build_all
 from envgen.sources import read_contract
-from envgen.workflow import build_all
 from tests.sources.maze import make_app
 from tests.support import build, load, run, save, shared
 

@@ -261,7 +261,7 @@ def test_a_server_that_is_not_there() -> None:
 
 def test_a_build_from_files_imports_no_library_of_the_web() -> None:
     program = (
-        "import sys; from envgen.workflow import build_all; build_all(['x.json']); "
+        "import sys; from envgen.project.build_all import build_all; build_all(['x.json']); "
         "print({'httpx', 'yaml', 'anyio', 'uvicorn'} & set(sys.modules))"
     )
     save(contract())

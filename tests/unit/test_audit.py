@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
 
-from envgen.audit import audit
 from envgen.errors import AuditError
+from envgen.render.audit import audit
 from tests.support import ROOT
 
 GENERATED = sorted((ROOT / "generated").glob("*/*.py"))

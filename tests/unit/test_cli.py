@@ -65,7 +65,7 @@ def test_name_and_out() -> None:
 def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     text = json.dumps(contract()).encode()
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(text)))
-    from envgen.workflow import build_all
+    from envgen.project.build_all import build_all
 
     assert not build_all(["-"]).errors
     assert Path("generated/do_env").is_dir()

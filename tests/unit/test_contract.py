@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from envgen.contract import EnvContract, parse_contract
+from envgen.contract.contract import EnvContract, parse_contract
 from envgen.errors import ContractError
 from envgen.sources.parsing import parse_json
 from tests.support import action, contract, observation

@@ -13,7 +13,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from envgen.build import build_package
-from envgen.contract import parse_contract
+from envgen.contract.contract import parse_contract
 from envgen.errors import ContractError
 from tests.support import action, build, contract, load, observation
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from envgen.contract import parse_contract
+from envgen.contract.contract import parse_contract
 from envgen.errors import ContractError
 from tests.support import action, build
 

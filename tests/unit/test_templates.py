@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from envgen.context import (
+from envgen.plan.plan import Root
+from envgen.render.context import (
     ActionField,
     ClientClass,
     ClientContext,
@@ -18,9 +19,8 @@ from envgen.context import (
     ModelsContext,
     ResetParameter,
 )
-from envgen.plan import Root
-from envgen.render import LIBRARY
-from envgen.templating import templates_folder
+from envgen.render.modules import LIBRARY
+from envgen.render.templating import templates_folder
 from tests.support import ROOT, action, contract, load, run, save
 
 EXTENDS = '{% extends "envgen/1/client.py.jinja" %}\n'

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from envgen.build import build_package
 from envgen.cli import app
-from envgen.contract import parse_contract
-from envgen.workflow import build_all
+from envgen.contract.contract import parse_contract
+from envgen.project.build_all import build_all
 from tests.support import action, contract, run, save
 
 ENVGEN = [sys.executable, "-m", "envgen"]

@@ -14,7 +14,7 @@ from .build import build
 from .demo import demo
 from .diff import diff
 from .init import init
-from .leftovers import prune, ps
+from .managed import prune, ps
 from .output import EPILOG, out
 from .run import run
 from .sync import EPILOG as SYNC_EPILOG

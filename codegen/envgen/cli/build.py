@@ -15,7 +15,7 @@ from .results import Format, print_outcome, reporting_as
 
 if TYPE_CHECKING:
     from ..config import SourceSettings
-    from ..workflow import Watch
+    from ..project.build_all import Watch
 
 _READING = "How a source is read"
 _WRITING = "How packages are written"
@@ -198,7 +198,7 @@ def build(
         plugins=plugins,
     )
     # Imported here, so that --help doesn't wait for it.
-    from ..workflow import build_all
+    from ..project.build_all import build_all
 
     compares = check or diff
     with reporting_as(report), _progress(len(wanted)) as watch:

@@ -67,7 +67,7 @@ def diff(
     """
     with reporting():
         from ..compat import LEVELS, compare
-        from ..versions import read_version
+        from ..project.versions import read_version
 
         # A package of the current folder counts, as it does for python -m.
         sys.path.insert(0, str(Path.cwd()))

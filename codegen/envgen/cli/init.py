@@ -23,8 +23,8 @@ def init() -> None:
     """
     with reporting():
         from ..config import load_config
-        from ..lock import read_lock
-        from ..publish import write_file
+        from ..output.lock import read_lock
+        from ..output.publish import write_file
 
         written = _FILE.read_text(encoding="utf-8") if _FILE.exists() else ""
         config = load_config()

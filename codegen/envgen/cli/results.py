@@ -18,8 +18,8 @@ from .output import err, escape, out, print_error, reporting
 
 if TYPE_CHECKING:
     from ..build import BuiltPackage
-    from ..differences import Difference
-    from ..workflow import Outcome
+    from ..output.differences import Difference
+    from ..project.build_all import Outcome
 
 
 class Format(StrEnum):

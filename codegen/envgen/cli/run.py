@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import EnvgenError, ServerEnded
-from ..schema import JsonSchema, as_object
+from ..schema.keywords import JsonSchema, as_object
 from .output import err, escape, out, reporting
 
 _CONTAINER = "Containers"
@@ -65,7 +65,7 @@ def run(
 
     Prints the address, which is on loopback, and a summary of the contract.
     """
-    from ..hosting import Options, Target, started, target_of
+    from ..sources.hosting import Options, Target, started, target_of
 
     limits: dict[str, Any] = {
         "container_port": container_port,

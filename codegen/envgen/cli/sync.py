@@ -12,7 +12,7 @@ from .output import err, escape, out, print_error
 from .results import error_document, reporting_as, write_document
 
 if TYPE_CHECKING:
-    from ..sync import Synced
+    from ..project.sync import Synced
 
 FRESH, COMPATIBLE_DRIFT, BREAKING_DRIFT = 0, 4, 5
 
@@ -41,7 +41,7 @@ def sync(
     [dim]Example: envgen sync --format markdown > changelog.md[/]
     """
     with reporting_as(report):
-        from ..sync import sync_all
+        from ..project.sync import sync_all
 
         synced = sync_all(write=not check)
     code = _code(synced)

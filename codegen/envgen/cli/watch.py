@@ -84,7 +84,7 @@ def _version(path: Path) -> tuple[int, ...]:
 
 def _build(told: set[str]) -> set[str]:
     """Build, print what is new, and return the errors: they are not printed twice."""
-    from ..workflow import build_all
+    from ..project.build_all import build_all
 
     try:
         outcome = build_all()

@@ -7,8 +7,8 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..document import PartDocument
-from ..schema import (
+from ..schema.document import PartDocument
+from ..schema.keywords import (
     DEFINITIONS,
     DESCRIBING,
     JsonSchema,

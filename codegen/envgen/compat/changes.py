@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from ..contract import Part
-from ..plan import Direction
+from ..contract.contract import Part
+from ..plan.plan import Direction
 
 Level = Literal["breaking", "warning", "info"]
 LEVELS: tuple[Level, ...] = ("info", "warning", "breaking")

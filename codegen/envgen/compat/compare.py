@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..contract import PARTS, EnvContract, Part
-from ..document import PartDocument
+from ..contract.contract import PARTS, EnvContract, Part
+from ..contract.tools import ToolSchema
 from ..findings import Finding
-from ..plan import Direction
-from ..schema import JsonSchema, as_array, as_object, fixed_items, is_kind, pointer_to
-from ..tools import ToolSchema
+from ..plan.plan import Direction
+from ..schema.document import PartDocument
+from ..schema.keywords import JsonSchema, as_array, as_object, fixed_items, is_kind, pointer_to
 from .alternatives import Alternative, alternatives, match
 from .changes import LEVELS, Change, ChangedPart, Changelog, change
 from .limits import limit_changes

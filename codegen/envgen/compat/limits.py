@@ -6,8 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from ..expressions import FORMAT_TYPES
-from ..schema import JsonSchema
+from ..plan.expressions import FORMAT_TYPES
+from ..schema.keywords import JsonSchema
 
 LimitRule = Literal["limit-tightened", "limit-loosened", "format-changed"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..document import PartDocument
-from ..schema import JsonSchema, as_object, subschemas, without_prose
+from ..schema.document import PartDocument
+from ..schema.keywords import JsonSchema, as_object, subschemas, without_prose
 
 
 def canonical(value: Any) -> str:

@@ -24,7 +24,7 @@ from rich.text import Text
 from starlette.applications import Starlette
 
 from ..build import BuiltPackage, build_package
-from ..contract import EnvContract
+from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..sources import read_contract
 from .environment import CodingEnvironment

@@ -26,7 +26,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from ..schema import as_object
+from ..schema.keywords import as_object
 from .environment import CodingEnvironment
 
 _HOST = "127.0.0.1"

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..config import SourceSettings
-from ..contract import EnvContract, parse_contract
+from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError
 from ..findings import Finding
 from ..plugins import apply_plugins
-from ..schema import as_object
+from ..schema.keywords import as_object
 from . import file, openapi
 from .address import is_url, without_secrets
 
@@ -121,7 +121,7 @@ def _load(source: str, settings: SourceSettings) -> _Loaded:
         published = server.fetch(source, settings)
         return _Loaded(published.source, published.document, published.name, is_derived=True)
     if source.startswith(PYTHON):
-        from . import python_class
+        from . import python as python_class
 
         document, name = python_class.read(source)
         return _Loaded(source, document, name, is_derived=True)

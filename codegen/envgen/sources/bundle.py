@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from ..contract import PARTS
+from ..contract.contract import PARTS
 from ..errors import ContractError, EnvgenError
-from ..rebuild import MAX_DEPTH, MAX_NODES
-from ..schema import SCHEMA_MAPS, as_array, as_object, pointer_to
+from ..schema.keywords import SCHEMA_MAPS, as_array, as_object, pointer_to
+from ..schema.normalize import MAX_DEPTH, MAX_NODES
 from . import file
 from .openapi import is_openapi
 from .openapi_schemas import DefinitionNames, OpenApiDocument

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..config import SourceSettings
 from ..errors import ContractError
-from ..hosting import Options, remote_or_started, target_of
+from .hosting import Options, remote_or_started, target_of
 from .server import Published
 from .server import fetch as fetch_from
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from ..config import SourceSettings
 from ..errors import ContractError
 from ..findings import Finding
-from ..schema import as_array, as_object, pointer_to
+from ..schema.keywords import as_array, as_object, pointer_to
 from .openapi_schemas import OpenApiDocument, PartSchema
 
 Role = Literal["reset", "step", "state"]

@@ -7,8 +7,16 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from ..errors import ContractError
-from ..rebuild import MAX_DEPTH, MAX_NODES
-from ..schema import SCHEMA_LISTS, SCHEMA_MAPS, SCHEMAS, JsonSchema, as_array, as_object, pointer_to
+from ..schema.keywords import (
+    SCHEMA_LISTS,
+    SCHEMA_MAPS,
+    SCHEMAS,
+    JsonSchema,
+    as_array,
+    as_object,
+    pointer_to,
+)
+from ..schema.normalize import MAX_DEPTH, MAX_NODES
 
 # About a schema's place in OpenAPI, not about data.
 _DROPPED = frozenset({"xml", "externalDocs", "example", "examples"})

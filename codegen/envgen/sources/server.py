@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from ..config import SourceSettings
+from ..contract.tools import calls_tools
 from ..errors import ContractError, EnvgenError
-from ..schema import as_array, as_object
-from ..tools import calls_tools
+from ..schema.keywords import as_array, as_object
 from . import openapi
 from .address import without_secrets
 from .file import suggested_name

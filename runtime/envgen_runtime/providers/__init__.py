@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from .base import AnyProvider, ContainerProvider, Provider
 
 if TYPE_CHECKING:
-    from .engine import Credentials
+    from .docker.engine import Credentials
+    from .docker.local import LocalDockerProvider
     from .hub import Hub
-    from .leases import Endpoint, Fleet, Lease
-    from .local_docker import LocalDockerProvider
+    from .process.uv import UVProvider
     from .remote import RemoteServer
-    from .swarm import DockerSwarmProvider
-    from .uv import UVProvider
+    from .swarm.leases import Endpoint, Fleet, Lease
+    from .swarm.service import DockerSwarmProvider
 
 __all__ = [
     "AnyProvider",
@@ -36,15 +36,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Credentials": "engine",
-    "DockerSwarmProvider": "swarm",
-    "Endpoint": "leases",
-    "Fleet": "leases",
+    "Credentials": "docker.engine",
+    "DockerSwarmProvider": "swarm.service",
+    "Endpoint": "swarm.leases",
+    "Fleet": "swarm.leases",
     "Hub": "hub",
-    "Lease": "leases",
-    "LocalDockerProvider": "local_docker",
+    "Lease": "swarm.leases",
+    "LocalDockerProvider": "docker.local",
     "RemoteServer": "remote",
-    "UVProvider": "uv",
+    "UVProvider": "process.uv",
 }
 
 

@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .engine import Credentials
+from .docker.engine import Credentials
 
 _SPACE_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*$", re.DOTALL | re.MULTILINE)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from ..protocol import Request
+from ..wire.protocol import Request
 
 if TYPE_CHECKING:
     import ssl

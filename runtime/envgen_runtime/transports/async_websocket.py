@@ -11,9 +11,9 @@ from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from .. import protocol
 from ..errors import ConnectionLost, EnvError
-from ..protocol import Request
+from ..wire import protocol
+from ..wire.protocol import Request
 from . import ConnectionOptions
 from .frames import CLOSE_TIMEOUT_S, KEEPALIVE_S, FrameConnection, connect_error
 from .sockets import default_ssl_context, open_socket, proxy_for

@@ -33,7 +33,7 @@ from websockets.uri import parse_uri
 
 from .. import errors
 from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
-from ..protocol import Request, read_frame, retry_after
+from ..wire.protocol import Request, read_frame, retry_after
 from . import ConnectionOptions, reader
 from .reader import BadFrame, FrameReader, RawFrame, TooLarge
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Any
 
-from .. import protocol
 from ..errors import ConnectError, ConnectionLost, EnvError
-from ..protocol import Request
+from ..wire import protocol
+from ..wire.protocol import Request
 from . import ConnectionOptions
 from .calls import Answer, Broken, Call, Expired, Unreachable
 from .senders import async_sender, sender

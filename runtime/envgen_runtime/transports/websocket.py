@@ -11,12 +11,12 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from .. import protocol
 from ..errors import ConnectError
-from ..protocol import Request
+from ..wire import protocol
+from ..wire.protocol import Request
 from . import ConnectionOptions
 from .frames import CLOSE_TIMEOUT_S, KEEPALIVE_S, FrameConnection, connect_error
-from .keeper import KEEPER
+from .keepalive import KEEPER
 from .sockets import default_ssl_context, open_socket
 
 _CHUNK = 256 * 1024

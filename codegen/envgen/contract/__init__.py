@@ -1,0 +1,1 @@
+"""What an environment says: its schemas, its tools, its fingerprint."""

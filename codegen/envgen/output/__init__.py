@@ -1,0 +1,1 @@
+"""Folders of generated packages: staged, locked, compared."""

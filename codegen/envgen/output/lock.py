@@ -1,0 +1,228 @@
+"""``envgen.lock``: what was generated from what. It lies beside the packages, to be committed.
+
+    {
+      "version": 1,
+      "packages": {
+        "coding_env": {
+          "source": "schemas/coding_env.json",
+          "client": "CodingEnv",
+          "contract": "8951...",       the contract's fingerprint, of its structure
+          "document": "02af...",       SHA-256 of the whole contract, with its prose
+          "generator": "0.1.0",        the envgen that wrote it; another one builds it again
+          "templates": "9b1c...",      SHA-256 of the templates, a user's own included
+          "transport": "http",         as configured; left out where it isn't
+          "naming": {"CodeAction": "Code"},
+          "files": {"client.py": "77c2...", ...}
+        }
+      }
+    }
+
+It tells a file that was edited by hand from one that is merely old, which files are envgen's to
+remove, and what is up to date without building it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .. import __version__
+from ..contract.contract import EnvContract
+from ..errors import OutputError
+from ..options import PackageOptions, Transport
+from .publish import write_file
+
+FILE = "envgen.lock"
+_VERSION = 1
+
+
+def digest(content: bytes) -> str:
+    """SHA-256, as hex digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a package was generated from, and by what.
+
+    Attributes:
+        source: where its contract came from, without what may be secret.
+        client: the client's name, which settings may choose.
+        contract: the contract's fingerprint: of its structure.
+        document: SHA-256 of the whole contract, prose included.
+        generator: envgen's version.
+        templates: SHA-256 of the templates.
+        transport: the client's usual transport, where settings choose it.
+        naming: names that settings choose.
+    """
+
+    source: str
+    client: str
+    contract: str
+    document: str
+    generator: str
+    templates: str
+    transport: Transport | None = None
+    naming: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @classmethod
+    def of(
+        cls,
+        contract: EnvContract,
+        *,
+        source: str,
+        client: str,
+        options: PackageOptions,
+        templates: str,
+    ) -> Origin:
+        """The origin of a package that is generated now."""
+        return cls(
+            source=_portable(source),
+            client=client,
+            contract=contract.fingerprint,
+            document=digest(contract.to_json().encode()),
+            generator=__version__,
+            templates=templates,
+            transport=options.transport,
+            naming=dict(sorted(options.naming.items())),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """What the lock says of it: settings only where there are any."""
+        return {name: value for name, value in asdict(self).items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class LockedPackage:
+    """One package, as it was generated.
+
+    Attributes:
+        origin: what from.
+        files: SHA-256 of each file, by name.
+    """
+
+    origin: Origin
+    files: Mapping[str, str]
+
+    @classmethod
+    def of(cls, origin: Origin, files: Mapping[str, str]) -> LockedPackage:
+        """What is kept of a package with these files."""
+        return cls(origin, {name: digest(files[name].encode()) for name in sorted(files)})
+
+    @classmethod
+    def read(cls, fields: Mapping[str, Any]) -> LockedPackage:
+        """One package of a lock. Raises TypeError or KeyError where it is none."""
+        origin = {name: value for name, value in fields.items() if name != "files"}
+        return cls(Origin(**origin), dict(fields["files"]))
+
+    def edited(self, folder: Path, *, but_not: Mapping[str, str] | None = None) -> list[str]:
+        """The files in ``folder`` that are no longer as they were generated; not those missing.
+
+        A file that is as in ``but_not``, which would be written, isn't edited either: a build was
+        interrupted before its lock was written.
+        """
+        new = {name: digest(content.encode()) for name, content in (but_not or {}).items()}
+        found = {name: digest_of(folder / name) for name in self.files}
+        return [
+            name
+            for name, now in found.items()
+            if now not in (None, self.files[name], new.get(name))
+        ]
+
+    def is_whole(self, folder: Path) -> bool:
+        """Whether ``folder`` has every file as it was generated."""
+        return all(digest_of(folder / name) == known for name, known in self.files.items())
+
+
+@dataclass(slots=True)
+class Lock:
+    """The packages in one folder.
+
+    Attributes:
+        packages: what was generated, by the package's name.
+    """
+
+    packages: dict[str, LockedPackage] = field(default_factory=dict[str, LockedPackage])
+
+    def is_current(self, name: str, origin: Origin, folder: Path) -> bool:
+        """Whether ``folder`` is what building package ``name`` from ``origin`` would write."""
+        locked = self.packages.get(name)
+        return locked is not None and locked.origin == origin and locked.is_whole(folder)
+
+    def to_json(self) -> str:
+        """The lock as it is written."""
+        packages = {
+            name: {**locked.origin.to_json(), "files": dict(locked.files)}
+            for name, locked in sorted(self.packages.items())
+        }
+        return json.dumps({"version": _VERSION, "packages": packages}, indent=2) + "\n"
+
+
+def read_lock(out: Path) -> Lock:
+    """The lock of the packages in ``out``; an empty one where there is none.
+
+    Raises:
+        OutputError: it is there and can't be read.
+    """
+    path = out / FILE
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+        version = document["version"]
+        packages = {
+            name: LockedPackage.read(fields) for name, fields in document["packages"].items()
+        }
+    except (FileNotFoundError, NotADirectoryError):
+        return Lock()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise OutputError(
+            f"can't be read: {error}",
+            source=str(path),
+            hint="restore it, or delete it and build again",
+        ) from error
+    if version != _VERSION:
+        raise OutputError(
+            f"is of version {version}; this envgen knows version {_VERSION}",
+            source=str(path),
+            hint="use the envgen that wrote it, or delete it and build again",
+        )
+    if not all(_is_portable(name) for locked in packages.values() for name in locked.files):
+        raise OutputError("names files outside of their package", source=str(path))
+    return Lock(packages)
+
+
+def write_lock(lock: Lock, out: Path) -> bool:
+    """Write ``lock`` where it differs from what is there; whether it did.
+
+    Raises:
+        OutputError: it can't be written.
+    """
+    content = lock.to_json()
+    current = digest_of(out / FILE)
+    if current == digest(content.encode()) or (current is None and not lock.packages):
+        return False
+    write_file(out / FILE, content)
+    return True
+
+
+def digest_of(path: Path) -> str | None:
+    """SHA-256 of a file; None where there is none to read."""
+    try:
+        return digest(path.read_bytes())
+    except OSError:
+        return None
+
+
+def _is_portable(name: str) -> bool:
+    return Path(name).name == name
+
+
+def _portable(source: str) -> str:
+    """A source as it reads on every machine."""
+    if "://" in source:
+        return source
+    path = Path(source)
+    return path.name if path.is_absolute() else path.as_posix()

@@ -1,0 +1,1 @@
+"""Every name and type of a package, settled."""

@@ -1,0 +1,67 @@
+"""Contracts as they stand somewhere: a file, a commit, a server, an installed package."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+from pathlib import Path
+
+from ..contract.contract import EnvContract, parse_contract
+from ..errors import ContractError
+from ..sources import read_contract
+from ..sources.parsing import parse_json
+
+GIT = "git:"
+
+
+def read_version(source: str) -> EnvContract:
+    """The contract that ``source`` names.
+
+    Args:
+        source: ``git:REVISION:PATH``, a folder with a ``contract.json``, the dotted name of a
+            generated package that can be imported, or a source as ``envgen build`` takes it.
+
+    Raises:
+        ContractError: there is none.
+        Unreachable: the server can't be reached.
+    """
+    if source.startswith(GIT):
+        return _of_commit(source)
+    folder = Path(source) if Path(source).is_dir() else _package(source)
+    if folder is not None and (folder / "contract.json").is_file():
+        return read_contract(str(folder / "contract.json"))
+    return read_contract(source)
+
+
+def _of_commit(source: str) -> EnvContract:
+    revision, colon, path = source.removeprefix(GIT).partition(":")
+    if not colon or not path or revision.startswith("-"):
+        raise ContractError("not a place in git", source=source, hint="write git:REVISION:PATH")
+    try:
+        shown = subprocess.run(  # noqa: S603 - no shell, and no option: the revision begins with no -
+            ["git", "show", f"{revision}:{path}"],  # noqa: S607 - the user's git
+            capture_output=True,
+            check=True,
+        ).stdout
+    except FileNotFoundError as error:
+        raise ContractError("git is not installed", source=source) from error
+    except subprocess.CalledProcessError as error:
+        said = error.stderr.decode(errors="replace").strip()
+        raise ContractError(
+            f"git has no such file: {said}", source=source, hint="write git:REVISION:PATH"
+        ) from error
+    document = parse_json(shown, source=source)
+    name = None if isinstance(document, dict) and "name" in document else Path(path).stem
+    return parse_contract(document, source=source, name=name)
+
+
+def _package(name: str) -> Path | None:
+    """The folder of a package that can be imported; it isn't."""
+    if not all(part.isidentifier() for part in name.split(".")):
+        return None
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    places = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(places))) if places else None

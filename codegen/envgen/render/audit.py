@@ -1,0 +1,263 @@
+"""What was rendered, parsed and held against what envgen emits. Anything else refuses the build.
+
+The audit knows nothing of contracts. It reads Python and accepts only the imports, statements,
+calls and expressions that the templates and the models have; so a text that found a way out of its
+literal, or a generator that took a contract's word for an import, is seen here before it is
+written.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+
+from ..errors import AuditError
+from .modules import LIBRARY
+
+_SIBLINGS = frozenset({".client", ".models"})
+
+# Calls are to these, to the methods below, or not at all.
+_CALLABLES = frozenset(
+    {
+        "ConfigDict", "Field", "OneOf", "StepResult", "TypeAdapter", "UniqueItems", "UUID",
+        "reset_fields", "super", "wire_fields",
+    }
+)  # fmt: skip
+_KEYWORDS: Mapping[str, frozenset[str]] = {
+    "ConfigDict": frozenset({"extra"}),
+    "Field": frozenset(
+        {
+            "alias", "discriminator", "ge", "gt", "le", "lt", "max_length", "min_length",
+            "multiple_of", "pattern",
+        }
+    ),
+    "OneOf": frozenset(),
+    "UniqueItems": frozenset(),
+}  # fmt: skip
+_METHODS = frozenset(
+    {
+        "_action",
+        "_reset_with",
+        "fromisoformat",
+        "model_validate",
+        "read",
+        "reset",
+        "state",
+        "step",
+        "validate_python",
+        "with_lifted",
+    }
+)
+
+_EXPRESSIONS = (
+    ast.Attribute, ast.Await, ast.BinOp, ast.BitOr, ast.Call, ast.Constant, ast.Dict, ast.List,
+    ast.Load, ast.Name, ast.Store, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.USub, ast.keyword,
+)  # fmt: skip
+
+# What generated code uses of Python's own names. All others are imported or defined in the module.
+_BUILTINS = frozenset({"bool", "dict", "float", "int", "list", "object", "str", "super", "tuple"})
+
+_EXTRAS = "__pydantic_extra__"
+
+_CONSTANTS = frozenset({"default_transport", "env_name", "fingerprint", "model_config"})
+
+_HOOKS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
+_METHOD_NAMES = _HOOKS | {"reset", "state", "step"}
+
+
+def audit(file: str, source: str, *, has_own_methods: bool = False) -> None:
+    """Accept a rendered module.
+
+    Args:
+        file: what to call it in errors.
+        source: the module.
+        has_own_methods: whether classes may have methods that envgen's templates don't give them:
+            a project's own do. What their bodies may hold is the same.
+
+    Raises:
+        AuditError: it holds something that envgen doesn't emit.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise AuditError(f"the rendered {file} is not Python: {error}") from error
+    _Auditor(file, has_own_methods).module(tree)
+
+
+class _Auditor:
+    def __init__(self, file: str, has_own_methods: bool) -> None:
+        self._file = file
+        self._has_own_methods = has_own_methods
+        self._known: frozenset[str] = frozenset()
+
+    def module(self, tree: ast.Module) -> None:
+        self._known = _BUILTINS | {name for node in ast.walk(tree) for name in _defined(node)}
+        for statement in tree.body:
+            match statement:
+                case ast.ImportFrom():
+                    self._import(statement)
+                case ast.ClassDef():
+                    self._class(statement)
+                case ast.Expr(value=ast.Constant(value=str())):
+                    pass
+                case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as exports):
+                    self._expressions([exports])
+                case ast.AnnAssign(
+                    target=ast.Name(),
+                    annotation=ast.Name(id="TypeAlias"),
+                    value=ast.expr() as alias,
+                ):
+                    self._annotations([alias])
+                case ast.AnnAssign(
+                    target=ast.Name(),
+                    annotation=ast.Subscript(value=ast.Name(id="TypeAdapter")),
+                    value=ast.Call() as adapter,
+                ):
+                    if not all(isinstance(argument, ast.Name) for argument in adapter.args):
+                        raise self._error(adapter)
+                    self._annotations([statement.annotation])
+                    self._expressions([adapter])
+                case _:
+                    raise self._error(statement)
+
+    def _import(self, statement: ast.ImportFrom) -> None:
+        module = "." * statement.level + (statement.module or "")
+        for alias in statement.names:
+            if alias.asname is not None:
+                raise self._error(statement)
+            known = LIBRARY.get(alias.name) == module
+            if not known and module not in _SIBLINGS and (module, alias.name) != _FUTURE:
+                raise self._error(statement)
+
+    def _class(self, definition: ast.ClassDef) -> None:
+        if definition.decorator_list or definition.keywords:
+            raise self._error(definition)
+        self._annotations(definition.bases)
+        for statement in definition.body:
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str())) | ast.Pass():
+                    pass
+                case ast.AnnAssign(target=ast.Name(id=name), simple=1) if (
+                    not name.startswith("_") or name == _EXTRAS
+                ):
+                    values = [statement.value] if statement.value is not None else []
+                    self._annotations([statement.annotation])
+                    self._expressions(values)
+                case ast.Assign(targets=[ast.Name(id=name)]) if name in _CONSTANTS:
+                    self._expressions([statement.value])
+                case ast.FunctionDef() | ast.AsyncFunctionDef():
+                    self._method(statement)
+                case _:
+                    raise self._error(statement)
+
+    def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        arguments = method.args
+        is_own = self._has_own_methods and not method.name.startswith("_")
+        if not (is_own or method.name in _METHOD_NAMES) or arguments.vararg:
+            raise self._error(method)
+        self._overload(method)
+        named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        if arguments.kwarg is not None:
+            named.append(arguments.kwarg)
+        defaults = [*arguments.defaults, *(node for node in arguments.kw_defaults if node)]
+        annotations = [argument.annotation for argument in named if argument.annotation]
+        returns = [method.returns] if method.returns is not None else []
+        self._annotations([*annotations, *returns])
+        self._expressions(defaults)
+        for statement in method.body:
+            match statement:
+                case ast.Expr(value=ast.Constant(value=str())):
+                    pass
+                case ast.Expr(value=ast.Constant(value=value)) if value is ...:
+                    pass
+                case ast.Assign(targets=[ast.Name()]):
+                    self._expressions([statement.value])
+                case ast.Return(value=ast.expr() as value):
+                    self._expressions([value])
+                case _:
+                    raise self._error(statement)
+
+    def _overload(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """Accept a decorator if it is ``overload``, on a signature without a body."""
+        match method.decorator_list:
+            case []:
+                return
+            case [ast.Name(id="overload")]:
+                match method.body:
+                    case [ast.Expr(value=ast.Constant(value=value))] if value is ...:
+                        return
+                    case _:
+                        raise self._error(method)
+            case _:
+                raise self._error(method)
+
+    def _annotations(self, annotations: Iterable[ast.expr]) -> None:
+        """Types. A string in one is code: pydantic evaluates it; but for those in a ``Literal``."""
+        annotations = list(annotations)
+        self._expressions(annotations)
+        waiting: list[ast.AST] = list(annotations)
+        while waiting:
+            match waiting.pop():
+                case ast.Subscript(value=ast.Name(id="Literal")):
+                    pass
+                case ast.Call(func=ast.Name(id="Field" | "OneOf" | "UniqueItems")):
+                    pass
+                case ast.Call() as call:
+                    raise self._error(call)
+                case ast.Constant(value=str()) as constant:
+                    raise self._error(constant)
+                case node:
+                    waiting.extend(ast.iter_child_nodes(node))
+
+    def _expressions(self, expressions: Iterable[ast.expr]) -> None:
+        for expression in expressions:
+            for node in ast.walk(expression):
+                if not isinstance(node, _EXPRESSIONS):
+                    raise self._error(node)
+                if isinstance(node, ast.Call):
+                    self._call(node)
+                elif isinstance(node, ast.Attribute | ast.Name):
+                    name = node.attr if isinstance(node, ast.Attribute) else node.id
+                    is_known = isinstance(node, ast.Attribute) or name in self._known
+                    if name.startswith("__") or not is_known:
+                        raise self._error(node)
+                elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr):
+                    raise self._error(node)
+
+    def _call(self, call: ast.Call) -> None:
+        match call.func:
+            case ast.Name(id=name) if name in _CALLABLES:
+                allowed = _KEYWORDS.get(name)
+                if allowed is None or all(argument.arg in allowed for argument in call.keywords):
+                    return
+                raise self._error(call)
+            case ast.Attribute(attr=method) if method in _METHODS:
+                return
+            case _:
+                raise self._error(call)
+
+    def _error(self, node: ast.AST) -> AuditError:
+        line = getattr(node, "lineno", 0)
+        return AuditError(
+            f"the rendered {self._file} has something on line {line} that envgen doesn't emit "
+            f"({type(node).__name__}); nothing was written",
+            hint="the contract may be hostile; if it isn't, this is a fault in envgen",
+        )
+
+
+def _defined(node: ast.AST) -> list[str]:
+    """The names that a statement gives to something."""
+    match node:
+        case ast.ImportFrom():
+            return [alias.name for alias in node.names]
+        case ast.ClassDef():
+            return [node.name]
+        case ast.arg():
+            return [node.arg]
+        case ast.Name(ctx=ast.Store()):
+            return [node.id]
+        case _:
+            return []
+
+
+_FUTURE = ("__future__", "annotations")

@@ -1,0 +1,133 @@
+"""What templates are rendered with. docs/templates.md says the same to those who write their own.
+
+Names and types are Python expressions of envgen's own making. What is a contract's text is
+``UntrustedText``: it goes through the filter ``literal``, ``docstring`` or ``comment``, or fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..plan.plan import Root
+from ..text import UntrustedText
+
+
+@dataclass(frozen=True, slots=True)
+class ResetParameter:
+    """One of the environment's own reset parameters, as the client's ``reset`` has it.
+
+    Attributes:
+        name: the parameter's name.
+        field: the name of the field in the model.
+        type: its type, as a Python expression.
+        required: whether it has to be given.
+        description: what the contract says about it.
+    """
+
+    name: str
+    field: str
+    type: str
+    required: bool
+    description: UntrustedText | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionField:
+    """A field of the action, as a keyword of the client's ``step``.
+
+    Attributes:
+        name: the field's name.
+        type: its type, as a Python expression without constraints.
+        required: whether it has to be given.
+    """
+
+    name: str
+    type: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ClientClass:
+    """One of the two clients.
+
+    Attributes:
+        name: the class.
+        base: the class of the runtime that it extends.
+        async_: what stands before ``def``: ``"async "`` or nothing.
+        await_: what stands before a call: ``"await "`` or nothing.
+    """
+
+    name: str
+    base: str
+    async_: str
+    await_: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClientContext:
+    """For ``client.py``.
+
+    Attributes:
+        env_name: the environment's name.
+        fingerprint: identifies the structure of the contract, 64 hex digits.
+        client: the sync client's class.
+        clients: both clients.
+        transport: the transport that settings choose, if they do.
+        parameters: the type parameters of the clients' bases.
+        action: the action, and so on for the other parts.
+        action_fields: the keywords of ``step``; None where it takes an action alone.
+        observation: what a step gives.
+        reset: the observation that a reset gives; often the same.
+        state: the environment's state.
+        reset_model: the class of the reset parameters; None where there are none.
+        reset_parameters: the parameters of ``reset``.
+        unions: the parts that are unions, which need a ``TypeAdapter``.
+    """
+
+    env_name: str
+    fingerprint: str
+    client: str
+    clients: tuple[ClientClass, ...]
+    transport: str | None
+    parameters: str
+    action: Root
+    action_fields: list[ActionField] | None
+    observation: Root
+    reset: Root
+    state: Root
+    reset_model: str | None
+    reset_parameters: list[ResetParameter]
+    unions: list[Root]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsContext:
+    """For ``models.py``.
+
+    Attributes:
+        env_name: the environment's name.
+        fingerprint: identifies the structure of the contract, 64 hex digits.
+        body: the classes, as Python.
+        unions: the parts that are unions.
+    """
+
+    env_name: str
+    fingerprint: str
+    body: str
+    unions: list[Root]
+
+
+@dataclass(frozen=True, slots=True)
+class InitContext:
+    """For ``__init__.py``.
+
+    Attributes:
+        env_name: the environment's name.
+        exports: what the package gives: the clients and all models.
+    """
+
+    env_name: str
+    exports: list[str]
+
+
+Context = ClientContext | ModelsContext | InitContext

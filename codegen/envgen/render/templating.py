@@ -1,0 +1,206 @@
+"""envgen's jinja2 templates, and the blocks that a project's own replace in them.
+
+A project's template begins with ``{% extends "envgen/1/client.py.jinja" %}``: the number is the
+version of the context, which is what blocks may rely on (``context``, docs/templates.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import traceback
+from collections.abc import Iterable, Mapping
+from functools import cache, cached_property
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import TemplateError
+from ..text import UntrustedText, comment, docstring, literal
+
+if TYPE_CHECKING:
+    from jinja2 import BaseLoader, Environment
+    from jinja2.nodes import Template
+
+CONTEXT_VERSION = 1
+"""Goes up when a block that worked may fail: a name that is gone or means something else."""
+
+_SUFFIX = ".jinja"
+_EXTENDED = re.compile(r"envgen/(\d+)/(.+)")
+DOCS = "docs/templates.md says what a template may hold"
+
+
+@cache
+def templates_folder() -> Path:
+    """Where envgen's templates are: beside the package when installed, in a checkout at the top."""
+    installed = Path(str(resources.files("envgen"))) / "templates"
+    return installed if installed.is_dir() else Path(__file__).parents[3] / "templates"
+
+
+class Templates:
+    """The templates of one build.
+
+    Args:
+        folder: a project's own templates; None for envgen's alone.
+
+    Raises:
+        TemplateError: there is no such folder, or nothing in it.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self.folder = folder
+        self._files = _templates_in(templates_folder())
+        self._own = _templates_in(folder) if folder is not None else {}
+        unknown = [name for name in self._own.keys() - self._files if not name.startswith("_")]
+        if folder is not None and (unknown or not self._own):
+            raise TemplateError(
+                f"{min(unknown)} replaces nothing" if unknown else "there are no templates here",
+                source=str(folder),
+                hint=f"templates are {', '.join(self._files)}; what they include begins with _",
+            )
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all templates: changes when generated code may."""
+        digest = hashlib.sha256()
+        for files in (self._files, self._own):
+            for name, path in files.items():
+                digest.update(name.encode() + b"\0" + _read(path).encode() + b"\0")
+        return digest.hexdigest()
+
+    def render(self, file: str, context: Mapping[str, Any]) -> str:
+        """The source of ``file``, before it gets its imports.
+
+        Raises:
+            TemplateError: a template of the project's can't be used.
+        """
+        name = f"{file}{_SUFFIX}"
+        if self.folder is None:
+            return self._environment.get_template(name).render(context)
+        try:
+            if name in self._own:
+                self._check(name, context)
+            return self._environment.get_template(name).render(context)
+        except TemplateError:
+            raise
+        except Exception as error:  # whatever a template does
+            raise self._error(error) from error
+
+    @cached_property
+    def _environment(self) -> Environment:
+        # Imported when something is rendered: a build that is up to date doesn't pay for it.
+        from jinja2 import ChoiceLoader, PrefixLoader, StrictUndefined
+        from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+        class Sandbox(ImmutableSandboxedEnvironment):
+            def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+                """Text of a contract leaves through the filters, not through its attribute."""
+                is_text = isinstance(obj, UntrustedText)
+                return not is_text and super().is_safe_attribute(obj, attr, value)
+
+        builtin, own = _loader(self._files), _loader(self._own)
+        versioned = PrefixLoader({"envgen": PrefixLoader({str(CONTEXT_VERSION): builtin})})
+        environment = Sandbox(
+            loader=ChoiceLoader([versioned, own, builtin]),
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            keep_trailing_newline=True,
+            autoescape=False,  # Python is rendered, not HTML; UntrustedText guards it
+        )
+        environment.filters.update(literal=literal, comment=comment, docstring=_docstring)
+        return environment
+
+    # --- a project's own ------------------------------------------------------------------------
+
+    def _check(self, name: str, context: Iterable[str]) -> None:
+        """Refuse a template that doesn't fit what it extends, also where it isn't executed."""
+        from jinja2 import meta, nodes
+
+        tree, replaced = self._parsed(self._own[name]), self._parsed(self._files[name])
+        self._check_version(name, tree)
+        blocks = {block.name for block in replaced.find_all(nodes.Block)}
+        for block in tree.find_all(nodes.Block):
+            if block.name not in blocks:
+                raise self._fault(
+                    name,
+                    block.lineno,
+                    f"there is no block {block.name}",
+                    f"the blocks are {', '.join(sorted(blocks))}",
+                )
+        local = {item.name for item in replaced.find_all(nodes.Name) if item.ctx == "store"}
+        known = {*context, *local, "super"}
+        for unknown in sorted(meta.find_undeclared_variables(tree) - known):
+            lines = [item.lineno for item in tree.find_all(nodes.Name) if item.name == unknown]
+            raise self._fault(name, min(lines), f"{unknown} is undefined", DOCS)
+
+    def _check_version(self, name: str, tree: Template) -> None:
+        from jinja2 import nodes
+
+        wanted = f'it begins with {{% extends "envgen/{CONTEXT_VERSION}/{name}" %}}'
+        extends = next(tree.find_all(nodes.Extends), None)
+        match extends.template if extends is not None else None:
+            case nodes.Const(value=str(extended)) if found := _EXTENDED.fullmatch(extended):
+                version, parent = found.groups()
+            case _:
+                raise self._fault(name, 1, "it doesn't extend envgen's", wanted)
+        if parent != name:
+            raise self._fault(name, 1, f"it extends {parent}", wanted)
+        if version != str(CONTEXT_VERSION):
+            raise self._fault(
+                name,
+                1,
+                f"it is written for context {version}; this envgen has {CONTEXT_VERSION}",
+                "docs/templates.md says what has changed",
+            )
+
+    def _parsed(self, path: Path) -> Template:
+        return self._environment.parse(_read(path), path.name, str(path))
+
+    def _error(self, error: Exception) -> TemplateError:
+        """What went wrong in a template, with the line of the project's file where it did."""
+        own = {str(path): path.name for path in self._own.values()}
+        frames = traceback.extract_tb(error.__traceback__)
+        places = [(own[frame.filename], frame.lineno) for frame in frames if frame.filename in own]
+        if name := own.get(getattr(error, "filename", None) or ""):  # a TemplateSyntaxError
+            places.append((name, getattr(error, "lineno", None)))
+        file, line = places[-1] if places else ("", None)
+        message = getattr(error, "message", None) or str(error) or type(error).__name__
+        return self._fault(file, line, message, DOCS)
+
+    def _fault(self, name: str, line: int | None, message: str, hint: str) -> TemplateError:
+        place = self._own.get(name, self.folder)
+        shown = f"{place}:{line}" if line is not None else str(place)
+        return TemplateError(message, source=shown, hint=hint)
+
+
+@cache
+def envgens_templates() -> Templates:
+    """Those of envgen alone."""
+    return Templates()
+
+
+def _templates_in(folder: Path) -> dict[str, Path]:
+    return {path.name: path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+
+
+def _loader(files: Mapping[str, Path]) -> BaseLoader:
+    """Knows these files and no others: what it can load is in the digest."""
+    from jinja2 import FunctionLoader
+
+    def load(name: str) -> tuple[str, str, None] | None:
+        path = files.get(name)
+        return (_read(path), str(path), None) if path is not None else None
+
+    return FunctionLoader(load)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise TemplateError(f"can't be read: {error}", source=str(path)) from error
+
+
+def _docstring(text: UntrustedText, indent: int = 4) -> str:
+    return docstring(text, indent=" " * indent)

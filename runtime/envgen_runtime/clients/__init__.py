@@ -1,0 +1,1 @@
+"""The clients: what generated ones subclass, sync and async."""

@@ -1,0 +1,137 @@
+"""``validate="exact"``: requests and replies held against the contract itself.
+
+A reply is put into the shape of the contract first: ``done``, ``reward`` and ``metadata``, which
+servers move out of the observation, go back where its schema has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, cast
+
+from ..errors import InvalidRequest, ReplyMismatch
+from ..wire.envelope import Envelope
+from ..wire.protocol import Operation
+from .contract import package_contract, resolve
+from .exact import ExactValidator, Violation
+
+_MAX_SHOWN = 3
+_NAMED = ("seed", "episode_id")  # reset parameters that every environment is offered
+
+
+def check_action(client: type, data: Mapping[str, Any]) -> None:
+    """Check what a step sends.
+
+    Raises:
+        InvalidRequest: it breaks the contract.
+        ValueError: the contract's own schema is not valid.
+    """
+    _check_request(client, "action", data)
+
+
+def check_reset(client: type, data: Mapping[str, Any]) -> None:
+    """Check what a reset sends, where the contract says what it may be. Raises as check_action."""
+    part = exact_part(client, "reset_parameters")
+    if part is not None:
+        known = part.fields
+        own = {key: value for key, value in data.items() if key in known or key not in _NAMED}
+        _check_request(client, "reset_parameters", own)
+
+
+def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) -> None:
+    """Check what a server answered.
+
+    Raises:
+        ReplyMismatch: it breaks the contract.
+        ValueError: the contract's own schema is not valid.
+    """
+    if operation == "state":
+        part, root, instance = exact_part(client, "state"), "$", dict(payload)
+    else:
+        reset = exact_part(client, "reset_observation") if operation == "reset" else None
+        part, root = reset or exact_part(client, "observation"), "$.observation"
+        instance = _observed(Envelope.read(payload), part.fields if part else frozenset())
+    violations = list(part.validator.errors(instance)) if part is not None else []
+    if violations:
+        raise ReplyMismatch(
+            f"the answer to {operation} breaks the contract: {_shown(violations, root)}. "
+            'validate="exact" allows nothing that the contract forbids, newer fields included; '
+            'validate="types" lets them pass',
+            path=_under(root, violations[0].path),
+        )
+
+
+def _observed(envelope: Envelope, fields: frozenset[str]) -> dict[str, Any]:
+    beside = {"done": envelope.done, "reward": envelope.reward, "metadata": envelope.metadata}
+    lifted = {name: value for name, value in beside.items() if name in fields}
+    return {**envelope.observation, **lifted}
+
+
+def _check_request(client: type, name: str, data: Mapping[str, Any]) -> None:
+    part = exact_part(client, name)
+    violations = list(part.validator.errors(dict(data))) if part is not None else []
+    if violations:
+        raise InvalidRequest(
+            f"the {name.replace('_', ' ')} breaks the contract: {_shown(violations, '$')}; "
+            "nothing was sent",
+            path=violations[0].path,
+        )
+
+
+def _under(root: str, path: str) -> str:
+    return root + path.removeprefix("$")
+
+
+def _shown(violations: list[Violation], root: str) -> str:
+    shown = "; ".join(f"{_under(root, it.path)}: {it.message}" for it in violations[:_MAX_SHOWN])
+    more = len(violations) - _MAX_SHOWN
+    return f"{shown} (and {more} more)" if more > 0 else shown
+
+
+class ExactPart:
+    """One part of a contract, ready to be checked against.
+
+    Attributes:
+        validator: what checks.
+        fields: the properties that its schema names at the top, in a definition that it refers
+            to, or in a member of a union.
+    """
+
+    __slots__ = ("fields", "validator")
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.validator = ExactValidator(schema)
+        self.fields = _fields(schema)
+
+
+@cache
+def exact_part(client: type, part: str) -> ExactPart | None:
+    """A part of a client's contract; None where the contract hasn't got it.
+
+    Raises:
+        ContractMissing: the client has no contract.
+        MissingExtra: jsonschema-rs isn't installed.
+        ValueError: the part is not a valid schema.
+    """
+    schema = package_contract(client).get(part)
+    return None if schema is None else ExactPart(schema)
+
+
+def _fields(schema: Mapping[str, Any]) -> frozenset[str]:
+    found: set[str] = set()
+    seen: set[str] = set()
+    waiting: list[Any] = [schema]
+    while waiting:
+        node = waiting.pop()
+        if not isinstance(node, dict):
+            continue
+        keywords = cast("dict[str, Any]", node)
+        found |= keywords.get("properties", {}).keys()
+        for keyword in ("anyOf", "oneOf", "allOf"):
+            waiting.extend(keywords.get(keyword, ()))
+        target = keywords.get("$ref")
+        if isinstance(target, str) and target not in seen:
+            seen.add(target)
+            waiting.append(resolve(schema, target))
+    return frozenset(found)

@@ -1,0 +1,1 @@
+"""Watching a client: observers, OpenTelemetry, traces."""

@@ -1,0 +1,153 @@
+"""Episodes as files: written while they are played, and played again without a server.
+
+A trace is JSON, one request a line, in the order in which they ended::
+
+    {"at": "2026-11-24T00:00:00+00:00", "env": "coding_env", "operation": "step",
+     "request_id": "9c1f-2", "data": {"code": "1"}, "elapsed_s": 0.002, "reply": {...}}
+
+with ``error`` instead of ``reply`` where the request failed. Headers are not written: they carry
+tokens. What the environment and the agent said to each other is.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from .. import errors
+from ..errors import EnvError, ServerError, TraceMismatch
+from ..wire import protocol
+from ..wire.protocol import Request
+from .observers import Observer, ReplyEvent
+
+
+class EpisodeTrace(Observer):
+    """Appends every request of a client, and how it ended, to a file.
+
+    Example:
+        with CodingEnv(url, observers=[EpisodeTrace("episode.jsonl")]) as env:
+            ...
+        with CodingEnv.from_trace("episode.jsonl") as env:  # the same, without the server
+            ...
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+
+    def on_reply(self, event: ReplyEvent) -> None:
+        """Write a line."""
+        request = event.request
+        line: dict[str, Any] = {
+            "at": datetime.now(UTC).isoformat(),
+            "env": request.env_name,
+            "operation": request.operation,
+            "request_id": request.request_id,
+            "data": request.data,
+            "elapsed_s": round(event.elapsed_s, 6),
+        }
+        if event.payload is not None:
+            line["reply"] = event.payload
+        elif event.error is not None:
+            line["error"] = _described(event.error)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+def _described(error: BaseException) -> dict[str, Any]:
+    described: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
+    if isinstance(error, ServerError):
+        described |= {"code": error.code, "data": error.data}
+    return described
+
+
+class Replay:
+    """Answers requests as a trace has it. A transport for both clients; it never waits."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Read a trace.
+
+        Raises:
+            OSError: the file can't be read.
+            ValueError: it is not a trace.
+        """
+        self._path = Path(path)
+        lines = self._path.read_text(encoding="utf-8").splitlines()
+        self._lines: list[dict[str, Any]] = [json.loads(line) for line in lines if line.strip()]
+        if any(
+            "operation" not in line or not {"reply", "error"} & line.keys() for line in self._lines
+        ):
+            raise ValueError(f"{path} is not a trace of an episode")
+        self._next = 0
+
+    def answer(self, request: Request) -> dict[str, Any]:
+        """The payload that was recorded.
+
+        Raises:
+            TraceMismatch: this is not the request that comes next in the trace.
+            EnvError: the error that was recorded.
+        """
+        if self._next == len(self._lines):
+            raise TraceMismatch(f"{request.operation}() after the end of {self._path}")
+        line = self._lines[self._next]
+        number = self._next = self._next + 1
+        asked = json.loads(json.dumps(request.data))
+        if line["operation"] != request.operation or line.get("data", {}) != asked:
+            raise TraceMismatch(
+                f"line {number} of {self._path} is {line['operation']}({line.get('data')}), "
+                f"not {request.operation}({asked})"
+            )
+        if "reply" in line:
+            reply: dict[str, Any] = line["reply"]
+            return reply
+        raise _recorded(line["error"], request)
+
+
+def _recorded(described: dict[str, Any], request: Request) -> EnvError:
+    if "code" in described:
+        return protocol.server_error(described["data"], code=described["code"], request=request)
+    kind = getattr(errors, described["type"], EnvError)
+    try:
+        error: EnvError = kind(described["message"])
+    except TypeError:  # one that needs more than a message
+        error = EnvError(described["message"])
+    error.maybe_applied = error.sent and request.operation == "step"
+    return error
+
+
+class ReplayTransport:
+    """A ``Transport`` that replays."""
+
+    outlives_sessions = True
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    def exchange(self, request: Request) -> dict[str, Any]:
+        """The recorded payload."""
+        return self._replay.answer(request)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    abort = close
+
+
+class AsyncReplayTransport:
+    """An ``AsyncTransport`` that replays."""
+
+    outlives_sessions = True
+
+    def __init__(self, replay: Replay) -> None:
+        self._replay = replay
+
+    async def exchange(self, request: Request) -> dict[str, Any]:
+        """The recorded payload."""
+        return self._replay.answer(request)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def abort(self) -> None:
+        """Nothing is open."""

@@ -1,0 +1,110 @@
+"""Sources from git repositories, at the revision that was asked for."""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+from ...errors import EngineError, FetchError
+from ..docker.engine import Credentials
+from .processes import chosen_environment
+
+PREFIX = "git+"
+
+_SAFE_REVISION = re.compile(r"[\w.][\w./-]*", re.ASCII)
+_SCHEMES = ("http", "https", "ssh", "file")
+
+
+@dataclass(frozen=True)
+class GitSource:
+    """A repository at a revision.
+
+    Attributes:
+        url: what git fetches from.
+        revision: a commit, branch or tag; HEAD for the default branch.
+        subdirectory: where in it the project is; empty for its root.
+    """
+
+    url: str
+    revision: str = "HEAD"
+    subdirectory: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> GitSource:
+        """Read ``git+URL[@REVISION][#subdirectory=FOLDER]``, as pip and uv write it.
+
+        Raises:
+            ValueError: it is not one.
+        """
+        parts = urlsplit(text.removeprefix(PREFIX))
+        path, at, revision = parts.path.rpartition("@")
+        if not at:
+            path, revision = parts.path, "HEAD"
+        folder = parse_qs(parts.fragment).get("subdirectory", [""])[0]
+        sound = parts.scheme in _SCHEMES and _SAFE_REVISION.fullmatch(revision)
+        if not sound or Path(folder).is_absolute() or ".." in Path(folder).parts:
+            raise ValueError(
+                f"not a git source: {text!r}; write git+https://HOST/PATH[@REVISION]"
+                "[#subdirectory=FOLDER]"
+            )
+        return cls(urlunsplit((parts.scheme, parts.netloc, path, "", "")), revision, folder)
+
+
+def clone(
+    source: GitSource, folder: Path, *, credentials: Credentials | None, timeout_s: float
+) -> str:
+    """Fetch one revision of a repository into ``folder``, and return the commit's hash.
+
+    Args:
+        source: what to fetch.
+        folder: where to; made if it isn't there.
+        credentials: for a repository that wants them; never seen in a process's arguments.
+        timeout_s: the time limit, in seconds.
+
+    Raises:
+        FetchError: the repository or the revision can't be had.
+        EngineError: git is not installed.
+    """
+    variables = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
+    if credentials is not None:
+        login = base64.b64encode(f"{credentials.username}:{credentials.password}".encode())
+        variables |= {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"http.{source.url}.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {login.decode()}",
+        }
+    if "GIT_SSL_CAINFO" in os.environ:
+        variables["GIT_SSL_CAINFO"] = os.environ["GIT_SSL_CAINFO"]
+    env = chosen_environment(variables)
+
+    def git(*arguments: str) -> str:
+        try:
+            done = subprocess.run(  # noqa: S603 - a list, no shell
+                ["git", "-C", str(folder), *arguments],  # noqa: S607 - the user's own git
+                env=env,
+                capture_output=True,
+                text=True,
+                stdin=subprocess.DEVNULL,
+                timeout=timeout_s,
+                check=False,
+            )
+        except FileNotFoundError as error:
+            raise EngineError("git is not installed, and sources are fetched with it") from error
+        except subprocess.TimeoutExpired as error:
+            raise FetchError(f"{source.url} was not fetched within {timeout_s:g} s") from error
+        if done.returncode:
+            raise FetchError(
+                f"{source.url} at {source.revision} can't be fetched", log=done.stderr.strip()
+            )
+        return done.stdout.strip()
+
+    folder.mkdir(parents=True, exist_ok=True)
+    git("init", "--quiet")
+    git("fetch", "--quiet", "--depth=1", "--", source.url, source.revision)
+    git("checkout", "--quiet", "--detach", "FETCH_HEAD")
+    return git("rev-parse", "HEAD")

@@ -1,0 +1,1 @@
+"""The OpenEnv wire as plain functions, without I/O."""

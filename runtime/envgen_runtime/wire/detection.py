@@ -1,0 +1,41 @@
+"""Which transport a server wants, judged by what it answers. No I/O."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from ..errors import ConnectError, UpgradeRefused
+
+
+def judge(
+    refusal: UpgradeRefused, *, schema: int, health: int, base_url: str
+) -> ConnectError | None:
+    """Judge a refused upgrade by what two routes answer; None where HTTP is right.
+
+    Servers before 0.2 have no ``/ws`` and no ``/schema``, and one stateful environment behind
+    HTTP. A server that has ``/schema`` is a later one, whose HTTP routes can't hold an episode.
+
+    Args:
+        refusal: the answer to the WebSocket handshake.
+        schema: the status of GET ``/schema``.
+        health: the status of GET ``/health``.
+        base_url: the server's HTTP address.
+    """
+
+    def refused(message: str) -> UpgradeRefused:
+        return UpgradeRefused(message, status=refusal.status, server_text=refusal.server_text)
+
+    if HTTPStatus.UNAUTHORIZED in (refusal.status, schema):
+        return refused(f"{base_url} wants authorization: pass it in default_headers")
+    if schema == HTTPStatus.NOT_FOUND and health == HTTPStatus.OK:
+        return None
+    if schema == HTTPStatus.OK:
+        return refused(
+            f"{refusal}, though the server publishes /schema: a server of its age gives a "
+            "fresh environment to every HTTP request, so HTTP would be silently wrong. Look "
+            'for a proxy that blocks WebSockets, or insist with transport="http"'
+        )
+    return refused(
+        f"{refusal}; /schema answered {schema} and /health {health}: this doesn't look like "
+        'an environment server. Check the URL, or insist with transport="http"'
+    )

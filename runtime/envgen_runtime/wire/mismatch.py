@@ -1,0 +1,78 @@
+"""Errors that say where a reply doesn't fit, and what the server's contract has to do with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import ValidationError
+
+from ..errors import ActionRejected, InvalidRequest, ReplyMismatch
+from ..json_value import json_path
+from .protocol import Request
+
+_MAX_SHOWN_ERRORS = 3
+_MAX_EXCERPT = 60
+
+
+def misfit(error: ValidationError, request: Request, *, env_name: str) -> ReplyMismatch:
+    """The error for a reply that the generated classes refuse."""
+    root = "$" if request.operation == "state" else "$.observation"
+    shown, path = _told(error, root)
+    return ReplyMismatch(
+        f"the answer to {request.operation} doesn't fit {env_name}'s contract: {shown}",
+        path=path,
+        maybe_applied=request.operation == "step",
+        request_id=request.request_id,
+    )
+
+
+def unfit(error: ValidationError, model: type) -> InvalidRequest:
+    """The error for fields that make no ``model``."""
+    shown, path = _told(error, "$")
+    return InvalidRequest(f"these are not the fields of {model.__name__}: {shown}", path=path)
+
+
+def _told(error: ValidationError, root: str) -> tuple[str, str]:
+    """What is wrong, the first few places of it, and the first place."""
+    details = error.errors(include_url=False, include_context=False)
+    shown = "; ".join(
+        f"{json_path(detail['loc'], root=root)}: {detail['msg']}{_found(detail)}"
+        for detail in details[:_MAX_SHOWN_ERRORS]
+    )
+    more = len(details) - _MAX_SHOWN_ERRORS
+    return (
+        f"{shown} (and {more} more)" if more > 0 else shown,
+        json_path(details[0]["loc"], root=root),
+    )
+
+
+def _found(detail: Any) -> str:
+    """The value that was found, unless it is all that surrounds a missing one."""
+    if detail["type"] == "missing":
+        return ""
+    text = repr(detail["input"])
+    return f", not {text if len(text) <= _MAX_EXCERPT else text[: _MAX_EXCERPT - 3] + '...'}"
+
+
+def explain_drift(
+    error: ReplyMismatch | ActionRejected, drift: Sequence[str] | None, *, url: str
+) -> None:
+    """Add to an error what a look at the server's contract gave.
+
+    Args:
+        error: what was about to be raised.
+        drift: the differences; None where the server's contract could not be had.
+        url: the server's address.
+    """
+    error.drift = tuple(drift or ())
+    if isinstance(error, ActionRejected) and not drift:
+        return  # then it's a value, and the server has said which
+    again = f"regenerate with: envgen build {url}"
+    if drift is None:
+        hint = f"If the server has changed, {again}"
+    elif drift:
+        hint = f"The server's contract has changed: {'; '.join(drift)}. To follow it, {again}"
+    else:
+        hint = "The server publishes the same contract, so it doesn't keep to its own"
+    error.args = (f"{error}. {hint}", *error.args[1:])

@@ -1,0 +1,343 @@
+"""The OpenEnv wire as plain functions: what is sent, and what a reply means. No I/O.
+
+Which server says what (measured on openenv-core 0.1.1 to openenv 0.10.0):
+
+- over HTTP, an action travels as ``{"action": {...}, "timeout_s": n, "request_id": id}`` to
+  ``POST /step``; over a WebSocket, as ``{"type": "step", "data": {<the action's fields>}}``, where
+  anything beside the fields is refused;
+- ``reward`` and ``done`` are moved out of the observation and stand beside it; ``metadata``
+  stands in the observation, beside it, in both, or nowhere, by the server's age;
+- only servers before 0.2 keep one environment behind their HTTP routes. Later ones make a fresh
+  environment for every HTTP request, so that an episode works over their WebSocket alone.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic_core import from_json
+
+from ..errors import (
+    PASSING_STATUSES,
+    ActionRejected,
+    CapacityReached,
+    ExecutionError,
+    FactoryError,
+    InvalidRequest,
+    ProtocolError,
+    RequestTimeout,
+    ServerError,
+    ServerSessionError,
+)
+from ..json_value import as_object
+
+Operation = Literal["reset", "step", "state"]
+
+_REPLY_TYPE: Mapping[Operation, str] = {
+    "reset": "observation",
+    "step": "observation",
+    "state": "state",
+}
+_MAX_EXCERPT = 200
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+
+
+class Request(NamedTuple):
+    """One request, before it is put into the words of a transport.
+
+    Attributes:
+        operation: what is asked.
+        data: the action's fields, or the reset parameters; empty for ``state``.
+        timeout_s: how long to wait for the reply, in seconds.
+        request_id: sent where the server takes it (HTTP bodies), and named in errors everywhere.
+        episode_id: the episode a step belongs to, where the caller named it at reset.
+        trace_id: the W3C trace that the episode is, 32 hex digits.
+        headers: what observers add to this request, where it carries headers.
+    """
+
+    operation: Operation
+    data: dict[str, Any]
+    timeout_s: float
+    request_id: str
+    episode_id: str | None = None
+    trace_id: str = "0" * 32
+    headers: Mapping[str, str] = _NO_HEADERS
+
+    def all_headers(self, default: Mapping[str, str]) -> dict[str, str]:
+        """The headers of a request or handshake, names in lower case.
+
+        Made by us are ``x-request-id`` and ``traceparent``; ``default`` are the user's, which win
+        over them, and an observer's win over both.
+        """
+        made = {
+            "user-agent": "envgen-runtime",
+            "x-request-id": self.request_id,
+            "traceparent": f"00-{self.trace_id}-{secrets.token_hex(8)}-01",
+        }
+        given = {name.lower(): value for name, value in (*default.items(), *self.headers.items())}
+        return {**made, **given}
+
+
+# --- addresses --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server's two addresses: ``http`` for its routes, ``websocket`` for its ``/ws``."""
+
+    http: str
+    websocket: str
+
+
+def endpoint(base_url: str) -> Endpoint:
+    """The addresses behind a base URL in either scheme; trailing slashes don't matter.
+
+    Raises:
+        ValueError: ``base_url`` is not an absolute http, https, ws or wss URL.
+    """
+    parts = urlsplit(base_url.strip())
+    schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if parts.scheme not in schemes or not parts.hostname:
+        raise ValueError(
+            f"base_url must look like http://host:port or ws://host:port, not {base_url!r}"
+        )
+    if parts.port == 0:  # reading it raises ValueError where it is no port at all
+        raise ValueError(f"base_url has a port that nothing can listen on: {base_url!r}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"base_url takes no query and no fragment: {base_url!r}")
+    path = parts.path.rstrip("/")
+    socket_scheme = schemes[parts.scheme]
+    http_scheme = "https" if socket_scheme == "wss" else "http"
+    socket_path = path if path.endswith("/ws") else f"{path}/ws"
+    return Endpoint(
+        http=urlunsplit((http_scheme, parts.netloc, socket_path.removesuffix("/ws"), "", "")),
+        websocket=urlunsplit((socket_scheme, parts.netloc, socket_path, "", "")),
+    )
+
+
+# --- requests ---------------------------------------------------------------------------------
+
+
+def websocket_frame(request: Request) -> str:
+    """The text frame for a request.
+
+    Raises:
+        InvalidRequest: the data can't be written as JSON.
+    """
+    frame: dict[str, Any] = {"type": request.operation}
+    if request.operation != "state":  # a state frame with data is refused by the server
+        frame["data"] = request.data
+    return _to_json(frame, request)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """An HTTP request: method, path below the base URL, and JSON body if it has one."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    body: bytes | None
+
+
+def http_call(request: Request) -> HttpCall:
+    """The HTTP request for a request.
+
+    Raises:
+        InvalidRequest: the data can't be written as JSON.
+    """
+    path = f"/{request.operation}"
+    if request.operation == "state":
+        return HttpCall("GET", path, None)
+    if request.operation == "reset":
+        return HttpCall("POST", path, _to_json(request.data, request).encode())
+    body: dict[str, Any] = {
+        "action": request.data,
+        # The first servers documented whole seconds; later ones refuse zero.
+        "timeout_s": max(1, math.ceil(request.timeout_s)),
+        "request_id": request.request_id,
+    }
+    if request.episode_id is not None:
+        body["episode_id"] = request.episode_id
+    return HttpCall("POST", path, _to_json(body, request).encode())
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def _to_json(value: Any, request: Request) -> str:
+    try:
+        return _encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(
+            f"the {request.operation} request can't be written as JSON: {error}",
+            request_id=request.request_id,
+        ) from error
+
+
+# --- replies ----------------------------------------------------------------------------------
+
+
+def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
+    """The payload of the frame that answers ``request``.
+
+    Raises:
+        ServerError: the frame carries the server's error.
+        ProtocolError: it is not JSON, has another shape, or answers something else.
+    """
+    message = _read_json(frame, request)
+    kind, data = message.get("type"), as_object(message.get("data"))
+    if data is None:
+        raise _malformed(f"a frame without a data object: {_excerpt(frame)}", request)
+    if kind == "error":
+        raise server_error(data, code=str(data.get("code", "UNKNOWN")), request=request)
+    if kind != _REPLY_TYPE[request.operation]:
+        raise _malformed(f"a frame of type {kind!r} as the answer", request)
+    return data
+
+
+def read_http(
+    status: int, body: bytes, request: Request, *, retry_after_s: float | None = None
+) -> dict[str, Any]:
+    """The payload of an HTTP answer.
+
+    Raises:
+        ServerError: the status is not 2xx.
+        ProtocolError: the body is not a JSON object.
+    """
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return _read_json(body, request)
+    try:
+        data = as_object(json.loads(body))
+    except (ValueError, RecursionError):
+        data = None
+    raise server_error(
+        data or {"message": _excerpt(body)},
+        code=f"HTTP_{status}",
+        request=request,
+        retry_after_s=retry_after_s,
+    )
+
+
+def server_error(
+    data: dict[str, Any], *, code: str, request: Request, retry_after_s: float | None = None
+) -> ServerError:
+    """The error that an error frame or an HTTP status stands for."""
+    text = str(data.get("message") or data.get("detail") or "no message")
+    if code in ("VALIDATION_ERROR", f"HTTP_{HTTPStatus.UNPROCESSABLE_ENTITY}"):
+        errors = _objects(data.get("errors") or data.get("detail"))
+        return ActionRejected(
+            f"the server refused the {request.operation} request: {_field_errors(errors) or text}",
+            code=code,
+            errors=errors,
+            data=data,
+            request_id=request.request_id,
+            server_text=text,
+        )
+    kind, message = _SERVER_ERRORS.get(code, (ServerError, _ANSWERED))
+    passing = retry_after_s is not None or code in _PASSING_CODES
+    return (ExecutionError if code == _HTTP_500 else kind)(
+        f"{message.format(operation=request.operation, code=code)}: {text}",
+        code=code,
+        data=data,
+        retryable=True if passing and request.operation != "step" else None,
+        maybe_applied=request.operation == "step" and kind is not CapacityReached,
+        request_id=request.request_id,
+        server_text=text,
+        retry_after_s=retry_after_s,
+    )
+
+
+_ANSWERED = "the server answered the {operation} request with {code}"
+_SERVER_ERRORS: Mapping[str, tuple[type[ServerError], str]] = {
+    "CAPACITY_REACHED": (CapacityReached, "the server has no free session"),
+    "EXECUTION_ERROR": (ExecutionError, "the environment failed on {operation} ({code})"),
+    "FACTORY_ERROR": (FactoryError, "the server couldn't make an environment ({code})"),
+    "SESSION_ERROR": (ServerSessionError, "the server gave the session up ({code})"),
+}
+_HTTP_500 = f"HTTP_{HTTPStatus.INTERNAL_SERVER_ERROR}"
+_PASSING_CODES = frozenset(f"HTTP_{status}" for status in PASSING_STATUSES)
+
+
+def _field_errors(errors: list[dict[str, Any]]) -> str:
+    return "; ".join(f"{_place(error.get('loc'))}: {error.get('msg')}" for error in errors)
+
+
+def _place(loc: Any) -> str:
+    parts: list[Any] = list(loc) if isinstance(loc, list) else []  # pyright: ignore[reportUnknownArgumentType]
+    return ".".join(map(str, parts)) or "request"
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    """The objects in ``value``, if it is a JSON array."""
+    items: list[Any] = list(value) if isinstance(value, list) else []  # pyright: ignore[reportUnknownArgumentType]
+    return [item for item in map(as_object, items) if item is not None]
+
+
+def _read_json(text: str | bytes, request: Request) -> dict[str, Any]:
+    try:
+        value = as_object(_parse(text))
+    except (ValueError, RecursionError) as error:
+        raise _malformed(
+            f"something that is not JSON ({error}): {_excerpt(text)}", request
+        ) from error
+    if value is None:
+        raise _malformed(f"JSON that is not an object: {_excerpt(text)}", request)
+    return value
+
+
+def _parse(text: str | bytes) -> Any:
+    """The value of a JSON text; one pass over its bytes, and no string of all of it.
+
+    What that parser refuses and Python's own takes (halves of surrogate pairs, as an environment
+    writes that read a strange file name) is parsed again.
+    """
+    try:
+        return from_json(text)
+    except (ValueError, RecursionError):
+        return json.loads(text)
+
+
+def _malformed(what: str, request: Request) -> ProtocolError:
+    return ProtocolError(
+        f"the server sent {what}, in answer to {request.operation}",
+        maybe_applied=request.operation == "step",
+        request_id=request.request_id,
+    )
+
+
+def timed_out(request: Request) -> RequestTimeout:
+    """The error for a request whose reply did not come in time."""
+    return RequestTimeout(
+        f"no reply to {request.operation} within {request.timeout_s:g} s; the session is lost, "
+        "reset() opens a new one",
+        maybe_applied=request.operation == "step",
+        request_id=request.request_id,
+    )
+
+
+def retry_after(value: str | None) -> float | None:
+    """The seconds that a Retry-After header asks to wait, in either of its forms."""
+    if value is None:
+        return None
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, RecursionError):
+        return None
+    return max(0.0, moment.timestamp() - time.time())
+
+
+def _excerpt(text: str | bytes) -> str:
+    shown = text if isinstance(text, str) else text[:_MAX_EXCERPT].decode(errors="replace")
+    return shown if len(text) <= _MAX_EXCERPT else f"{shown[:_MAX_EXCERPT]}..."

@@ -1,0 +1,107 @@
+"""When to try again, and how long to wait before that. No I/O."""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+
+from ..errors import (
+    CapacityReached,
+    ConnectError,
+    ConnectionLost,
+    EnvError,
+    ProtocolError,
+    ServerError,
+)
+from .protocol import Request
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often, and for how long, what may be repeated is repeated.
+
+    Repeated are: connecting; health, schema and state over HTTP; a reset of which nothing was sent,
+    or that the server turned away. Never a step.
+
+    Attributes:
+        attempts: how many there are in all; 1 means none is repeated.
+        first_delay_s: about how long to wait before the second attempt, in seconds. Every further
+            wait is twice the one before, give or take a quarter.
+        max_delay_s: no wait is longer, in seconds; a server that asks for more isn't asked again.
+        capacity_wait_s: how long to wait in all for a free session of a server that has none left,
+            in seconds; 0 raises ``CapacityReached`` at once. Sessions that were lost take the
+            server a moment to notice.
+    """
+
+    attempts: int = 3
+    first_delay_s: float = 0.25
+    max_delay_s: float = 8.0
+    capacity_wait_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or min(self.first_delay_s, self.max_delay_s, self.capacity_wait_s) < 0:
+            raise ValueError("attempts must be at least 1, and no wait negative")
+
+
+def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_http: bool) -> bool:
+    """Whether ``request`` can be made again without anybody noticing.
+
+    A step can't. A reset can while nothing of it was sent, or where the server turned it away: what
+    it would have ended is gone either way. A state can where there is no episode to lose, or where
+    it is a plain GET.
+
+    Args:
+        error: how it failed.
+        request: what failed.
+        has_episode: there was a session with an episode before it.
+        over_http: there is no session to lose.
+    """
+    if request.operation == "step":
+        return False
+    if isinstance(error, CapacityReached):
+        return request.operation == "reset" or not has_episode
+    if isinstance(error, ServerError):
+        turned_away = request.operation == "state" or error.code in _TURNED_AWAY
+        return error.retryable and turned_away
+    if request.operation == "state" and has_episode:
+        return over_http and isinstance(error, ConnectError | ConnectionLost)
+    if isinstance(error, ConnectError):
+        return error.retryable
+    return isinstance(error, ConnectionLost | ProtocolError) and not error.sent
+
+
+_TURNED_AWAY = ("HTTP_429", "HTTP_503")
+
+
+class Attempts:
+    """The attempts at one request."""
+
+    def __init__(self, policy: RetryPolicy) -> None:
+        self._policy = policy
+        self._failed = 0
+        self._refused = 0
+        self._started = time.monotonic()
+
+    @property
+    def count(self) -> int:
+        """How many have failed."""
+        return self._failed + self._refused
+
+    def delay_after(self, error: EnvError) -> float | None:
+        """How long to wait before the next attempt, in seconds; None where there should be none."""
+        policy = self._policy
+        if isinstance(error, CapacityReached):
+            self._refused += 1
+            left = policy.capacity_wait_s - (time.monotonic() - self._started)
+            return min(self._backoff(self._refused), left) if left > 0 else None
+        self._failed += 1
+        asked: float | None = getattr(error, "retry_after_s", None)
+        if self._failed >= policy.attempts or (asked is not None and asked > policy.max_delay_s):
+            return None
+        return max(self._backoff(self._failed), asked or 0.0)
+
+    def _backoff(self, failures: int) -> float:
+        policy = self._policy
+        plain: float = min(policy.first_delay_s * 2 ** min(failures - 1, 30), policy.max_delay_s)
+        return plain * random.uniform(0.75, 1.25)  # noqa: S311 - to spread load, not to hide
