@@ -13,6 +13,9 @@ EnvgenError             exit code 1: the input is at fault
 
 from __future__ import annotations
 
+from copy import copy
+from typing import Self
+
 
 class EnvgenError(Exception):
     """Base of the errors that a user can mend.
@@ -35,6 +38,16 @@ class EnvgenError(Exception):
     def place(self) -> str:
         """Where the fault is: the source, and the place in it where there is one."""
         return self.source
+
+    def with_context(self, **context: str) -> Self:
+        """Return a copy with some of ``source``, ``hint`` and ``pointer`` replaced.
+
+        Raise it ``from`` the original where a caller knows the place that the callee couldn't.
+        """
+        error = copy(self)
+        for name, value in context.items():
+            setattr(error, name, value)
+        return error
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.place, self.message) if part)
