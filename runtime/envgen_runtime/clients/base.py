@@ -28,13 +28,13 @@ from ..errors import (
 )
 from ..json_value import JsonValue
 from ..models.base import RequestModel
-from ..observe.observers import Observer, ReplyEvent, RequestEvent, RetryEvent, Watch
+from ..observe.observers import Notifier, Observer, ReplyEvent, RequestEvent, RetryEvent
 from ..providers import AnyProvider, Provider
 from ..transports import Compression, ConnectionOptions, TransportName
 from ..wire import protocol
-from ..wire.mismatch import explain_drift, misfit, unfit
+from ..wire.mismatch import explain_drift, invalid_fields, reply_mismatch
 from ..wire.protocol import Request
-from ..wire.redaction import checked_headers, scrub, secrets_in, split_credentials
+from ..wire.redaction import checked_headers, redact, secrets_in, split_credentials
 from ..wire.retries import Attempts, RetryPolicy, may_repeat
 from . import options as option
 from .codec import ActT, EnvHooks, ObsT, ResetT, StateT
@@ -160,7 +160,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         self._on_drift = on_drift
         self._drift: list[str] | None = None
         self._looked = False
-        self._watch = Watch(observers)
+        self._notifier = Notifier(observers)
         self._event: RequestEvent | None = None
         self._session = Session()
         self._replay: Replay | None = None
@@ -282,18 +282,18 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         try:
             return model.model_validate(fields, by_name=True)
         except ValidationError as error:
-            raise unfit(error, model) from error
+            raise invalid_fields(error, model) from error
 
     # --- a call, from its beginning to its end ------------------------------------------------
 
     def _began(self, request: Request) -> tuple[Request, float]:
         """Tell observers of ``request``; give it back with the headers that they want."""
-        if not self._watch.is_on:
+        if not self._notifier.is_on:
             return request, 0.0
         self._event = RequestEvent(
             self.env_name, self.base_url, request.operation, request.request_id, request.data
         )
-        self._watch.request(self._event)
+        self._notifier.request(self._event)
         return request._replace(headers=self._event.headers), time.perf_counter()
 
     def _ended(
@@ -301,7 +301,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
     ) -> None:
         event, self._event = self._event, None
         if event is not None:
-            self._watch.reply(ReplyEvent(event, time.perf_counter() - began, payload, error))
+            self._notifier.reply(ReplyEvent(event, time.perf_counter() - began, payload, error))
 
     def _settled(self, request: Request, before: Phase) -> None:
         """The server has answered ``request``."""
@@ -316,7 +316,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         is of a kind that ends it; an episode whose reset failed has not begun.
         """
         if isinstance(error, EnvError):
-            scrub(error, self._secrets)
+            redact(error, self._secrets)
         if isinstance(error, InvalidRequest):
             self._session.settle(before)
         elif isinstance(error, ServerError) and not error.ends_session:
@@ -353,8 +353,8 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             event = self._event or RequestEvent(
                 self.env_name, self.base_url, request.operation, request.request_id, request.data
             )
-            scrub(error, self._secrets)
-            self._watch.retry(RetryEvent(event, attempts.count, delay, error))
+            redact(error, self._secrets)
+            self._notifier.retry(RetryEvent(event, attempts.count, delay, error))
         return delay
 
     def _closed_meanwhile(self) -> SessionClosed | None:
@@ -370,7 +370,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
                 check_reply(type(self), request.operation, payload)
             return parse(payload)
         except ValidationError as error:
-            raise misfit(error, request, env_name=self.env_name) from error
+            raise reply_mismatch(error, request, env_name=self.env_name) from error
         except ReplyMismatch as error:
             error.request_id = request.request_id
             error.maybe_applied = request.operation == "step"

@@ -12,9 +12,9 @@ from ..errors import EnvError, UpgradeRefused
 from ..json_value import JsonValue
 from ..result import StepResult, Transition
 from ..transports import Transport
-from ..wire.detection import judge
+from ..wire.detection import explain_refused_upgrade
 from ..wire.protocol import Request, read_http
-from ..wire.redaction import scrub
+from ..wire.redaction import redact
 from ..wire.retries import Attempts
 from .base import LOOK_TIMEOUT_S, ClientBase
 from .codec import ActT, ObsT, ResetT, StateT
@@ -135,7 +135,7 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             except EnvError as error:
                 delay = attempts.delay_after(error) if error.retryable else None
                 if delay is None:
-                    scrub(error, self._secrets)
+                    redact(error, self._secrets)
                     raise
             time.sleep(delay)
 
@@ -238,7 +238,9 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
                     raise
                 schema, _ = self._get("/schema", request)
                 health, _ = self._get("/health", request)
-                error = judge(refusal, schema=schema, health=health, base_url=self.base_url)
+                error = explain_refused_upgrade(
+                    refusal, schema=schema, health=health, base_url=self.base_url
+                )
                 if error is not None:
                     raise error from refusal
                 self._transport_name = "http"

@@ -89,7 +89,7 @@ class Observer:
         """A request has failed and will be made again."""
 
 
-class Watch:
+class Notifier:
     """Tells the log and the observers."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from ..errors import ConnectError, UpgradeRefused
 
 
-def judge(
+def explain_refused_upgrade(
     refusal: UpgradeRefused, *, schema: int, health: int, base_url: str
 ) -> ConnectError | None:
     """Judge a refused upgrade by what two routes answer; None where HTTP is right.
