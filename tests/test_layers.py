@@ -27,7 +27,7 @@ GENERATOR_LAYERS = (
     {"__main__"},
 )
 RUNTIME_LAYERS = (
-    {"json_value"},
+    {"json_value", "documented"},
     {"errors", "result"},
     {"models", "wire"},
     {"contract", "observe", "providers", "transports"},

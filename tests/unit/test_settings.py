@@ -32,8 +32,8 @@ def test_the_transport_of_a_client_that_is_told_none(configure: Configure) -> No
     assert run("build").exit_code == 0
     module = load(Path("generated/do_env"))
     assert module.DoEnv.default_transport == "http"
-    assert module.DoEnv("http://x")._transport_name == "http"
-    assert module.AsyncDoEnv("http://x", transport="auto")._transport_name == "auto"
+    assert module.DoEnv("http://x")._calls.transport == "http"
+    assert module.AsyncDoEnv("http://x", transport="auto")._calls.transport == "auto"
     locked = json.loads(Path("generated/envgen.lock").read_text())["packages"]["do_env"]
     assert locked["transport"] == "http"
     configure('transport = "carrier pigeon"')

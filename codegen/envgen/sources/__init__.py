@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from envgen_runtime.wire.redaction import without_secrets
+
 from ..config import SourceSettings
 from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError
@@ -13,7 +15,7 @@ from ..findings import Finding
 from ..plugins import apply_plugins
 from ..schema.keywords import as_object
 from . import file, openapi
-from .address import is_url, without_secrets
+from .address import is_url
 
 __all__ = ["STDIN", "ReadSource", "is_started", "is_url", "label", "read_contract", "read_source"]
 
