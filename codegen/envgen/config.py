@@ -14,7 +14,6 @@ headers = { Authorization = "Bearer ${HF_TOKEN}" }
 state = "overlays/coding_state.json"
 transport = "websocket"
 naming = { CodeAction = "Code", "CodeObservation.exit_code" = "status" }
-plugins = ["drop-debug-fields"]        # functions over the contract, by entry point
 """
 
 from __future__ import annotations
@@ -65,9 +64,6 @@ class SourceSettings(BaseModel):
 
     timeout_s: float = Field(default=10.0, gt=0)
     """How long a server may take for everything that is asked of it, in seconds."""
-
-    plugins: tuple[str, ...] = ()
-    """Functions that change the contract before it is read, by entry point, in their order."""
 
     @property
     def paths(self) -> dict[str, str]:
@@ -136,9 +132,6 @@ class Config(BaseModel):
 
     strict: bool = False
     """Whether a warning about a contract refuses the build."""
-
-    plugins: tuple[str, ...] = ()
-    """Functions that change every contract before it is read; before an environment's own."""
 
     envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
     """Environments with settings of their own, by name."""

@@ -100,17 +100,6 @@ def build(
             show_default=False,
         ),
     ] = None,
-    plugins: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--plugin",
-            metavar="NAME",
-            help="Entry point of a function that changes the contract before it is read. "
-            "Repeatable.",
-            rich_help_panel=_READING,
-            show_default=False,
-        ),
-    ] = None,
     templates: Annotated[
         Path | None,
         typer.Option(
@@ -195,7 +184,6 @@ def build(
         bundle=bundle,
         allow_redirects=allow_redirects,
         timeout_s=timeout_s,
-        plugins=plugins,
     )
     # Imported here, so that --help doesn't wait for it.
     from ..project.build_all import build_all

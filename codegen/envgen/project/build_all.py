@@ -312,8 +312,7 @@ def _job(
         if wanted in (key, config.source_of(key)):
             env_name, source = key, config.source_of(key)
     settings = config.envs[env_name] if env_name is not None else EnvSettings()
-    plugins = (*config.plugins, *settings.plugins)
-    read_as = settings.model_copy(update={"plugins": plugins, **given})
+    read_as = settings.model_copy(update=given)
     folder = out or settings.out or config.out
     return Job(source, read_as, folder, name or env_name, settings.options)
 
