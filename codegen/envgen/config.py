@@ -158,8 +158,14 @@ class Config(BaseModel):
         return list(dict.fromkeys([self.out, *own]))
 
     def source_of(self, env_name: str) -> str:
-        """Where the contract of an environment in ``envs`` is read from."""
+        """The source of an environment in ``envs``."""
         return self.envs[env_name].source or str(self.schemas / f"{env_name}.json")
+
+    def env_of(self, source: str) -> str | None:
+        """The environment in ``envs`` with this name or this source, if there is one."""
+        if source in self.envs:
+            return source
+        return next((env for env in self.envs if source == self.source_of(env)), None)
 
 
 def load_config(folder: Path = Path()) -> Config:
