@@ -18,7 +18,7 @@ GENERATOR = ROOT / "codegen" / "envgen"
 GENERATOR_LAYERS = (
     {"errors", "findings", "interrupts", "text", "options"},
     {"naming", "schema"},
-    {"config", "contract", "plugins"},
+    {"config", "contract"},
     {"sources", "plan"},
     {"render", "compat", "output"},
     {"build"},

@@ -12,7 +12,6 @@ from ..config import SourceSettings
 from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError
 from ..findings import Finding
-from ..plugins import apply_plugins
 from ..schema.keywords import as_object
 from . import file, openapi
 from .address import is_url
@@ -71,7 +70,6 @@ def read_source(
     Raises:
         ContractError: it is not a contract.
         ConfigError: a setting can't be used.
-        PluginError: a plug-in failed.
         Unreachable: the server can't be reached.
     """
     settings = settings or SourceSettings()
@@ -89,7 +87,6 @@ def read_source(
     if settings.state is not None:
         document, origin = _with_state(document, str(settings.state))
         is_derived = True
-    document = apply_plugins(document, settings.plugins, source=shown)
     if name is None and not (as_object(document) or {}).get("name"):
         name = own_name
     try:
