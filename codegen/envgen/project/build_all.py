@@ -156,9 +156,9 @@ def build_all(
     own_templates = templates or config.templates
     if any(is_started(job.source) for job in wanted):
         # The runtime is imported for those who start something.
-        from envgen_runtime.providers.cleanup import arm
+        from envgen_runtime.providers.cleanup import install_handlers
 
-        arm()  # from this thread: the others can't set what a signal does
+        install_handlers()  # only the main thread may set signal handlers
     builder = _Builder(
         config.schemas,
         Templates(own_templates) if own_templates is not None else envgens_templates(),
