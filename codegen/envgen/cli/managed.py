@@ -13,7 +13,7 @@ from ..errors import Unreachable
 from .output import err, escape, out, reporting
 
 if TYPE_CHECKING:
-    from envgen_runtime.providers.managed import Started
+    from envgen_runtime.providers.managed import ManagedServer
 
 _OWNERS = {True: "lives", False: "gone", None: "unknown"}
 
@@ -29,7 +29,7 @@ def ps() -> None:
             return
         table = Table("NAME", "KIND", "SERVES", "STATUS", "OWNER", box=None, pad_edge=False)
         for one in found:
-            owner = _OWNERS[one.owner_lives]
+            owner = _OWNERS[one.owner_is_alive]
             table.add_row(*map(escape, (one.name, one.kind, one.what, one.status, owner)))
         out.print(table)
 
@@ -62,17 +62,17 @@ def prune(
 
 
 @contextmanager
-def _found() -> Generator[list[Started]]:
+def _found() -> Generator[list[ManagedServer]]:
     """What was started. Without an engine that is processes alone, and that is said."""
     from envgen_runtime.errors import MissingExtra, ProviderError
     from envgen_runtime.providers.docker.engine import Engine
-    from envgen_runtime.providers.managed import started
+    from envgen_runtime.providers.managed import managed_servers
 
     try:
         engine = Engine()
     except (MissingExtra, ProviderError) as error:
         err.print(f"[dim]containers are not looked at: {escape(str(error))}[/]")
-        yield started(None)
+        yield managed_servers(None)
         return
     with engine:
-        yield started(engine)
+        yield managed_servers(engine)

@@ -89,9 +89,9 @@ def build_all(
     templates = templates or config.templates
     if any(is_started(job.source) for job in jobs):
         # Imported only where an environment is started, because the runtime takes 0.2 s.
-        from envgen_runtime.providers.cleanup import arm
+        from envgen_runtime.providers.cleanup import install_handlers
 
-        arm()  # here, because only the main thread can install signal handlers
+        install_handlers()  # here, because only the main thread can install signal handlers
     builder = _Builder(
         config.schemas,
         Templates(templates) if templates is not None else None,
