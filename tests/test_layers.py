@@ -37,7 +37,7 @@ RUNTIME_LAYERS = (
 ONE_MODULE_ONLY = {
     "docker": "providers/docker/engine.py",
     "httpx": "transports/senders.py",
-    "websockets": "transports/frames.py",
+    "websockets": "transports/websocket_protocol.py",
 }
 
 

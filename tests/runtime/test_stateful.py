@@ -77,7 +77,7 @@ class Session(RuleBasedStateMachine):
             assert select.select([transport._socket], [], [], 5)[0]
         else:
             self.runner.run(
-                until(lambda: transport._frames.messages or not transport._frames.is_open)
+                until(lambda: transport._connection.messages or not transport._connection.is_open)
             )
 
     @rule()
