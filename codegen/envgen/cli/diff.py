@@ -71,8 +71,9 @@ def diff(
 
         # A package of the current folder counts, as it does for python -m.
         sys.path.insert(0, str(Path.cwd()))
-        after = read_version(new)
-        changelog = compare(read_version(old), after)
+        before = read_version(old)
+        after = read_version(new, default_name=before.name)
+        changelog = compare(before, after)
     show(after.name, changelog, report, file=new)
     if any(changelog.reaches(level) for level in LEVELS if level == fail_on.value):
         raise typer.Exit(1)

@@ -12,7 +12,9 @@ from ..config import SourceSettings
 from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError
 from ..findings import Finding
+from ..naming import environment_name
 from ..schema.keywords import as_object
+from ..text import UntrustedText
 from . import file, openapi
 from .address import is_url
 
@@ -47,14 +49,22 @@ def label(source: str) -> str:
 
 
 def read_contract(
-    source: str, *, name: str | None = None, settings: SourceSettings | None = None
+    source: str,
+    *,
+    name: str | None = None,
+    default_name: str | None = None,
+    settings: SourceSettings | None = None,
 ) -> EnvContract:
     """The contract of ``read_source``."""
-    return read_source(source, name=name, settings=settings).contract
+    return read_source(source, name=name, default_name=default_name, settings=settings).contract
 
 
 def read_source(
-    source: str, *, name: str | None = None, settings: SourceSettings | None = None
+    source: str,
+    *,
+    name: str | None = None,
+    default_name: str | None = None,
+    settings: SourceSettings | None = None,
 ) -> ReadSource:
     """Read the contract that ``source`` publishes.
 
@@ -65,6 +75,7 @@ def read_source(
             ``hf://OWNER/NAME``.
         name: what to call the environment; by default its contract's ``name``, what the server's
             ``/metadata`` says, the title of the OpenAPI document, or the file's name.
+        default_name: what to call it if nothing else names it.
         settings: how it is read; None for the defaults.
 
     Raises:
@@ -79,18 +90,23 @@ def read_source(
     origins: dict[str, str] = {}
     origin = ""
     is_derived = loaded.is_derived
+    names_itself = is_url(source) or is_started(source)
     if openapi.is_openapi(document):
         converted = openapi.convert(document, settings, source=shown)
         document, findings, origins = converted.document, converted.findings, converted.origins
         own_name = converted.name or own_name
+        names_itself |= converted.name is not None
         is_derived = True
     if settings.state is not None:
         document, origin = _with_state(document, str(settings.state))
         is_derived = True
-    if name is None and not (as_object(document) or {}).get("name"):
-        name = own_name
+    unpublished = {"state"} if settings.state is not None else set[str]()
+    published_name = (as_object(document) or {}).get("name") or (own_name if names_itself else None)
+    name = name or published_name or own_name or default_name
+    if not _is_called(published_name, name):
+        unpublished.add("name")
     try:
-        contract = parse_contract(document, source=shown, name=name)
+        contract = parse_contract(document, source=shown, name=name, unpublished=unpublished)
     except ContractError as error:
         if settings.state is not None and _is_within(error.pointer, "/state"):
             error.source = str(settings.state)
@@ -155,6 +171,13 @@ def _with_state(document: Any, path: str) -> tuple[Any, str]:
     state = fields["state"] if is_contract else fields
     overlaid = document if whole is None else {**whole, "state": state}
     return overlaid, "/state" if is_contract else ""
+
+
+def _is_called(published: Any, name: Any) -> bool:
+    """Whether a name is the one that the environment publishes."""
+    if not isinstance(published, str) or not isinstance(name, str):
+        return False
+    return environment_name(UntrustedText(published)) == environment_name(UntrustedText(name))
 
 
 def _is_within(pointer: str, place: str) -> bool:

@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..contract.contract import PARTS
 from ..errors import ContractError, EnvgenError
-from ..schema.keywords import SCHEMA_MAPS, as_array, as_object, pointer_to
-from ..schema.normalize import MAX_DEPTH, MAX_NODES
+from ..schema.keywords import MAX_DEPTH, SCHEMA_MAPS, as_array, as_object, pointer_to
+from ..schema.normalize import MAX_NODES
 from . import file
 from .openapi import is_openapi
 from .openapi_schemas import DefinitionNames, OpenApiDocument

@@ -6,8 +6,12 @@ from collections import Counter, deque
 from typing import Any
 from urllib.parse import quote, unquote
 
+from envgen_runtime.contract.references import CircularReference, follow, reference_of
+from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of
+
 from ..errors import ContractError
 from ..schema.keywords import (
+    MAX_DEPTH,
     SCHEMA_LISTS,
     SCHEMA_MAPS,
     SCHEMAS,
@@ -16,7 +20,7 @@ from ..schema.keywords import (
     as_object,
     pointer_to,
 )
-from ..schema.normalize import MAX_DEPTH, MAX_NODES
+from ..schema.normalize import MAX_NODES
 
 # About a schema's place in OpenAPI, not about data.
 _DROPPED = frozenset({"xml", "externalDocs", "example", "examples"})
@@ -35,34 +39,33 @@ class OpenApiDocument:
         Raises:
             ContractError: nothing, or out of the document; ``pointer`` says where it stands.
         """
-        if not target.startswith("#/"):
+        place = pointer_of(target)
+        if not place:
             raise self.error(
                 pointer,
                 f"a $ref that leaves the document: {target[:60]!r}",
                 hint="put what it refers to under components, or pass --bundle",
             )
-        value: Any = self.document
-        for part in target[2:].split("/"):
-            key = unquote(part).replace("~1", "/").replace("~0", "~")
-            fields, items = as_object(value), as_array(value)
-            if fields is not None and key in fields:
-                value = fields[key]
-            elif items is not None and key.isdecimal() and int(key[:9]) < len(items):
-                value = items[int(key[:9])]
-            else:
-                raise self.error(pointer, f"a $ref to {target[:60]!r}, which is not there")
-        return value
+        try:
+            return at_pointer(self.document, place)
+        except LookupError as error:
+            message = f"a $ref to {target[:60]!r}, which is not there"
+            raise self.error(pointer, message) from error
 
     def followed(self, value: Any, pointer: str) -> tuple[dict[str, Any], str]:
         """The object behind a chain of references, empty if there is none, and its pointer."""
-        passed: set[str] = set()
-        while isinstance(target := (as_object(value) or {}).get("$ref"), str):
-            value = self.at(target, pointer_to(pointer, "$ref"))
-            if target in passed:
-                raise self.error(pointer, "a reference that leads back to itself")
-            passed.add(target)
-            pointer = unquote(target[1:])
-        return as_object(value) or {}, pointer
+        try:
+            found, place = follow(
+                (value, pointer),
+                lambda at: reference_of(at[0]),
+                lambda target, at: (
+                    self.at(target, pointer_to(at[1], "$ref")),
+                    pointer_of(target) or "",
+                ),
+            )
+        except CircularReference as error:
+            raise self.error(error.place[1], "a reference that leads back to itself") from error
+        return as_object(found) or {}, place
 
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
         """An error at a place in the document."""
@@ -174,7 +177,7 @@ class PartSchema:
         size = 4 if parts[:3] == ["#", "components", "schemas"] else len(parts)
         whole, rest = "/".join(parts[:size]), parts[size:]
         if whole not in self._names:
-            wanted = unquote(parts[size - 1]).replace("~1", "/").replace("~0", "~")
+            wanted = pointer_keys(unquote(f"/{parts[size - 1]}"))[-1]
             name = self._free.claim(wanted)
             self._names[whole] = name
             self._references[name] = 0
@@ -198,4 +201,4 @@ class PartSchema:
 
 
 def _local(name: str) -> str:
-    return "#/$defs/" + quote(name.replace("~", "~0").replace("/", "~1"), safe="~")
+    return "#/$defs" + quote(pointer_to("", name), safe="/~")
