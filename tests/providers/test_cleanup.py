@@ -106,15 +106,23 @@ def test_a_child_that_is_forked_amid_a_release_does_not_wait_for_it() -> None:
 def test_concurrent_callers_release_once() -> None:
     calls: list[str] = []
     barrier = threading.Barrier(8)
-    held = Cleanup("server", lambda: calls.append(threading.current_thread().name))
+    another = threading.Event()
 
-    def release(_: int) -> int:
+    def release() -> None:
+        if calls:
+            another.set()
+        calls.append(threading.current_thread().name)
+        another.wait(0.1)  # lets another release begin, if one can
+
+    held = Cleanup("server", release)
+
+    def run_it(_: int) -> int:
         barrier.wait(20)
         held.run()
         return len(calls)
 
     with ThreadPoolExecutor(8) as pool:
-        seen = list(pool.map(release, range(8)))
+        seen = list(pool.map(run_it, range(8)))
     assert seen == [1] * 8, "every caller returns after the release"
 
 
