@@ -1,75 +1,27 @@
-"""Frames and connections without I/O, against what the websockets library makes of the same."""
+"""WebSocket frames as servers send them: large, in fragments, malformed; and pings."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
 import websockets.asyncio.server as ws
-from hypothesis import given
-from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
+from websockets.http11 import Request
+from websockets.server import ServerProtocol
 
 import envgen_runtime as rt
-from envgen_runtime.transports.reader import BadFrame, FrameReader, TooLarge
+from envgen_runtime.transports import async_websocket, keepalive, websocket
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime.servers import observed
 
-sizes = st.sampled_from([0, 1, 125, 126, 65535, 65536, 70_000])
-frames = st.builds(
-    lambda kind, size, fin: Frame(kind, b"x" * size, fin),
-    st.sampled_from([Opcode.TEXT, Opcode.BINARY, Opcode.CONT]),
-    sizes,
-    st.booleans(),
-) | st.builds(
-    lambda kind, size: Frame(kind, b"c" * size),
-    st.sampled_from([Opcode.PING, Opcode.PONG, Opcode.CLOSE]),
-    st.integers(0, 125),
-)
-
-
-@given(st.lists(frames, max_size=5), st.lists(st.integers(1, 80_000), max_size=8), st.booleans())
-def test_frames_arrive_however_they_are_cut(
-    sent: list[Frame], cuts: list[int], directly: bool
-) -> None:
-    data = b"".join(frame.serialize(mask=False) for frame in sent)
-    reader = FrameReader(10**6)
-    got: list[Any] = []
-    lengths = iter([*cuts, *[70_000] * len(data)])
-    while data:
-        view = reader.wanted()
-        if view is not None and directly:
-            count = min(next(lengths), len(view), len(data))
-            view[:count] = data[:count]
-            view.release()
-            got += reader.filled(count)
-        else:
-            count = next(lengths)
-            got += reader.feed(data[:count])
-        data = data[count:]
-    assert [(frame.opcode, frame.fin, bytes(frame.payload)) for frame in got] == [
-        (int(frame.opcode), frame.fin, bytes(frame.data)) for frame in sent
-    ]
-
-
-@pytest.mark.parametrize(
-    ("data", "error"),
-    [
-        (Frame(Opcode.TEXT, b"x").serialize(mask=True), BadFrame),
-        (b"\x09\x00", BadFrame),  # a ping in fragments
-        (b"\x89\x7e\x00\x7e", BadFrame),  # a ping of 126 bytes
-        (b"\x81\x7f" + (2**62).to_bytes(8, "big"), TooLarge),
-    ],
-    ids=["masked", "ping in fragments", "long ping", "too large"],
-)
-def test_what_no_server_may_send(data: bytes, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        list(FrameReader(1000).feed(data))
+both_clients = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 
 
 @contextmanager
@@ -99,33 +51,184 @@ def speaking(*parts: str | list[str], **options: Any) -> Iterator[str]:
         thread.join()
 
 
+Answer = Callable[[Frame], list[bytes]]
+
+
+@contextmanager
+def raw_server(answer: Answer) -> Iterator[str]:
+    """A server of one session that answers each frame with the bytes that ``answer`` returns.
+
+    The library answers pings beside that.
+    """
+
+    def serve(listener: socket.socket) -> None:
+        with suppress(OSError):
+            connection, _ = listener.accept()
+            protocol = ServerProtocol()
+            with connection:
+                while data := connection.recv(65536):
+                    protocol.receive_data(data)
+                    for event in protocol.events_received():
+                        if isinstance(event, Request):
+                            protocol.send_response(protocol.accept(event))
+                            replies: list[bytes] = []
+                        else:
+                            replies = answer(event)
+                        for reply in (*protocol.data_to_send(), *replies):
+                            connection.sendall(reply)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=(listener,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def play(url: str, calls: list[str], *, is_async: bool, **options: Any) -> list[rt.StepResult[Any]]:
+    """Make these calls with one client; a call is ``reset`` or the code of a step."""
+
+    async def play_async() -> list[rt.StepResult[Any]]:
+        async with AsyncCodingEnv(url, **options) as env:
+            return [
+                await (env.reset() if call == "reset" else env.step(code=call)) for call in calls
+            ]
+
+    if is_async:
+        return asyncio.run(play_async())
+    with CodingEnv(url, **options) as env:
+        return [env.reset() if call == "reset" else env.step(code=call) for call in calls]
+
+
+# --- messages -----------------------------------------------------------------------------------
+
 TEXT = "page " * 100_000
 WHOLE = observed({"stdout": TEXT})
 IN_PARTS = [WHOLE[start : start + 90_001] for start in range(0, len(WHOLE), 90_001)]
 
 
 @pytest.mark.parametrize("compression", ["none", "deflate"])
-@pytest.mark.parametrize("is_async", [False, True])
+@both_clients
 def test_large_messages_whole_and_in_parts(compression: Any, is_async: bool) -> None:
-    async def play(url: str) -> list[str]:
-        async with AsyncCodingEnv(url, compression=compression) as env:
-            results = [await env.reset(), await env.step(code="1"), await env.step(code="2")]
-        return [result.observation.stdout for result in results]
-
-    def play_sync(url: str) -> list[str]:
-        with CodingEnv(url, compression=compression) as env:
-            results = [env.reset(), env.step(code="1"), env.step(code="2")]
-        return [result.observation.stdout for result in results]
-
     with speaking(WHOLE, IN_PARTS, WHOLE) as url:
-        got = asyncio.run(play(url)) if is_async else play_sync(url)
-    assert got == [TEXT] * 3
+        got = play(url, ["reset", "1", "2"], is_async=is_async, compression=compression)
+    assert [result.observation.stdout for result in got] == [TEXT] * 3
 
 
 @pytest.mark.parametrize("compression", ["none", "deflate"])
 @pytest.mark.parametrize("message", [WHOLE, IN_PARTS], ids=["whole", "in parts"])
-def test_too_large_is_too_large(compression: Any, message: Any) -> None:
+@both_clients
+def test_too_large_is_too_large(compression: Any, message: Any, is_async: bool) -> None:
+    options = {"compression": compression, "max_message_bytes": 400_000}
     with speaking(message) as url:
-        with CodingEnv(url, compression=compression, max_message_bytes=400_000) as env:
-            with pytest.raises(rt.ConnectionLost, match="raise max_message_bytes"):
+        with pytest.raises(rt.ConnectionLost, match="raise max_message_bytes"):
+            play(url, ["reset"], is_async=is_async, **options)
+
+
+def text(message: str, *, mask: bool = False) -> bytes:
+    return Frame(Opcode.TEXT, message.encode()).serialize(mask=mask)
+
+
+def to_requests(*replies: bytes) -> Answer:
+    """Answer each request with these bytes, and nothing else."""
+    return lambda frame: list(replies) if frame.opcode is Opcode.TEXT else []
+
+
+@pytest.mark.parametrize("size", [1, 7, 70_000], ids=lambda size: f"{size} bytes each")
+@both_clients
+def test_a_message_arrives_however_its_bytes_are_cut(size: int, is_async: bool) -> None:
+    reply = text(observed({"stdout": "x" * 300}))
+    cut = [reply[start : start + size] for start in range(0, len(reply), size)]
+    with raw_server(to_requests(*cut)) as url:
+        got = play(url, ["reset", "1"], is_async=is_async)
+    assert [result.observation.stdout for result in got] == ["x" * 300] * 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        text(observed({}), mask=True),
+        b"\x09\x00",
+        b"\x89\x7e\x00\x7e" + b"x" * 126,
+        b"\x83\x00",
+        b"\xc1\x00",
+        b"\x80\x00",
+    ],
+    ids=[
+        "masked",
+        "ping in fragments",
+        "long ping",
+        "unknown opcode",
+        "reserved bit",
+        "continuation of nothing",
+    ],
+)
+@both_clients
+def test_a_malformed_frame_loses_the_session(data: bytes, is_async: bool) -> None:
+    # A valid reply follows: nothing after a protocol error may be taken for an answer.
+    with raw_server(to_requests(data, text(observed({})))) as url:
+        with pytest.raises(rt.ConnectionLost):
+            play(url, ["reset"], is_async=is_async)
+
+
+# --- pings --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ping many times a second."""
+    monkeypatch.setattr(keepalive, "_PERIOD_S", 0.01)
+    monkeypatch.setattr(websocket, "PING_INTERVAL_S", 0.01)
+    monkeypatch.setattr(async_websocket, "PING_INTERVAL_S", 0.01)
+
+
+class Pinged:
+    """Answers requests, and counts pings; a step's reply waits for a ping that follows it."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self.owed = False
+
+    def answer(self, frame: Frame) -> list[bytes]:
+        if frame.opcode is Opcode.TEXT and b'"step"' in bytes(frame.data):
+            self.owed = True
+        elif frame.opcode is Opcode.TEXT:
+            return [text(observed({}))]
+        elif frame.opcode is Opcode.PING:
+            self.event.set()
+            if self.owed:
+                self.owed = False
+                return [text(observed({"stdout": "pinged"}))]
+        return []
+
+
+@both_clients
+@pytest.mark.usefixtures("often")
+def test_an_idle_client_pings(is_async: bool) -> None:
+    async def idle(url: str) -> None:
+        async with AsyncCodingEnv(url) as env:
+            await env.reset()
+            server.event.clear()
+            assert await asyncio.to_thread(server.event.wait, 10), "no ping arrived"
+
+    server = Pinged()
+    with raw_server(server.answer) as url:
+        if is_async:
+            asyncio.run(idle(url))
+        else:
+            with CodingEnv(url) as env:
                 env.reset()
+                server.event.clear()
+                assert server.event.wait(10), "no ping arrived"
+
+
+@both_clients
+@pytest.mark.usefixtures("often")
+def test_a_client_pings_while_it_waits_for_a_slow_reply(is_async: bool) -> None:
+    server = Pinged()
+    with raw_server(server.answer) as url:
+        got = play(url, ["reset", "1"], is_async=is_async)
+    assert got[1].observation.stdout == "pinged"

@@ -77,7 +77,7 @@ class Session(RuleBasedStateMachine):
             assert select.select([transport._socket], [], [], 5)[0]
         else:
             self.runner.run(
-                until(lambda: transport._frames.messages or not transport._frames.is_open)
+                until(lambda: transport._connection.messages or not transport._connection.is_open)
             )
 
     @rule()
@@ -133,7 +133,7 @@ class Session(RuleBasedStateMachine):
     @invariant()
     def the_phase_is_the_models(self) -> None:
         if hasattr(self, "phase"):
-            assert self.env._session.phase is self.phase
+            assert self.env._calls.session.phase is self.phase
 
     def teardown(self) -> None:
         if hasattr(self, "env"):

@@ -15,7 +15,7 @@ from .results import Format, print_outcome, reporting_as
 
 if TYPE_CHECKING:
     from ..config import SourceSettings
-    from ..project.build_all import Watch
+    from ..project.reading import Progress
 
 _READING = "How a source is read"
 _WRITING = "How packages are written"
@@ -96,17 +96,6 @@ def build(
         typer.Option(
             "--allow-redirects",
             help="Let a server redirect to another host. Headers are not sent there.",
-            rich_help_panel=_READING,
-            show_default=False,
-        ),
-    ] = None,
-    plugins: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--plugin",
-            metavar="NAME",
-            help="Entry point of a function that changes the contract before it is read. "
-            "Repeatable.",
             rich_help_panel=_READING,
             show_default=False,
         ),
@@ -195,23 +184,21 @@ def build(
         bundle=bundle,
         allow_redirects=allow_redirects,
         timeout_s=timeout_s,
-        plugins=plugins,
     )
     # Imported here, so that --help doesn't wait for it.
+    from ..output.apply import Mode
     from ..project.build_all import build_all
 
     compares = check or diff
-    with reporting_as(report), _progress(len(wanted)) as watch:
+    with reporting_as(report), _progress(len(wanted)) as progress:
         outcome = build_all(
             wanted,
             out=out_folder,
             name=name,
             settings=settings,
             templates=templates,
-            write=not compares,
-            force=force,
-            strict=strict,
-            watch=watch,
+            mode=Mode(write=not compares, force=force, strict=strict),
+            progress=progress,
         )
     is_stale = check and bool(outcome.all_differences or outcome.removed)
     codes = [error.exit_code for error in outcome.errors] + [1] * is_stale
@@ -244,7 +231,7 @@ def _settings(**given: Any) -> SourceSettings:
 
 
 @contextmanager
-def _progress(sources: int) -> Generator[Watch]:
+def _progress(sources: int) -> Generator[Progress]:
     """Shows how far it is, on a terminal and where there is something to wait for."""
     if not err.is_terminal or sources == 1:
         with err.status("building") if err.is_terminal else nullcontext():

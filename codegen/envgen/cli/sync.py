@@ -41,9 +41,10 @@ def sync(
     [dim]Example: envgen sync --format markdown > changelog.md[/]
     """
     with reporting_as(report):
+        from ..output.apply import Mode
         from ..project.sync import sync_all
 
-        synced = sync_all(write=not check)
+        synced = sync_all(Mode(write=not check))
     code = _code(synced)
     if report is Format.JSON:
         write_document(_document(synced, code))

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..contract.contract import PARTS, EnvContract, Part
+from ..findings import Finding
 from ..naming import ChosenNames, ClassNames, camel_case, client_classes, client_name, field_names
 from ..options import PackageOptions
 from ..schema.document import PartDocument
@@ -24,12 +25,17 @@ _LIFTED = ("done", "reward", "metadata")
 _RESET_FIELDS = frozenset({"seed", "episode_id"})
 
 
-def make_plan(contract: EnvContract, options: PackageOptions | None = None) -> Plan:
+def make_plan(
+    contract: EnvContract, options: PackageOptions | None = None
+) -> tuple[Plan, tuple[Finding, ...]]:
     """Settle the names and types of a contract's models.
 
     Args:
         contract: the contract.
         options: what settings choose.
+
+    Returns:
+        The plan, and what it types less exactly than the contract says.
 
     Raises:
         ContractError: a part of it is nothing that a client could send or read.
@@ -49,7 +55,7 @@ def make_plan(contract: EnvContract, options: PackageOptions | None = None) -> P
     for planner in planners:
         plan.roots[planner.part] = planner.root()
     chosen.check_all_used()
-    return plan
+    return plan, tuple(finding for planner in planners for finding in planner.findings)
 
 
 class _PartPlanner:
@@ -64,7 +70,8 @@ class _PartPlanner:
         contract: EnvContract,
     ) -> None:
         self.part: Part = part
-        self._document = PartDocument(part, contract.documents[part], plan.findings)
+        self.findings: list[Finding] = []
+        self._document = PartDocument(part, contract.documents[part], self.findings)
         self._types = TypePlanner(self._document, self)
         self._direction: Direction = "request" if part in _REQUESTS else "reply"
         self._plan = plan

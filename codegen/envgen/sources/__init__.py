@@ -6,14 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from envgen_runtime.wire.redaction import without_secrets
+
 from ..config import SourceSettings
 from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError
 from ..findings import Finding
-from ..plugins import apply_plugins
 from ..schema.keywords import as_object
 from . import file, openapi
-from .address import is_url, without_secrets
+from .address import is_url
 
 __all__ = ["STDIN", "ReadSource", "is_started", "is_url", "label", "read_contract", "read_source"]
 
@@ -69,7 +70,6 @@ def read_source(
     Raises:
         ContractError: it is not a contract.
         ConfigError: a setting can't be used.
-        PluginError: a plug-in failed.
         Unreachable: the server can't be reached.
     """
     settings = settings or SourceSettings()
@@ -87,7 +87,6 @@ def read_source(
     if settings.state is not None:
         document, origin = _with_state(document, str(settings.state))
         is_derived = True
-    document = apply_plugins(document, settings.plugins, source=shown)
     if name is None and not (as_object(document) or {}).get("name"):
         name = own_name
     try:

@@ -7,12 +7,13 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from envgen_runtime.wire.redaction import without_secrets
+
 from ..config import SourceSettings
 from ..contract.tools import calls_tools
 from ..errors import ContractError, EnvgenError
 from ..schema.keywords import as_array, as_object
 from . import openapi
-from .address import without_secrets
 from .file import suggested_name
 from .parsing import YAML_SUFFIXES
 from .web import NotFound, Web, check_url, within_limits

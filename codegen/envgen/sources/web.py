@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from envgen_runtime.wire.redaction import without_secrets
+
 from ..config import SourceSettings
 from ..errors import ConfigError, ContractError, EnvgenError, Unreachable
-from .address import without_secrets
 from .parsing import MAX_BYTES, YAML_SUFFIXES, check_size, parse
 
 MAX_REDIRECTS = 5

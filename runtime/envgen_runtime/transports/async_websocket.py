@@ -15,26 +15,30 @@ from ..errors import ConnectionLost, EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
-from .frames import CLOSE_TIMEOUT_S, KEEPALIVE_S, FrameConnection, connect_error
-from .sockets import default_ssl_context, open_socket, proxy_for
+from .tcp import default_ssl_context, open_socket, proxy_for
+from .websocket_protocol import (
+    CLOSE_TIMEOUT_S,
+    PING_INTERVAL_S,
+    WebSocketConnection,
+    connect_error,
+)
 
-# One for all sessions: what is read is taken before anything else is read.
+# Shared by all sessions of a loop: bytes are processed before the next are read.
 _SCRATCH = memoryview(bytearray(256 * 1024))
 
 
 class AsyncWebSocketTransport(asyncio.BufferedProtocol):
     """A session over a WebSocket, for asyncio. Make one with ``open``.
 
-    It is the event loop's protocol object itself: bytes go from the loop to the frames and from
-    there to the one future that waits, with no task, queue or lock between.
+    It is the event loop's protocol object itself: bytes go from the loop to the connection, and
+    messages to the one future that waits, without a task, queue or lock in between.
     """
 
     outlives_sessions = False
     __slots__ = (
+        "_connection",
         "_deadline",
         "_expiry",
-        "_frames",
-        "_into",
         "_keepalive",
         "_loop",
         "_poll",
@@ -42,15 +46,14 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         "_waiter",
     )
 
-    def __init__(self, frames: FrameConnection, loop: asyncio.AbstractEventLoop) -> None:
-        self._frames = frames
+    def __init__(self, connection: WebSocketConnection, loop: asyncio.AbstractEventLoop) -> None:
+        self._connection = connection
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._keepalive: asyncio.TimerHandle | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._deadline = math.inf
-        self._into: memoryview | None = None
         self._poll: select.poll | None = None
 
     @classmethod
@@ -60,29 +63,29 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         """Open the socket.
 
         Args:
-            address: the server's ``/ws``, as a URL.
-            options: how to connect.
+            address: the URL of the server's ``/ws``.
+            options: connection options.
             headers: sent with the handshake.
 
         Raises:
             UpgradeRefused: the server answered with an HTTP status.
             ConnectError: it could not be reached, or not in time.
         """
-        frames = FrameConnection(address, options, headers)
-        opened = cls(frames, asyncio.get_running_loop())
+        connection = WebSocketConnection(address, options, headers)
+        opened = cls(connection, asyncio.get_running_loop())
         try:
             async with asyncio.timeout(options.connect_timeout_s):
                 await opened._connect(address, options)
-                while frames.is_shaking_hands:
+                while connection.is_connecting:
                     await opened._wait()
         except BaseException as error:
             opened.abort()
             if isinstance(error, OSError | ValueError) and not isinstance(error, EnvError):
                 raise connect_error(address, error) from error
             raise
-        if not frames.was_opened:
+        if not connection.was_opened:
             opened.abort()
-            raise frames.refusal()
+            raise connection.refusal()
         opened._keep_alive()
         return opened
 
@@ -105,9 +108,9 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
     # --- requests -----------------------------------------------------------------------------
 
     async def exchange(self, request: Request) -> dict[str, Any]:
-        """The payload of the frame that answers ``request``."""
+        """Send ``request`` and return the payload of its reply."""
         frame = protocol.websocket_frame(request)
-        frames = self._frames
+        connection = self._connection
         if asyncio.get_running_loop() is not self._loop:
             error = ConnectionLost(
                 f"the session was opened in another event loop than {request.operation} runs in; "
@@ -117,37 +120,37 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             error.sent = False
             raise error
         if self._has_unread():
-            await asyncio.sleep(0)  # the loop reads it and calls data_received
+            await asyncio.sleep(0)  # the loop reads them and calls buffer_updated
             await asyncio.sleep(0)
-        if frames.messages:
-            raise frames.unasked(request, sent=False)
-        if not frames.is_open:
-            raise frames.failure(request, sent=False)
-        frames.send(frame)
+        if connection.messages:
+            raise connection.unexpected_message(request, sent=False)
+        if not connection.is_open:
+            raise connection.failure(request, sent=False)
+        connection.send(frame)
         self._flush()
         self._expire_at(self._loop.time() + request.timeout_s)
         try:
-            while frames.is_open and not frames.messages:
+            while connection.is_open and not connection.messages:
                 await self._wait()
         except TimeoutError as error:
             raise protocol.timed_out(request) from error
         finally:
             self._deadline = math.inf
-        if not frames.messages:
-            raise frames.failure(request, sent=True)
-        return protocol.read_frame(frames.messages.popleft(), request)
+        if not connection.messages:
+            raise connection.failure(request, sent=True)
+        return protocol.read_frame(connection.messages.popleft(), request)
 
     async def close(self) -> None:
-        """Tell the server that the session is over, then close the socket."""
+        """End the session with a closing handshake, then close the socket."""
         if self._waiter is not None:
-            self.abort()  # another task waits for a reply; it will see the end of the stream
+            self.abort()  # another task is waiting for a reply; it sees the end of the stream
             return
-        if self._frames.is_open:
-            self._frames.close()
+        if self._connection.is_open:
+            self._connection.close()
             self._flush()
             with suppress(TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    while not self._frames.is_closed:
+                    while not self._connection.is_closed:
                         await self._wait()
         self.abort()
 
@@ -159,10 +162,10 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         if self._transport is not None and not self._loop.is_closed():
             self._transport.abort()
 
-    # --- what the event loop calls --------------------------------------------------------------
+    # --- called by the event loop ---------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The socket is open: shake hands."""
+        """Send the handshake."""
         self._transport = cast("asyncio.Transport", transport)
         opened = transport.get_extra_info("socket")
         if opened is not None:
@@ -174,41 +177,35 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
-        """Where the loop puts what it reads: a large message's own place, or the one for all."""
-        self._into = self._frames.wanted()
-        return _SCRATCH if self._into is None else self._into
+        """Return the buffer that the loop reads into."""
+        return _SCRATCH
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Bytes arrived."""
-        into, self._into = self._into, None
-        expected = self._frames.is_shaking_hands
-        if into is not None:
-            into.release()
-            self._frames.filled(nbytes)
-        elif not self._frames.is_closed:
-            self._frames.receive(bytes(_SCRATCH[:nbytes]))
+        """Process the bytes that the loop has read."""
+        connection = self._connection
+        was_connecting = connection.is_connecting
+        connection.receive(bytes(_SCRATCH[:nbytes]))
         self._flush()
-        if expected or self._frames.messages or not self._frames.is_open:
+        if was_connecting or connection.messages or not connection.is_open:
             self._wake()
 
     def eof_received(self) -> None:
-        """The server ended its side."""
+        """Note that the server ended its side."""
         self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
-        """The socket is closed."""
+        """Note that the socket is closed."""
         self._poll = None
         self._end()
 
     def _end(self) -> None:
-        if not self._frames.is_closed:
-            self._frames.receive(b"")
+        self._connection.receive(b"")
         self._wake()
 
     # --- bytes --------------------------------------------------------------------------------
 
     async def _wait(self) -> None:
-        """Wait until something has arrived. Raises TimeoutError when the request expires first."""
+        """Wait until something arrives. Raises TimeoutError if the request expires first."""
         if self._loop.time() >= self._deadline:
             raise TimeoutError
         self._waiter = self._loop.create_future()
@@ -222,10 +219,10 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             self._waiter.set_result(None)
 
     def _expire_at(self, deadline: float) -> None:
-        """Have the request that waits expire at ``deadline``, in the loop's time.
+        """Make the waiting request expire at ``deadline``, in the loop's time.
 
-        A timer stays from one request to the next, and looks when it fires whether it should
-        have: making and cancelling one for every step is what a good part of a step would cost.
+        The timer is kept from one request to the next and checks the deadline when it fires:
+        creating and cancelling one for every step would be a good part of a step's cost.
         """
         self._deadline = deadline
         if self._expiry is not None:
@@ -244,19 +241,19 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         if self._transport is None or self._transport.is_closing():
-            self._frames.outgoing()
+            self._connection.data_to_send()
             return
-        for data in self._frames.outgoing():
+        for data in self._connection.data_to_send():
             if data:
                 self._transport.write(data)
             elif self._transport.can_write_eof():
                 self._transport.write_eof()
 
     def _has_unread(self) -> bool:
-        """Whether the socket holds bytes that the event loop hasn't come round to reading."""
+        """Whether the socket holds bytes that the event loop hasn't read yet."""
         return self._poll is not None and bool(self._poll.poll(0))
 
     def _keep_alive(self) -> None:
-        self._frames.ping()
+        self._connection.ping()
         self._flush()
-        self._keepalive = self._loop.call_later(KEEPALIVE_S, self._keep_alive)
+        self._keepalive = self._loop.call_later(PING_INTERVAL_S, self._keep_alive)

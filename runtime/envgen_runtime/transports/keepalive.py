@@ -1,9 +1,9 @@
-"""Keeps idle blocking sockets alive: one thread for all of a process's sync sessions.
+"""Keeps idle sync sessions alive: one thread for all sessions of a process.
 
-A server pings, and hangs up on who doesn't answer; but a sync client has no event loop, and while
-its user thinks between two steps nobody reads the socket. So this thread looks at every idle
-session a few times a minute, answers what came and pings. It never touches a session that has a
-request in flight: that one's own thread reads the socket then.
+A server pings its clients and drops those that don't answer, but nothing reads a sync client's
+socket while its user is busy between two steps. So this thread visits every idle session a few
+times a minute, answers pings and sends its own. It never touches a session with a request in
+flight: that request's own thread reads the socket.
 """
 
 from __future__ import annotations
@@ -16,54 +16,54 @@ _PERIOD_S = 2.0
 _JOIN_S = 1.0
 
 
-class Idle(Protocol):
-    """A session that may have to be looked at while nobody uses it."""
+class IdleSession(Protocol):
+    """A session that needs service while it is idle."""
 
-    def look_after(self) -> None:
-        """Answer pings and send one when it is time, unless the session is in use. Never raises."""
+    def service(self) -> None:
+        """Answer pings and send one when due, unless a request is in flight. Never raises."""
         ...
 
 
-class _Keeper:
-    """The thread, which is there while there are sessions."""
+class KeepAlive:
+    """The thread that services idle sessions; it runs only while there are sessions."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sessions: WeakSet[Idle] = WeakSet()
-        self._over = threading.Event()
+        self._sessions: WeakSet[IdleSession] = WeakSet()
+        self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def add(self, session: Idle) -> None:
-        """Look after ``session`` until it is removed or forgotten."""
+    def add(self, session: IdleSession) -> None:
+        """Service ``session`` until it is removed or garbage-collected."""
         with self._lock:
             self._sessions.add(session)
-            if self._thread is None or not self._thread.is_alive():  # a fork leaves threads behind
-                self._over = threading.Event()
+            if self._thread is None or not self._thread.is_alive():  # threads don't survive a fork
+                self._stopping = threading.Event()
                 self._thread = threading.Thread(
-                    target=self._run, args=(self._over,), name="envgen-keepalive", daemon=True
+                    target=self._run, args=(self._stopping,), name="envgen-keepalive", daemon=True
                 )
                 self._thread.start()
 
-    def remove(self, session: Idle) -> None:
-        """Stop looking after ``session``."""
+    def remove(self, session: IdleSession) -> None:
+        """Stop servicing ``session``."""
         with self._lock:
             self._sessions.discard(session)
             if self._thread is None or self._sessions:
                 return
-            ending, self._thread = self._thread, None
-            self._over.set()
-        ending.join(_JOIN_S)
+            thread, self._thread = self._thread, None
+            self._stopping.set()
+        thread.join(_JOIN_S)
 
-    def _run(self, over: threading.Event) -> None:
-        while not over.wait(_PERIOD_S):
+    def _run(self, stopping: threading.Event) -> None:
+        while not stopping.wait(_PERIOD_S):
             with self._lock:
                 sessions = list(self._sessions)
-                if not sessions and not over.is_set():  # all were forgotten
+                if not sessions and not stopping.is_set():  # all were garbage-collected
                     self._thread = None
                     return
             for session in sessions:
-                session.look_after()
+                session.service()
             del sessions
 
 
-KEEPER = _Keeper()
+KEEPALIVE = KeepAlive()

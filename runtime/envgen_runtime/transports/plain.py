@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from . import ConnectionOptions
 from .calls import Answer, Broken, Call, Expired, Unreachable
-from .sockets import default_ssl_context
+from .tcp import default_ssl_context
 
 # Servers drop idle connections after five seconds and more. A step that meets such an end halfway
 # is lost, so connections are given up well before.

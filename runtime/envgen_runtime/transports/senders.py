@@ -18,7 +18,7 @@ import httpx
 from . import ConnectionOptions
 from .calls import Answer, Broken, Call, Expired, Unreachable
 from .plain import PlainSender
-from .sockets import default_ssl_context, http_proxy_for
+from .tcp import default_ssl_context, http_proxy_for
 
 # As in ``plain``.
 _KEEPALIVE_EXPIRY_S = 2.0

@@ -15,19 +15,24 @@ from ..errors import ConnectError
 from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
-from .frames import CLOSE_TIMEOUT_S, KEEPALIVE_S, FrameConnection, connect_error
-from .keepalive import KEEPER
-from .sockets import default_ssl_context, open_socket
+from .keepalive import KEEPALIVE
+from .tcp import default_ssl_context, open_socket
+from .websocket_protocol import (
+    CLOSE_TIMEOUT_S,
+    PING_INTERVAL_S,
+    WebSocketConnection,
+    connect_error,
+)
 
 _CHUNK = 256 * 1024
-_NOTHING_THERE = (BlockingIOError, ssl.SSLWantReadError)
+_NOTHING_TO_READ = (BlockingIOError, ssl.SSLWantReadError)
 
 
 class WebSocketTransport:
     """A session over a blocking WebSocket.
 
-    The thread that asks also reads: no other takes part, so that a step costs two system calls and
-    little else. ``keeper`` answers the server's pings between requests.
+    The calling thread does all reading and writing, so a step costs two system calls and little
+    else. Between requests, ``KEEPALIVE`` answers the server's pings.
     """
 
     outlives_sessions = False
@@ -38,16 +43,16 @@ class WebSocketTransport:
         """Open the socket.
 
         Args:
-            address: the server's ``/ws``, as a URL.
-            options: how to connect.
+            address: the URL of the server's ``/ws``.
+            options: connection options.
             headers: sent with the handshake.
 
         Raises:
             UpgradeRefused: the server answered with an HTTP status.
             ConnectError: it could not be reached, or not in time.
         """
-        self._using = threading.Lock()  # held by whoever reads or writes the socket
-        self._frames = FrameConnection(address, options, headers)
+        self._lock = threading.Lock()  # held while the socket is read or written
+        self._connection = WebSocketConnection(address, options, headers)
         deadline = time.monotonic() + options.connect_timeout_s
         try:
             self._socket = _connected(address, options)
@@ -57,132 +62,126 @@ class WebSocketTransport:
             raise connect_error(address, error) from error
         try:
             self._flush(deadline)
-            while self._frames.is_shaking_hands:
+            while self._connection.is_connecting:
                 self._receive(deadline)
         except BaseException as error:
             self._socket.close()
             if isinstance(error, OSError):
                 raise connect_error(address, error) from error
             raise
-        if not self._frames.was_opened:
+        if not self._connection.was_opened:
             self._socket.close()
-            raise self._frames.refusal()
-        self._next_ping = time.monotonic() + KEEPALIVE_S
-        KEEPER.add(self)
+            raise self._connection.refusal()
+        self._next_ping = time.monotonic() + PING_INTERVAL_S
+        KEEPALIVE.add(self)
 
     def exchange(self, request: Request) -> dict[str, Any]:
-        """The payload of the frame that answers ``request``."""
+        """Send ``request`` and return the payload of its reply."""
         frame = protocol.websocket_frame(request)
-        with self._using:
+        with self._lock:
             self._catch_up()
-            frames = self._frames
-            if frames.messages:
-                raise frames.unasked(request, sent=False)
-            if not frames.is_open:
-                raise frames.failure(request, sent=False)
+            connection = self._connection
+            if connection.messages:
+                raise connection.unexpected_message(request, sent=False)
+            if not connection.is_open:
+                raise connection.failure(request, sent=False)
             deadline = time.monotonic() + request.timeout_s
-            frames.send(frame)
+            connection.send(frame)
             try:
                 self._flush(deadline)
-                while frames.is_open and not frames.messages:
+                while connection.is_open and not connection.messages:
                     self._receive(deadline)
             except TimeoutError as error:
                 raise protocol.timed_out(request) from error
             except OSError:
-                frames.receive(b"")  # reset by the other side: nothing more will come
-            if not frames.messages:
-                raise frames.failure(request, sent=True)
-            return protocol.read_frame(frames.messages.popleft(), request)
+                connection.receive(b"")  # reset by the server: nothing more will arrive
+            if not connection.messages:
+                raise connection.failure(request, sent=True)
+            return protocol.read_frame(connection.messages.popleft(), request)
 
-    def look_after(self) -> None:
-        """Answer the server's pings, and ping it when it is time, unless a request is in flight."""
-        if not self._using.acquire(blocking=False):
+    def service(self) -> None:
+        """Answer the server's pings and send one when due, unless a request is in flight."""
+        if not self._lock.acquire(blocking=False):
             return
         try:
             self._catch_up()
             if time.monotonic() >= self._next_ping:
                 self._ping(time.monotonic() + CLOSE_TIMEOUT_S)
         except OSError:
-            pass  # the next request will find the socket closed, and say so
+            pass  # the next request will find the socket closed and report it
         finally:
-            self._using.release()
+            self._lock.release()
 
     def close(self) -> None:
-        """Tell the server that the session is over, then close the socket."""
-        KEEPER.remove(self)
-        if not self._using.acquire(blocking=False):
-            self.abort()  # another thread waits for a reply; it will see the end of the stream
+        """End the session with a closing handshake, then close the socket."""
+        KEEPALIVE.remove(self)
+        if not self._lock.acquire(blocking=False):
+            self.abort()  # another thread is waiting for a reply; it sees the end of the stream
             return
         try:
             deadline = time.monotonic() + CLOSE_TIMEOUT_S
             with suppress(OSError):
-                self._frames.close()
+                self._connection.close()
                 self._flush(deadline)
-                while not self._frames.is_closed:
+                while not self._connection.is_closed:
                     self._receive(deadline)
             self._socket.close()
         finally:
-            self._using.release()
+            self._lock.release()
 
     def abort(self) -> None:
         """Shut the socket down without a closing handshake."""
-        KEEPER.remove(self)
+        KEEPALIVE.remove(self)
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-        if self._using.acquire(blocking=False):
+        if self._lock.acquire(blocking=False):
             self._socket.close()
-            self._using.release()
+            self._lock.release()
 
     # --- bytes --------------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
-        """Take what has arrived already, without waiting."""
+        """Process what has already arrived, without waiting."""
         self._socket.settimeout(0)
         try:
-            while not self._frames.is_closed:
+            while not self._connection.is_closed:
                 self._read()
-        except _NOTHING_THERE:
+        except _NOTHING_TO_READ:
             pass
         except OSError:
-            self._frames.receive(b"")
-        outgoing = self._frames.outgoing()
+            self._connection.receive(b"")
+        outgoing = self._connection.data_to_send()
         if outgoing:
             with suppress(OSError):
                 self._send(outgoing, time.monotonic() + CLOSE_TIMEOUT_S)
 
     def _receive(self, deadline: float) -> None:
-        """Wait for bytes and take them; answer pings, and ping when it is time."""
+        """Wait for bytes and process them; answer pings and send one when due."""
         now = time.monotonic()
         if now >= deadline:
             raise TimeoutError
         wait = deadline - now
-        if self._frames.is_open:
+        if self._connection.is_open:
             wait = min(wait, max(self._next_ping - now, 0.001))
         self._socket.settimeout(wait)
         try:
             self._read()
         except TimeoutError:
-            if self._frames.is_open and time.monotonic() < deadline:
+            if self._connection.is_open and time.monotonic() < deadline:
                 self._ping(deadline)
             return
         self._flush(deadline)
 
     def _read(self) -> None:
-        into = self._frames.wanted()
-        if into is None:
-            self._frames.receive(self._socket.recv(_CHUNK))
-            return
-        with into:
-            count = self._socket.recv_into(into)
-        self._frames.filled(count)
+        self._connection.receive(self._socket.recv(_CHUNK))
 
     def _ping(self, deadline: float) -> None:
-        self._next_ping = time.monotonic() + KEEPALIVE_S
-        self._frames.ping()
+        self._next_ping = time.monotonic() + PING_INTERVAL_S
+        self._connection.ping()
         self._flush(deadline)
 
     def _flush(self, deadline: float) -> None:
-        outgoing = self._frames.outgoing()
+        outgoing = self._connection.data_to_send()
         if outgoing:
             self._send(outgoing, deadline)
 

@@ -1,0 +1,261 @@
+"""One WebSocket connection without I/O: bytes in, messages out. The only user of websockets.
+
+The library's sans-I/O protocol does the handshake, frames, compression and the closing handshake;
+``websocket`` and ``async_websocket`` move the bytes. The library's own connections are not used:
+the sync one passes every message from one thread to another, and both keep buffers and tasks for
+each connection. That is more than half of a step's cost and most of an idle session's memory.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Mapping
+from functools import cache
+from ipaddress import ip_address
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+    PayloadTooBig,
+)
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.protocol import State
+from websockets.uri import WebSocketURI, parse_uri
+
+from .. import errors
+from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
+from ..wire.protocol import Request, read_frame, retry_after
+from . import ConnectionOptions
+
+PING_INTERVAL_S = 20.0
+"""Pings stop middleboxes from closing an idle socket. Pongs have no time limit: a missing one
+proves nothing (some proxies drop pings), and every request has a time limit of its own."""
+
+CLOSE_TIMEOUT_S = 2.0
+"""How long a graceful close waits for the server, in seconds."""
+
+_CLOSE_MESSAGE = b'{"type":"close"}'
+_MAX_SERVER_TEXT = 500
+_DATA_OPCODES = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+
+
+class WebSocketConnection:
+    """The state of one client connection.
+
+    After each call, the caller sends what ``data_to_send`` returns. What the socket reads goes to
+    ``receive``; no bytes mean the end of the stream.
+
+    Attributes:
+        messages: complete messages that arrived and were not taken yet.
+        is_open: whether messages can be sent.
+    """
+
+    __slots__ = ("_address", "_fragments", "_protocol", "data_to_send", "is_open", "messages")
+
+    def __init__(
+        self, address: str, options: ConnectionOptions, headers: Mapping[str, str]
+    ) -> None:
+        """Prepare the handshake.
+
+        Raises:
+            ConnectError: the address is not a WebSocket URL.
+        """
+        uri = _parsed(address)
+        self._address = address
+        self._fragments: list[bytes] = []
+        self._protocol = ClientProtocol(
+            uri,
+            extensions=_extensions(options, uri.host) or None,
+            max_size=options.max_message_bytes,
+            logger=_silent_logger(),
+        )
+        self.data_to_send = self._protocol.data_to_send
+        self.is_open = False
+        self.messages: deque[bytes] = deque()
+        request = self._protocol.connect()
+        for name, value in headers.items():
+            if name in request.headers:
+                del request.headers[name]
+            request.headers[name] = value
+        self._protocol.send_request(request)
+
+    # --- events -------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Process bytes from the socket; ``b""`` is the end of the stream."""
+        protocol = self._protocol
+        if not data:
+            protocol.receive_eof()
+        elif protocol.state is not State.CLOSED:
+            protocol.receive_data(data)
+        for event in protocol.events_received():
+            if isinstance(event, Frame) and event.opcode in _DATA_OPCODES:
+                self._add(event)
+        self.is_open = protocol.state is State.OPEN
+
+    def _add(self, frame: Frame) -> None:
+        if frame.fin and not self._fragments:
+            self.messages.append(bytes(frame.data))
+            return
+        self._fragments.append(bytes(frame.data))
+        if frame.fin:
+            self.messages.append(b"".join(self._fragments))
+            self._fragments = []
+
+    def send(self, message: str) -> None:
+        """Queue a text message."""
+        self._protocol.send_text(message.encode())
+
+    def ping(self) -> None:
+        """Queue a ping if the connection is open."""
+        if self.is_open:
+            self._protocol.send_ping(b"")
+
+    def close(self) -> None:
+        """Queue the session's last message and a close frame if the connection is open."""
+        if self.is_open:
+            self._protocol.send_text(_CLOSE_MESSAGE)
+            self._protocol.send_close(CloseCode.NORMAL_CLOSURE)
+            self.is_open = False
+
+    # --- state --------------------------------------------------------------------------------
+
+    @property
+    def is_connecting(self) -> bool:
+        """Whether the server hasn't answered the handshake yet."""
+        protocol = self._protocol
+        return protocol.state is State.CONNECTING and protocol.handshake_exc is None
+
+    @property
+    def was_opened(self) -> bool:
+        """Whether the handshake succeeded; a full server may have closed the connection since."""
+        return not self.is_connecting and self._protocol.handshake_exc is None
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing more will arrive: the stream ended, or both sides sent a close frame."""
+        protocol = self._protocol
+        if protocol.state is State.CLOSING:
+            return protocol.close_rcvd is not None
+        return protocol.state is State.CLOSED or protocol.handshake_exc is not None
+
+    # --- errors -------------------------------------------------------------------------------
+
+    def refusal(self) -> ConnectError:
+        """Why the handshake failed."""
+        reason = self._protocol.handshake_exc or OSError("the connection ended")
+        return connect_error(self._address, reason)
+
+    def failure(self, request: Request, *, sent: bool) -> EnvError:
+        """Why ``request`` can't be carried by a connection that is no longer open.
+
+        The server may have given the reason: errors such as CAPACITY_REACHED arrive unasked.
+
+        Args:
+            request: the request that failed.
+            sent: whether any of it may have reached the server.
+        """
+        if self.messages:
+            error = self.unexpected_message(request, sent=sent)
+            if isinstance(error, ServerError):
+                return error
+        closed = self._closed()
+        too_big = isinstance(closed.__cause__, PayloadTooBig) or (
+            closed.rcvd is not None and closed.rcvd.code == CloseCode.MESSAGE_TOO_BIG
+        )
+        when = "during" if sent else "before"
+        error = ConnectionLost(
+            f"the connection closed {when} {request.operation} ({closed})"
+            + ("; raise max_message_bytes to accept larger replies" if too_big else "")
+            + "; the episode is gone, reset() starts another",
+            maybe_applied=sent and request.operation == "step",
+            request_id=request.request_id,
+            server_text=(closed.rcvd.reason or None) if closed.rcvd is not None else None,
+        )
+        error.sent = sent
+        error.__cause__ = closed
+        return error
+
+    def _closed(self) -> ConnectionClosed:
+        """How the connection ended, as the library's exception, which users may know."""
+        self._protocol.receive_eof()  # the session is lost, whatever else would arrive
+        return self._protocol.close_exc
+
+    def unexpected_message(self, request: Request, *, sent: bool) -> EnvError:
+        """The error for a message that arrived before ``request`` could be answered by it."""
+        message = self.messages.popleft()
+        try:
+            read_frame(message, request)
+        except ServerError as error:
+            error.maybe_applied = error.maybe_applied and sent
+            error.sent = sent
+            return error
+        except EnvError:
+            pass
+        unexpected = errors.ProtocolError(
+            f"the server sent a message before {request.operation} that nothing had asked for. "
+            "Replies can no longer be matched to requests, so nothing was sent and the session "
+            "is lost",
+            request_id=request.request_id,
+        )
+        unexpected.sent = False
+        return unexpected
+
+
+def connect_error(address: str, error: BaseException) -> ConnectError:
+    """Why no connection to ``address`` could be opened, as an error of ours."""
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        text = bytes(error.response.body or b"").decode(errors="replace")[:_MAX_SERVER_TEXT]
+        return UpgradeRefused(
+            f"{address} answered the WebSocket handshake with HTTP {status}",
+            status=status,
+            retry_after_s=retry_after(error.response.headers.get("Retry-After")),
+            server_text=text or None,
+        )
+    if isinstance(error, TimeoutError):
+        return ConnectError(f"{address} did not open a WebSocket in time")
+    if isinstance(error, InvalidHandshake):
+        return ConnectError(f"no WebSocket connection to {address}: {type(error).__name__}")
+    return ConnectError(f"no WebSocket connection to {address}: {error}")
+
+
+def _parsed(address: str) -> WebSocketURI:
+    try:
+        return parse_uri(address)
+    except InvalidURI as error:
+        raise ConnectError(f"{address} is not a WebSocket URL") from error
+
+
+def _extensions(options: ConnectionOptions, host: str) -> list[ClientPerMessageDeflateFactory]:
+    """The extensions to offer. Small windows compress a step as well, and use less memory."""
+    if options.compression == "none" or (options.compression == "auto" and _is_loopback(host)):
+        return []
+    return [
+        ClientPerMessageDeflateFactory(
+            server_max_window_bits=12,
+            client_max_window_bits=12,
+            compress_settings={"memLevel": 5},
+        )
+    ]
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@cache
+def _silent_logger() -> logging.Logger:
+    """A logger that discards everything: the library would log handshake headers with tokens."""
+    logger = logging.Logger("envgen_runtime.websockets")  # noqa: LOG001 - users can't enable it
+    logger.disabled = True
+    logger.setLevel(logging.CRITICAL + 1)
+    return logger
