@@ -49,7 +49,8 @@ def test_progress_is_the_sum_over_layers(monkeypatch: pytest.MonkeyPatch) -> Non
         {"status": "Already exists", "id": "c", "progressDetail": {}},
     ).pull("image", credentials=None, platform=None)
     sizes = [(0, 0), (10, 20), (15, 60), (25, 60), (25, 60)]
-    assert list(pulling) == [PullProgress("image", done, total) for done, total in sizes]
+    expected = [PullProgress("image", done, total) for done, total in sizes]
+    assert list(pulling) == [*expected, PullProgress("image", 60, 60, is_done=True)]
 
 
 def test_an_error_in_the_report_ends_the_pull(monkeypatch: pytest.MonkeyPatch) -> None:

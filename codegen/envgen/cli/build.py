@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .completion import complete_source
-from .output import err
+from .output import err, escape, status_line
 from .results import Format, print_outcome, reporting_as
 
 if TYPE_CHECKING:
+    from envgen_runtime.providers import PullProgress
+
     from ..config import SourceSettings
-    from ..project.reading import Progress
+    from ..project.reading import Progress, Stage
 
 _READING = "How a source is read"
 _WRITING = "How packages are written"
@@ -232,21 +234,32 @@ def _settings(**given: Any) -> SourceSettings:
 
 @contextmanager
 def _progress(sources: int) -> Generator[Progress]:
-    """Shows how far it is, on a terminal and where there is something to wait for."""
-    if not err.is_terminal or sources == 1:
-        with err.status("building") if err.is_terminal else nullcontext():
-            yield lambda _source, _stage: None
+    """Show the progress of a build, if standard error is a terminal."""
+    if not err.is_terminal:
+        yield lambda _source, _reached: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    if sources == 1:
+        with err.status("building") as status:
+            yield lambda _source, reached: status.update(status_line(reached, "building"))
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=err, transient=True) as progress:
         reading = progress.add_task("reading", total=sources or None)
         building = progress.add_task("building", total=sources or None)
+        pulls: dict[str, TaskID] = {}
 
-        def watch(_source: str, stage: str) -> None:
-            if stage == "read":
+        def watch(source: str, reached: Stage | PullProgress) -> None:
+            if not isinstance(reached, str):
+                if source not in pulls:
+                    pulls[source] = progress.add_task(f"pulling {escape(reached.image)} (MB)")
+                done, total = reached.done_bytes // 10**6, reached.total_bytes // 10**6
+                progress.update(pulls[source], completed=done, total=total or None)
+            elif reached == "read":
                 progress.advance(reading)
+                if source in pulls:
+                    progress.remove_task(pulls.pop(source))
             else:
                 progress.advance(building)
 

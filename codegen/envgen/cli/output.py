@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape as escape_markup
 
 from ..errors import EnvgenError
+
+if TYPE_CHECKING:
+    from envgen_runtime.providers import PullProgress
 
 EPILOG = "Exit codes: 0 done; 1 the input is at fault; 2 wrong usage; 3 a server can't be reached."
 
@@ -27,6 +32,14 @@ def escape(text: str) -> str:
             for character in text
         )
     )
+
+
+def status_line(reached: str | PullProgress, otherwise: str) -> str:
+    """``pulling IMAGE: 42.0 MB of 128.0 MB`` during a pull, else the given line."""
+    if isinstance(reached, str) or reached.is_done:
+        return otherwise
+    amount = f"{decimal(reached.done_bytes)} of {decimal(reached.total_bytes)}"
+    return f"pulling {escape(reached.image)}: {amount if reached.total_bytes else 'connecting'}"
 
 
 @contextmanager

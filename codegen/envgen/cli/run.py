@@ -8,7 +8,7 @@ import typer
 
 from ..errors import EnvgenError, ServerEnded
 from ..schema.keywords import JsonSchema, as_object
-from .output import err, escape, out, reporting
+from .output import err, escape, out, reporting, status_line
 
 _CONTAINER = "Containers"
 _SHOWN_FIELDS = 8
@@ -79,9 +79,11 @@ def run(
         use_docker=docker,
         container={name: value for name, value in limits.items() if value is not None},
         timeout_s=timeout_s,
+        on_pull=lambda pull: status.update(status_line(pull, starting)),
     )
     target = target_of(source) or Target("image", source)
-    status = err.status(f"starting {escape(source)}")
+    starting = f"starting {escape(source)}"
+    status = err.status(starting)
     status.start()
     ready = False
     with reporting():

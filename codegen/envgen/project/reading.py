@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from ..sources import ReadSource, read_source
 from .jobs import Job
 
+if TYPE_CHECKING:
+    from envgen_runtime.providers import PullProgress
+
 Stage = Literal["read", "built", "failed"]
 
-Progress = Callable[[str, Stage], None]
-"""Called with a source and the stage it has reached, from any thread."""
+Progress = Callable[[str, "Stage | PullProgress"], None]
+"""Called from any thread with a source and what it has reached: a stage, or a point in a pull."""
 
 _THREADS = 16
 
@@ -37,7 +41,10 @@ def _read_pending(pending: SimpleQueue[tuple[Job, Future[ReadSource]]], progress
         while True:
             job, future = pending.get_nowait()
             try:
-                contract = read_source(job.source, name=job.name, settings=job.settings)
+                on_pull = partial(progress, job.source)
+                contract = read_source(
+                    job.source, name=job.name, settings=job.settings, on_pull=on_pull
+                )
             except BaseException as error:  # noqa: BLE001 - future.result() raises it
                 future.set_exception(error)
             else:

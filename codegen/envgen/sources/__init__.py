@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envgen_runtime.wire.redaction import without_secrets
 
@@ -17,6 +18,9 @@ from ..schema.keywords import as_object
 from ..text import UntrustedText
 from . import file, openapi
 from .address import is_url
+
+if TYPE_CHECKING:
+    from envgen_runtime.providers import PullProgress
 
 __all__ = ["STDIN", "ReadSource", "is_started", "is_url", "label", "read_contract", "read_source"]
 
@@ -65,6 +69,7 @@ def read_source(
     name: str | None = None,
     default_name: str | None = None,
     settings: SourceSettings | None = None,
+    on_pull: Callable[[PullProgress], None] | None = None,
 ) -> ReadSource:
     """Read the contract that ``source`` publishes.
 
@@ -77,6 +82,7 @@ def read_source(
             ``/metadata`` says, the title of the OpenAPI document, or the file's name.
         default_name: what to call it if nothing else names it.
         settings: how it is read; None for the defaults.
+        on_pull: called with the progress of the pull of an image that has to be started.
 
     Raises:
         ContractError: it is not a contract.
@@ -84,7 +90,7 @@ def read_source(
         Unreachable: the server can't be reached.
     """
     settings = settings or SourceSettings()
-    loaded = _load(source, settings)
+    loaded = _load(source, settings, on_pull)
     shown, document, own_name = loaded.source, loaded.document, loaded.name
     findings: tuple[Finding, ...] = ()
     origins: dict[str, str] = {}
@@ -128,7 +134,9 @@ class _Loaded:
     is_derived: bool
 
 
-def _load(source: str, settings: SourceSettings) -> _Loaded:
+def _load(
+    source: str, settings: SourceSettings, on_pull: Callable[[PullProgress], None] | None
+) -> _Loaded:
     # The less common ones are imported for those who use them.
     if is_url(source):
         from . import server
@@ -143,7 +151,7 @@ def _load(source: str, settings: SourceSettings) -> _Loaded:
     if is_started(source):
         from . import hosted
 
-        published = hosted.fetch(source, settings)
+        published = hosted.fetch(source, settings, on_pull)
         return _Loaded(source, published.document, published.name, is_derived=True)
     document = file.read_stdin() if source == STDIN else file.read(source)
     if settings.bundle:

@@ -15,6 +15,7 @@ from envgen_runtime.providers import (
     Hub,
     LocalDockerProvider,
     Provider,
+    PullProgress,
     RemoteServer,
     UVProvider,
 )
@@ -52,6 +53,7 @@ class Options:
         use_docker: run a Space's image rather than its source.
         container: further options of a container, as ``start_container`` names them.
         timeout_s: how long it may take to be ready, in seconds.
+        on_pull: called with the progress of an image's pull.
     """
 
     port: int | None = None
@@ -59,6 +61,7 @@ class Options:
     use_docker: bool = False
     container: Mapping[str, Any] = field(default_factory=dict[str, Any])
     timeout_s: float = START_LIMIT_S
+    on_pull: Callable[[PullProgress], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ def _container(
     credentials: Credentials | None,
     port: Callable[[], int | None] = lambda: None,
 ) -> tuple[Provider, Callable[[], str]]:
-    provider = LocalDockerProvider(credentials=credentials)
+    provider = LocalDockerProvider(credentials=credentials, on_pull=options.on_pull)
 
     def start() -> str:
         given: dict[str, Any] = {"container_port": port(), **options.container}

@@ -61,11 +61,13 @@ class PullProgress:
         done_bytes: how much was downloaded, over all layers.
         total_bytes: how much there is to download; 0 while only the registry was asked. It grows
             as layers begin.
+        is_done: whether the pull has ended; true of the last event only.
     """
 
     image: str
     done_bytes: int
     total_bytes: int
+    is_done: bool = False
 
 
 class Engine:
@@ -154,6 +156,8 @@ class Engine:
                 _update(layers, event)
                 done = sum(done for done, _ in layers.values())
                 yield PullProgress(reference, done, sum(total for _, total in layers.values()))
+        total = sum(total for _, total in layers.values())
+        yield PullProgress(reference, total, total, is_done=True)
 
     def create(self, name: str, image: str, *, platform: str | None, config: dict[str, Any]) -> str:
         """Create a container and return its id.
