@@ -16,7 +16,7 @@ from .config import Config, EnvSettings, SourceSettings, load_config
 from .contract import EnvContract
 from .differences import Difference, differences, file_difference
 from .errors import ConfigError, ContractError, EnvgenError, OutputError
-from .interrupts import uninterrupted
+from .interrupts import Interrupts, uninterrupted
 from .lock import FILE as LOCK_FILE
 from .lock import Lock, read_lock, write_lock
 from .options import PackageOptions
@@ -166,27 +166,29 @@ def build_all(
         force=force,
         strict=strict or config.strict,
     )
-    try:
-        _build_jobs(builder, wanted, watch)
-        if not sources and out is None:
-            builder.remove_others(config.folders())
-    finally:
-        builder.save()
+    with Interrupts() as interrupts:
+        try:
+            _build_jobs(builder, wanted, watch, interrupts)
+            if not sources and out is None:
+                builder.remove_others(config.folders())
+        finally:
+            builder.save()
     return builder.outcome
 
 
-def _build_jobs(builder: _Builder, wanted: list[Job], watch: Watch) -> None:
+def _build_jobs(builder: _Builder, wanted: list[Job], watch: Watch, interrupts: Interrupts) -> None:
     owners: dict[str, str] = {}
     # In their order, so that it doesn't depend on a race which of two gets a name.
     for job, reading in zip(wanted, _read_side_by_side(wanted, watch), strict=True):
         try:
-            found = reading.result()
+            found = interrupts.result(reading)
             _claim(found.contract, job.source, owners)
             builder.build(found, job)
             watch(job.source, "built")
         except EnvgenError as error:
             builder.outcome.results[job.source] = error
             watch(job.source, "failed")
+    interrupts.check()
 
 
 def _read_side_by_side(wanted: Iterable[Job], watch: Watch) -> list[Future[ReadSource]]:

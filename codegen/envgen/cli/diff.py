@@ -67,12 +67,14 @@ def diff(
     """
     with reporting():
         from ..compat import LEVELS, compare
+        from ..interrupts import Interrupts
         from ..versions import read_version
 
         # A package of the current folder counts, as it does for python -m.
         sys.path.insert(0, str(Path.cwd()))
-        after = read_version(new)
-        changelog = compare(read_version(old), after)
+        with Interrupts() as interrupts:
+            after = interrupts.run(read_version, new)
+            changelog = compare(interrupts.run(read_version, old), after)
     show(after.name, changelog, report, file=new)
     if any(changelog.reaches(level) for level in LEVELS if level == fail_on.value):
         raise typer.Exit(1)
