@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -67,13 +68,15 @@ def diff(
     """
     with reporting():
         from ..compat import LEVELS, compare
+        from ..interrupts import Interrupts
         from ..project.versions import read_version
 
         # A package of the current folder counts, as it does for python -m.
         sys.path.insert(0, str(Path.cwd()))
-        before = read_version(old)
-        after = read_version(new, default_name=before.name)
-        changelog = compare(before, after)
+        with Interrupts() as interrupts:
+            before = interrupts.run(read_version, old)
+            after = interrupts.run(partial(read_version, default_name=before.name), new)
+            changelog = compare(before, after)
     show(after.name, changelog, report, file=new)
     if any(changelog.reaches(level) for level in LEVELS if level == fail_on.value):
         raise typer.Exit(1)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import EnvgenError, ServerEnded
+from ..interrupts import raise_dropped
 from ..schema.keywords import JsonSchema, as_object
 from .output import err, escape, out, reporting, status_line
 
@@ -90,6 +91,7 @@ def run(
         try:
             with started(source, target, options) as hosted:
                 status.stop()
+                raise_dropped()
                 ready = True
                 out.print(f"[bold green]ready[/] {hosted.url}  [dim]Ctrl-C ends it[/]")
                 _print_contract(hosted.url, source)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import EnvgenError
+from ..interrupts import Interrupts
 from .output import err, out, print_error
 from .results import print_result
 
@@ -49,7 +50,8 @@ def _watch(interval: float) -> None:
             seen, asked = now, time.monotonic()
             told = _build(told)
             err.print(f"[dim]watching {len(files)} files[/]" if seen else "[dim]watching[/]")
-        time.sleep(_FILES_EVERY_S)
+        with Interrupts() as interrupts:
+            interrupts.sleep(_FILES_EVERY_S)
 
 
 def _watched() -> tuple[list[Path], bool]:

@@ -10,7 +10,7 @@ from ..build import BuiltPackage, build_package
 from ..config import SourceSettings, load_config
 from ..contract.contract import EnvContract
 from ..errors import ContractError, EnvgenError
-from ..interrupts import uninterrupted
+from ..interrupts import Interrupts, uninterrupted
 from ..output.apply import Mode, discard, keep, keep_lock
 from ..output.differences import Difference
 from ..output.lock import Lock, read_lock
@@ -97,19 +97,21 @@ def build_all(
         Templates(templates) if templates is not None else None,
         Mode(mode.write, mode.force, mode.strict or config.strict),
     )
-    try:
-        # One after the other, so that names don't depend on which server answers first.
-        for job, reading in read_all(jobs, progress):
-            try:
-                builder.build(job, reading.result())
-                progress(job.source, "built")
-            except EnvgenError as error:
-                builder.outcome.results[job.source] = error
-                progress(job.source, "failed")
-        if not sources and out is None and not builder.outcome.errors:
-            builder.discard_others(config.folders())
-    finally:
-        builder.save_locks()
+    with Interrupts() as interrupts:
+        try:
+            # One after the other, so that names don't depend on which server answers first.
+            for job, reading in read_all(jobs, progress):
+                try:
+                    builder.build(job, interrupts.result(reading))
+                    progress(job.source, "built")
+                except EnvgenError as error:
+                    builder.outcome.results[job.source] = error
+                    progress(job.source, "failed")
+            interrupts.check()
+            if not sources and out is None and not builder.outcome.errors:
+                builder.discard_others(config.folders())
+        finally:
+            builder.save_locks()
     return builder.outcome
 
 
