@@ -48,7 +48,7 @@ _Explain = Callable[[Exception], EnvError]
 
 
 class _HttpTransport:
-    """What the sync and the async transport share: requests and errors, without I/O."""
+    """What the two transports share: requests and errors, without I/O."""
 
     outlives_sessions = True
 
@@ -127,7 +127,7 @@ class HttpTransport(_HttpTransport):
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
-        self._client: httpx.Client | None = _users_client(options, "sync", "Client")
+        self._client: httpx.Client | None = _users_client(options, "Client")
         self._network = _DeadlineBackend()
         self._connection: httpcore.ConnectionInterface | None = None
         self._lock = threading.Lock()  # held while a request is in flight
@@ -216,7 +216,7 @@ class AsyncHttpTransport(_HttpTransport):
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
-        self._client: httpx.AsyncClient | None = _users_client(options, "async", "AsyncClient")
+        self._client: httpx.AsyncClient | None = _users_client(options, "AsyncClient")
         self._connection: httpcore.AsyncConnectionInterface | None = None
 
     async def get(self, path: str, request: Request) -> HttpResponse:
@@ -277,9 +277,8 @@ class AsyncHttpTransport(_HttpTransport):
 
 def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, Any]:
     """The arguments of httpcore's pools, which know how to connect through a proxy."""
-    proxy_url = http_proxy_for(address)
     proxy: httpcore.Proxy | None = None
-    if proxy_url is not None:
+    if (proxy_url := http_proxy_for(address)) is not None:
         bare, authorization = split_credentials(proxy_url)
         proxy = httpcore.Proxy(
             bare,
@@ -292,30 +291,24 @@ def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, 
     return {"ssl_context": context, "proxy": proxy, "keepalive_expiry": KEEPALIVE_EXPIRY_S}
 
 
-def _users_client(options: ConnectionOptions, mode: str, wanted: str) -> Any:
+def _users_client(options: ConnectionOptions, wanted: str) -> Any:
     """The user's httpx client, which must be of the class ``wanted``; None if there is none."""
-    if options.http_client is None:
-        return None
-    import httpx
+    client = options.http_client
+    if client is not None:
+        import httpx
 
-    if not isinstance(options.http_client, getattr(httpx, wanted)):
-        article = "a" if mode == "sync" else "an"
-        raise TypeError(f"{article} {mode} client takes an httpx.{wanted} as its http_client")
-    return options.http_client
+        if not isinstance(client, getattr(httpx, wanted)):
+            given = type(client).__name__
+            raise TypeError(f"this client takes an httpx.{wanted} as its http_client, not {given}")
+    return client
 
 
 # --- errors -------------------------------------------------------------------------------------
 
 _UNREACHABLE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
 _TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
-_ERRORS = (
-    *_UNREACHABLE,
-    *_TIMED_OUT,
-    httpcore.NetworkError,
-    httpcore.ProtocolError,
-    httpcore.UnsupportedProtocol,
-    BodyTooLarge,
-)
+_FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, BodyTooLarge)
+_ERRORS = (*_UNREACHABLE, *_TIMED_OUT, *_FAILURES)
 
 
 def _text(error: Exception) -> str:
