@@ -52,7 +52,7 @@ class Server:
                 self.send_header("content-length", str(len(REPLY)))
                 self.end_headers()
                 self.wfile.write(REPLY[:20] if code == "cut" else REPLY)
-                if code in ("cut", "fail"):  # without a "connection: close" before
+                if code == "cut":
                     self.close_connection = True
 
             def log_message(self, *_: object) -> None:
@@ -129,6 +129,7 @@ def test_an_idle_connection_expires_before_servers_drop_theirs(
 
 @both_clients
 def test_a_connection_is_replaced_after_a_server_error(server: Server, is_async: bool) -> None:
+    """The first servers hang up a moment after a 500; here they would go on."""
     with contextlib.closing(Player(server.url, is_async=is_async)) as env:
         env.reset()
         with pytest.raises(rt.ExecutionError):
