@@ -36,7 +36,8 @@ RUNTIME_LAYERS = (
 )
 ONE_MODULE_ONLY = {
     "docker": "providers/docker/engine.py",
-    "httpx": "transports/senders.py",
+    "httpcore": "transports/http.py",
+    "httpx": "transports/http.py",
     "websockets": "transports/websocket_protocol.py",
 }
 

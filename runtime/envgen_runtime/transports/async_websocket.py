@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import select
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -15,7 +14,7 @@ from ..errors import ConnectionLost, EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
-from .tcp import default_ssl_context, open_socket, proxy_for
+from .tcp import default_ssl_context, open_socket, proxy_for, unread_check
 from .websocket_protocol import (
     CLOSE_TIMEOUT_S,
     PING_INTERVAL_S,
@@ -39,9 +38,9 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         "_connection",
         "_deadline",
         "_expiry",
+        "_has_unread",
         "_keepalive",
         "_loop",
-        "_poll",
         "_transport",
         "_waiter",
     )
@@ -54,7 +53,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         self._keepalive: asyncio.TimerHandle | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._deadline = math.inf
-        self._poll: select.poll | None = None
+        self._has_unread: Callable[[], bool] = _never
 
     @classmethod
     async def open(
@@ -171,9 +170,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         if opened is not None:
             with suppress(OSError):
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if hasattr(select, "poll"):
-                self._poll = select.poll()
-                self._poll.register(opened.fileno(), select.POLLIN)
+            self._has_unread = unread_check(opened)
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature
@@ -183,10 +180,10 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Process the bytes that the loop has read."""
         connection = self._connection
-        was_connecting = connection.is_connecting
+        was_open = connection.is_open
         connection.receive(bytes(_SCRATCH[:nbytes]))
         self._flush()
-        if was_connecting or connection.messages or not connection.is_open:
+        if connection.messages or not (was_open and connection.is_open):
             self._wake()
 
     def eof_received(self) -> None:
@@ -195,7 +192,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Note that the socket is closed."""
-        self._poll = None
+        self._has_unread = _never
         self._end()
 
     def _end(self) -> None:
@@ -240,20 +237,20 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             self._waiter.set_exception(TimeoutError())
 
     def _flush(self) -> None:
-        if self._transport is None or self._transport.is_closing():
-            self._connection.data_to_send()
+        outgoing = self._connection.data_to_send()
+        if not outgoing or self._transport is None or self._transport.is_closing():
             return
-        for data in self._connection.data_to_send():
+        for data in outgoing:
             if data:
                 self._transport.write(data)
             elif self._transport.can_write_eof():
                 self._transport.write_eof()
 
-    def _has_unread(self) -> bool:
-        """Whether the socket holds bytes that the event loop hasn't read yet."""
-        return self._poll is not None and bool(self._poll.poll(0))
-
     def _keep_alive(self) -> None:
         self._connection.ping()
         self._flush()
         self._keepalive = self._loop.call_later(PING_INTERVAL_S, self._keep_alive)
+
+
+def _never() -> bool:
+    return False

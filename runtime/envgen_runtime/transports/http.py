@@ -1,141 +1,396 @@
-"""The HTTP transport: the routes of the first servers, and /schema and /health of all."""
+"""The HTTP transport, sync and async, on httpcore, which is what httpx sends with.
+
+Serves the routes of the first servers, and ``/schema`` and ``/health`` of all. The only user of
+httpcore and httpx. A connection of httpcore is driven directly: a client sends one request at a
+time, and a pool would be a third of a request's cost. httpx is imported only where the user passes
+a client of it.
+"""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Any
+import asyncio
+import ssl
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit
+
+import httpcore
 
 from ..errors import ConnectError, ConnectionLost, EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
+from ..wire.redaction import split_credentials
 from . import ConnectionOptions
-from .calls import Answer, Broken, Call, Expired, Unreachable
-from .senders import async_sender, sender
+from .http_messages import (
+    BodyTooLarge,
+    HttpRequest,
+    HttpResponse,
+    ResponseBody,
+    exchange_request,
+    get_request,
+)
+from .tcp import default_ssl_context, http_proxy_for
 
-_ACCEPT = {"accept": "application/json"}
+if TYPE_CHECKING:
+    import httpx
+
+KEEPALIVE_EXPIRY_S = 2.0
+"""A connection that was idle for longer is replaced, in seconds. Servers close idle connections
+after five seconds and more, and a step that meets such a close is lost."""
+
+_WRITE_BYTES = 64 * 1024
+
+_Explain = Callable[[Exception], EnvError]
 
 
-class HttpTransport:
-    """A conversation over HTTP with a pooled connection."""
+class _HttpTransport:
+    """What the two transports share: requests and errors, without I/O."""
 
     outlives_sessions = True
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address
         self._options = options
-        self._sender = sender(address, options)
+        parts = urlsplit(address)
+        self._base_path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~").encode()
+        self._url = partial(
+            httpcore.URL,
+            scheme=parts.scheme.encode(),
+            host=(parts.hostname or "").encode("idna"),
+            port=parts.port,
+        )
+        self._host = parts.netloc.rpartition("@")[2].encode("idna")
+        self._settings = _connection_settings(address, options)
 
-    def get(self, path: str, request: Request) -> Answer:
-        """What GET answers on a path below the base URL, whatever its status.
+    def abort(self) -> None:
+        """Do nothing: the connection of a request that was given up is closed already."""
+
+    def _core_request(self, request: HttpRequest) -> httpcore.Request:
+        headers = [(b"host", self._host)]
+        headers += [(name.encode(), value.encode()) for name, value in request.headers.items()]
+        if request.body is not None:
+            headers.append((b"content-length", b"%d" % len(request.body)))
+        return httpcore.Request(
+            request.method.encode(),
+            self._url(target=self._base_path + request.path.encode()),
+            headers=headers,
+            content=request.body,
+            extensions={"timeout": {"connect": self._connect_timeout(request)}},
+        )
+
+    def _httpx_arguments(self, request: HttpRequest) -> dict[str, Any]:
+        limit = request.timeout_s
+        return {
+            "method": request.method,
+            "url": self._address + request.path,
+            "content": request.body,
+            "headers": dict(request.headers),
+            "timeout": (self._connect_timeout(request), limit, limit, limit),
+        }
+
+    def _connect_timeout(self, request: HttpRequest) -> float:
+        return min(self._options.connect_timeout_s, request.timeout_s)
+
+    def _get_error(self, error: Exception) -> ConnectError:
+        reason = "no answer in time" if isinstance(error, _TIMED_OUT) else _text(error)
+        return ConnectError(f"{self._address} could not be reached: {reason}")
+
+    def _exchange_error(self, request: Request, error: Exception) -> EnvError:
+        if isinstance(error, _UNREACHABLE):
+            return ConnectError(
+                f"{self._address} could not be reached for {request.operation}: {_text(error)}",
+                request_id=request.request_id,
+            )
+        if isinstance(error, _TIMED_OUT):
+            return protocol.timed_out(request)
+        return ConnectionLost(
+            f"the connection to {self._address} ended during {request.operation}: {_text(error)}",
+            maybe_applied=request.operation == "step",
+            request_id=request.request_id,
+        )
+
+
+class HttpTransport(_HttpTransport):
+    """A conversation over HTTP, on one connection that is kept alive.
+
+    Args:
+        address: the server's base URL.
+        options: connection options.
+
+    Raises:
+        TypeError: the options have an ``httpx.AsyncClient``.
+    """
+
+    def __init__(self, address: str, options: ConnectionOptions) -> None:
+        super().__init__(address, options)
+        self._client: httpx.Client | None = _users_client(options, "Client")
+        self._network = _DeadlineBackend()
+        self._connection: httpcore.ConnectionInterface | None = None
+        self._lock = threading.Lock()  # held while a request is in flight
+        self._is_closed = False
+
+    def get(self, path: str, request: Request) -> HttpResponse:
+        """Send GET to a path below the base URL; a response of any status is returned.
 
         Args:
             path: the path.
-            request: on whose behalf; gives the headers and the time limit.
+            request: gives the headers and the time limit.
 
         Raises:
             ConnectError: the server could not be reached, or not in time.
         """
-        call = _get(self._address, path, request, self._options)
-        try:
-            return self._sender.send(call)
-        except (Unreachable, Expired, Broken) as error:
-            raise _unreachable(self._address, error) from error
+        return self._send(get_request(path, request, self._options), self._get_error)
 
     def exchange(self, request: Request) -> dict[str, Any]:
-        """The payload of the answer to ``request``."""
-        call = _call(self._address, request, self._options)
-        try:
-            answer = self._sender.send(call)
-        except (Unreachable, Expired, Broken) as error:
-            raise _failure(error, request, self._address) from error
-        if _is_failing(answer):
-            # A server that failed hangs up a moment later, without having said so. The next
-            # request mustn't be the one to find out: it may be a step, which is never sent twice.
-            self._sender.renew()
-        return _read(answer, request)
+        """Send ``request`` and return the payload of its reply."""
+        explain = partial(self._exchange_error, request)
+        return self._send(exchange_request(request, self._options), explain).payload(request)
 
     def close(self) -> None:
-        """Close the pooled connection."""
-        self._sender.close()
+        """Close the connection, or have the request in flight close it when it ends."""
+        self._is_closed = True
+        if self._lock.acquire(blocking=False):
+            try:
+                self._disconnect()
+            finally:
+                self._lock.release()
 
-    def abort(self) -> None:
-        """Nothing to drop: the connection of a request that was given up is closed already."""
+    def _send(self, request: HttpRequest, explain: _Explain) -> HttpResponse:
+        try:
+            with self._lock:
+                if self._client is not None:
+                    return self._send_with(self._client, request)
+                return self._send_directly(request)
+        except _ERRORS as error:
+            raise explain(error) from error
+        finally:
+            if self._is_closed:
+                self.close()
+
+    def _send_directly(self, request: HttpRequest) -> HttpResponse:
+        self._network.deadline = time.monotonic() + request.timeout_s
+        core_request = self._core_request(request)
+        connection = self._connection
+        if connection is None or not connection.is_idle() or connection.has_expired():
+            self._disconnect()
+            pool = httpcore.ConnectionPool(**self._settings, network_backend=self._network)
+            connection = self._connection = pool.create_connection(core_request.url.origin)
+        arriving = connection.handle_request(core_request)
+        try:
+            body = ResponseBody(self._options.max_message_bytes)
+            for chunk in arriving.iter_stream():
+                body.add(chunk)
+        finally:
+            arriving.close()
+        response = body.response(arriving.status, arriving.headers)
+        if response.precedes_hang_up:
+            self._disconnect()
+        return response
+
+    def _send_with(self, client: httpx.Client, request: HttpRequest) -> HttpResponse:
+        deadline = time.monotonic() + request.timeout_s
+        with _httpx_errors(), client.stream(**self._httpx_arguments(request)) as arriving:
+            body = ResponseBody(self._options.max_message_bytes)
+            for chunk in arriving.iter_bytes():
+                body.add(chunk)
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+        return body.response(arriving.status_code, arriving.headers.raw)
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
-class AsyncHttpTransport:
-    """As ``HttpTransport``, awaited."""
+class AsyncHttpTransport(_HttpTransport):
+    """``HttpTransport`` for asyncio.
 
-    outlives_sessions = True
+    Raises:
+        TypeError: the options have an ``httpx.Client``.
+    """
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
-        self._address = address
-        self._options = options
-        self._sender = async_sender(address, options)
+        super().__init__(address, options)
+        self._client: httpx.AsyncClient | None = _users_client(options, "AsyncClient")
+        self._connection: httpcore.AsyncConnectionInterface | None = None
 
-    async def get(self, path: str, request: Request) -> Answer:
+    async def get(self, path: str, request: Request) -> HttpResponse:
         """As ``HttpTransport.get``."""
-        call = _get(self._address, path, request, self._options)
-        try:
-            return await self._sender.send(call)
-        except (Unreachable, Expired, Broken) as error:
-            raise _unreachable(self._address, error) from error
+        return await self._send(get_request(path, request, self._options), self._get_error)
 
     async def exchange(self, request: Request) -> dict[str, Any]:
-        """The payload of the answer to ``request``."""
-        call = _call(self._address, request, self._options)
-        try:
-            answer = await self._sender.send(call)
-        except (Unreachable, Expired, Broken) as error:
-            raise _failure(error, request, self._address) from error
-        if _is_failing(answer):  # as in HttpTransport
-            await self._sender.renew()
-        return _read(answer, request)
+        """Send ``request`` and return the payload of its reply."""
+        explain = partial(self._exchange_error, request)
+        response = await self._send(exchange_request(request, self._options), explain)
+        return response.payload(request)
 
     async def close(self) -> None:
-        """Close the pooled connection."""
-        await self._sender.close()
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.aclose()
 
-    def abort(self) -> None:
-        """Nothing to drop: the connection of a request that was given up is closed already."""
+    async def _send(self, request: HttpRequest, explain: _Explain) -> HttpResponse:
+        try:
+            async with asyncio.timeout(request.timeout_s):
+                if self._client is not None:
+                    return await self._send_with(self._client, request)
+                return await self._send_directly(request)
+        except _ERRORS as error:
+            raise explain(error) from error
+
+    async def _send_directly(self, request: HttpRequest) -> HttpResponse:
+        core_request = self._core_request(request)
+        connection = self._connection
+        if connection is None or not connection.is_idle() or connection.has_expired():
+            await self.close()
+            pool = httpcore.AsyncConnectionPool(**self._settings)
+            connection = self._connection = pool.create_connection(core_request.url.origin)
+        arriving = await connection.handle_async_request(core_request)
+        try:
+            body = ResponseBody(self._options.max_message_bytes)
+            async for chunk in arriving.aiter_stream():
+                body.add(chunk)
+        finally:
+            await arriving.aclose()
+        response = body.response(arriving.status, arriving.headers)
+        if response.precedes_hang_up:
+            await self.close()
+        return response
+
+    async def _send_with(self, client: httpx.AsyncClient, request: HttpRequest) -> HttpResponse:
+        with _httpx_errors():
+            async with client.stream(**self._httpx_arguments(request)) as arriving:
+                body = ResponseBody(self._options.max_message_bytes)
+                async for chunk in arriving.aiter_bytes():
+                    body.add(chunk)
+        return body.response(arriving.status_code, arriving.headers.raw)
 
 
-def _get(address: str, path: str, request: Request, options: ConnectionOptions) -> Call:
-    headers = {**_ACCEPT, **request.all_headers(options.headers)}
-    return Call("GET", address + path, headers, None, request.timeout_s)
+# --- options ------------------------------------------------------------------------------------
 
 
-def _call(address: str, request: Request, options: ConnectionOptions) -> Call:
-    call = protocol.http_call(request)
-    headers = {**_ACCEPT, **request.all_headers(options.headers)}
-    if call.body is not None:
-        headers.setdefault("content-type", "application/json")
-    return Call(call.method, address + call.path, headers, call.body, request.timeout_s)
-
-
-def _is_failing(answer: Answer) -> bool:
-    return answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-
-
-def _read(answer: Answer, request: Request) -> dict[str, Any]:
-    after = protocol.retry_after(answer.headers.get("retry-after"))
-    return protocol.read_http(answer.status, answer.body, request, retry_after_s=after)
-
-
-def _unreachable(address: str, error: Exception) -> ConnectError:
-    why = "no answer in time" if isinstance(error, Expired) else str(error)
-    return ConnectError(f"{address} could not be reached: {why}")
-
-
-def _failure(error: Exception, request: Request, address: str) -> EnvError:
-    if isinstance(error, Unreachable):
-        return ConnectError(
-            f"{address} could not be reached for {request.operation}: {error}",
-            request_id=request.request_id,
+def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, Any]:
+    """The arguments of httpcore's pools, which know how to connect through a proxy."""
+    proxy: httpcore.Proxy | None = None
+    if (proxy_url := http_proxy_for(address)) is not None:
+        bare, authorization = split_credentials(proxy_url)
+        proxy = httpcore.Proxy(
+            bare,
+            headers={"Proxy-Authorization": authorization} if authorization else None,
+            ssl_context=default_ssl_context() if bare.startswith("https:") else None,
         )
-    if isinstance(error, Expired):
-        return protocol.timed_out(request)
-    return ConnectionLost(
-        f"the connection to {address} ended during {request.operation}: {error}",
-        maybe_applied=request.operation == "step",
-        request_id=request.request_id,
-    )
+    context = options.ssl_context
+    if context is None and address.startswith("https:"):
+        context = default_ssl_context()
+    return {"ssl_context": context, "proxy": proxy, "keepalive_expiry": KEEPALIVE_EXPIRY_S}
+
+
+def _users_client(options: ConnectionOptions, wanted: str) -> Any:
+    """The user's httpx client, which must be of the class ``wanted``; None if there is none."""
+    client = options.http_client
+    if client is not None:
+        import httpx
+
+        if not isinstance(client, getattr(httpx, wanted)):
+            given = type(client).__name__
+            raise TypeError(f"this client takes an httpx.{wanted} as its http_client, not {given}")
+    return client
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+_UNREACHABLE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
+_TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
+_FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, BodyTooLarge)
+_ERRORS = (*_UNREACHABLE, *_TIMED_OUT, *_FAILURES)
+
+
+def _text(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
+@contextmanager
+def _httpx_errors() -> Generator[None]:
+    """Raise the errors of a user's httpx client as those of httpcore."""
+    import httpx
+
+    try:
+        yield
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+        raise httpcore.ConnectError(_text(error)) from error
+    except httpx.TimeoutException as error:
+        raise TimeoutError from error
+    except (httpx.RequestError, httpx.InvalidURL) as error:
+        raise httpcore.NetworkError(_text(error)) from error
+
+
+# --- deadlines ----------------------------------------------------------------------------------
+
+
+class _DeadlineBackend(httpcore.NetworkBackend):
+    """Sync I/O that ends by one deadline: httpcore's own limits are for each read and write.
+
+    Attributes:
+        deadline: when the request in flight expires, as ``time.monotonic`` counts.
+    """
+
+    def __init__(self) -> None:
+        self._sockets = httpcore.SyncBackend()
+        self.deadline = 0.0
+
+    def remaining(self, limit: float | None = None) -> float:
+        """The seconds left, at most ``limit``. Raises TimeoutError if there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left if limit is None else min(left, limit)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        limit = self.remaining(timeout)
+        stream = self._sockets.connect_tcp(host, port, limit, local_address, socket_options)
+        return _DeadlineStream(stream, self)
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A stream of ``_DeadlineBackend``."""
+
+    def __init__(self, stream: httpcore.NetworkStream, backend: _DeadlineBackend) -> None:
+        self._stream = stream
+        self._backend = backend
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        return self._stream.read(max_bytes, self._backend.remaining())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        for start in range(0, len(buffer), _WRITE_BYTES):
+            chunk = buffer[start : start + _WRITE_BYTES]
+            self._stream.write(chunk, self._backend.remaining())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        limit = self._backend.remaining(timeout)
+        stream = self._stream.start_tls(ssl_context, server_hostname, limit)
+        return _DeadlineStream(stream, self._backend)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import http.client
+import select
 import socket
 import ssl
 import urllib.request
 from base64 import b64encode
+from collections.abc import Callable
 from functools import cache
 from urllib.parse import unquote, urlsplit
 
@@ -82,3 +84,13 @@ def open_socket(host: str, port: int, *, secure: bool, timeout_s: float) -> sock
         opened = socket.create_connection((host, port), timeout=timeout_s)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
+
+
+def unread_check(opened: socket.socket) -> Callable[[], bool]:
+    """A function that tells whether a socket has something to read, be it the end of the stream."""
+    number = opened.fileno()
+    if not hasattr(select, "poll"):
+        return lambda: bool(select.select([number], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(number, select.POLLIN)
+    return lambda: bool(poll.poll(0))

@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,7 +16,7 @@ from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
 from .keepalive import KEEPALIVE
-from .tcp import default_ssl_context, open_socket
+from .tcp import default_ssl_context, open_socket, unread_check
 from .websocket_protocol import (
     CLOSE_TIMEOUT_S,
     PING_INTERVAL_S,
@@ -72,6 +72,11 @@ class WebSocketTransport:
         if not self._connection.was_opened:
             self._socket.close()
             raise self._connection.refusal()
+        # Bytes that TLS has decrypted are no longer in the socket: only a read finds them.
+        is_tls = isinstance(self._socket, ssl.SSLSocket)
+        self._may_have_unread: Callable[[], bool] = (
+            (lambda: True) if is_tls else unread_check(self._socket)
+        )
         self._next_ping = time.monotonic() + PING_INTERVAL_S
         KEEPALIVE.add(self)
 
@@ -142,9 +147,9 @@ class WebSocketTransport:
 
     def _catch_up(self) -> None:
         """Process what has already arrived, without waiting."""
-        self._socket.settimeout(0)
         try:
-            while not self._connection.is_closed:
+            while self._may_have_unread() and not self._connection.is_closed:
+                self._socket.settimeout(0)
                 self._read()
         except _NOTHING_TO_READ:
             pass

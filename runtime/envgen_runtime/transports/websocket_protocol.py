@@ -41,7 +41,8 @@ CLOSE_TIMEOUT_S = 2.0
 
 _CLOSE_MESSAGE = b'{"type":"close"}'
 _MAX_SERVER_TEXT = 500
-_DATA_OPCODES = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
+_OPEN = State.OPEN
+_TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
 
 class WebSocketConnection:
@@ -91,21 +92,18 @@ class WebSocketConnection:
         protocol = self._protocol
         if not data:
             protocol.receive_eof()
-        elif protocol.state is not State.CLOSED:
+        elif self.is_open or protocol.state is not State.CLOSED:
             protocol.receive_data(data)
         for event in protocol.events_received():
-            if isinstance(event, Frame) and event.opcode in _DATA_OPCODES:
-                self._add(event)
-        self.is_open = protocol.state is State.OPEN
-
-    def _add(self, frame: Frame) -> None:
-        if frame.fin and not self._fragments:
-            self.messages.append(bytes(frame.data))
-            return
-        self._fragments.append(bytes(frame.data))
-        if frame.fin:
-            self.messages.append(b"".join(self._fragments))
-            self._fragments = []
+            if not isinstance(event, Frame):
+                continue
+            opcode = event.opcode  # compared by identity: hashing an enum's member is slow
+            if opcode is _TEXT or opcode is _BINARY or opcode is _CONTINUATION:
+                self._fragments.append(bytes(event.data))
+                if event.fin:
+                    self.messages.append(b"".join(self._fragments))
+                    self._fragments.clear()
+        self.is_open = protocol.state is _OPEN
 
     def send(self, message: str) -> None:
         """Queue a text message."""
