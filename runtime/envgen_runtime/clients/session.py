@@ -34,13 +34,17 @@ class Phase(Enum):
     CLOSED = "closed"
 
 
+# Looking a member up in its class is slow on Python 3.11, and every step does it several times.
+_NEW, _READY, _IN_FLIGHT, _LOST, _CLOSED = Phase
+
+
 class Session:
     """Decides which request may be made now, and what its end does to the session. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._phase = Phase.NEW
-        self._before = Phase.NEW
+        self._phase = _NEW
+        self._before = _NEW
         self._operation: Operation = "reset"
         self._cause: BaseException | None = None
 
@@ -52,7 +56,7 @@ class Session:
     @property
     def had_episode(self) -> bool:
         """Whether there was an episode, running or lost, before the request in flight."""
-        return self._before is not Phase.NEW
+        return self._before is not _NEW
 
     def begin(self, operation: Operation) -> None:
         """Take the session for one request.
@@ -61,15 +65,16 @@ class Session:
             SessionError: the session can't take ``operation`` now; nothing has changed.
         """
         with self._lock:
-            refusal = self._refusal(operation)
-            if refusal is not None:
+            phase = self._phase
+            if phase is not _READY and (refusal := self._refusal(phase, operation)) is not None:
                 raise refusal
-            self._before, self._operation = self._phase, operation
-            self._phase = Phase.IN_FLIGHT
+            self._before = phase
+            self._operation = operation
+            self._phase = _IN_FLIGHT
 
     def succeed(self) -> None:
         """End the request in flight: the server has answered it."""
-        self._end(Phase.READY if self._operation == "reset" else self._before)
+        self._end(_READY if self._operation == "reset" else self._before)
 
     def fail(self, error: BaseException) -> bool:
         """End the request in flight with ``error``, and return whether the connection survives it.
@@ -83,39 +88,38 @@ class Session:
             self._end(self._before)
             return True
         if isinstance(error, ServerError) and not error.ends_session:
-            self._end(Phase.NEW if is_reset else self._before)
+            self._end(_NEW if is_reset else self._before)
             return True
         if isinstance(error, EnvError) and not self.had_episode:
-            self._end(Phase.NEW)
+            self._end(_NEW)
             return False
         if isinstance(error, EnvError) and not is_reset:
             error.retryable = False  # another try would only raise SessionLost
-        self._end(Phase.LOST, error)
+        self._end(_LOST, error)
         return False
 
     def close(self) -> bool:
         """Close for good. Returns whether this call was the first to do so."""
         with self._lock:
-            first = self._phase is not Phase.CLOSED
-            self._phase = Phase.CLOSED
+            first = self._phase is not _CLOSED
+            self._phase = _CLOSED
             return first
 
     def _end(self, phase: Phase, cause: BaseException | None = None) -> None:
         with self._lock:
-            if self._phase is Phase.IN_FLIGHT:  # otherwise it was closed meanwhile
+            if self._phase is _IN_FLIGHT:  # otherwise it was closed meanwhile
                 self._phase = phase
                 self._cause = cause or self._cause
 
-    def _refusal(self, operation: Operation) -> EnvError | None:
-        phase = self._phase
-        if phase is Phase.IN_FLIGHT:
+    def _refusal(self, phase: Phase, operation: Operation) -> EnvError | None:
+        if phase is _IN_FLIGHT:
             return SessionBusy(
                 f"{operation}() while another request is in flight: one client is one session. "
                 "Use one client per thread or task."
             )
-        if phase is Phase.CLOSED:
+        if phase is _CLOSED:
             return SessionClosed(f"{operation}() on a closed client: create a new one.")
-        if phase is Phase.LOST and operation != "reset":
+        if phase is _LOST and operation != "reset":
             cause = str(self._cause) or type(self._cause).__name__
             error = SessionLost(
                 f"{operation}() on a lost session: {cause}. The episode is gone; "
@@ -123,6 +127,6 @@ class Session:
             )
             error.__cause__ = self._cause
             return error
-        if phase is Phase.NEW and operation == "step":
+        if phase is _NEW and operation == "step":
             return NotReset("step() before reset(): call reset() to start an episode.")
         return None
