@@ -125,9 +125,12 @@ def _lookup_by_name(schema: JsonSchema) -> Lookup:
     # Few contracts need this library, so it is imported for those that do.
     from referencing import Registry, Resource
     from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT7, DRAFT202012
+    from referencing.jsonschema import DRAFT7, DRAFT201909, DRAFT202012
 
-    specification = DRAFT7 if schema.get("$schema") == DRAFT_7 else DRAFT202012
+    has_older_items = any(isinstance(fields.get("items"), list) for fields, _ in schemas_in(schema))
+    specification = DRAFT201909 if has_older_items else DRAFT202012
+    if schema.get("$schema") == DRAFT_7:
+        specification = DRAFT7
     resource: Resource[Any] = specification.create_resource(schema)
     registry: Registry[Any] = Registry()
     root = registry.with_resource("", resource).resolver_with_root(resource)
