@@ -65,7 +65,8 @@ def run(
 
     Prints the address, which is on loopback, and a summary of the contract.
     """
-    from ..sources.hosting import Options, Target, started, target_of
+    from ..sources import is_started
+    from ..sources.started import StartOptions, started
 
     limits: dict[str, Any] = {
         "container_port": container_port,
@@ -73,27 +74,28 @@ def run(
         "cpus": cpus,
         "gpus": int(gpus) if gpus is not None and gpus.isdigit() else gpus,
     }
-    options = Options(
+    options = StartOptions(
         port=port,
         env_vars=dict(map(_variable, env or ())),
         use_docker=docker,
         container={name: value for name, value in limits.items() if value is not None},
         timeout_s=timeout_s,
     )
-    target = target_of(source) or Target("image", source)
+    if not is_started(source):
+        source = f"docker://{source}"
     status = err.status(f"starting {escape(source)}")
     status.start()
     ready = False
     with reporting():
         try:
-            with started(source, target, options) as hosted:
+            with started(source, options) as server:
                 status.stop()
                 ready = True
-                out.print(f"[bold green]ready[/] {hosted.url}  [dim]Ctrl-C ends it[/]")
-                _print_contract(hosted.url, source)
-                for line in hosted.provider.follow_logs():
+                out.print(f"[bold green]ready[/] {server.url}  [dim]Ctrl-C ends it[/]")
+                _print_contract(server.url, source)
+                for line in server.provider.follow_logs():
                     out.print(_printable(line), markup=False)
-                raise ServerEnded(hosted.provider.diagnosis() or "it ended", source=source)
+                raise ServerEnded(server.provider.diagnosis() or "it ended", source=source)
         except KeyboardInterrupt:
             out.print("[dim]stopped and removed[/]")
             raise typer.Exit(0 if ready else _INTERRUPTED) from None

@@ -1,19 +1,53 @@
-"""What a source's name says before anything is asked of it."""
+"""What the text of a source says, before anything is read."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
+Kind = Literal["file", "stdin", "url", "python", "image", "folder", "space"]
 
-def is_url(source: str) -> bool:
-    """Whether a source is an address."""
-    return source.lower().startswith(("http://", "https://"))
+STDIN = "-"
+
+PREFIXES: dict[str, Kind] = {
+    "http://": "url",
+    "https://": "url",
+    "python:": "python",
+    "docker://": "image",
+    "hf://": "space",
+    "git+": "folder",
+}
 
 
-def without_secrets(url: str) -> str:
-    """``url`` without what may be secret in it: user, password and query."""
+def kind_of(source: str) -> Kind:
+    """What a source names: where its contract is read from."""
+    if source == STDIN:
+        return "stdin"
+    for prefix, kind in PREFIXES.items():
+        # The scheme of a URL is case-insensitive; the other prefixes are envgen's own.
+        if (source.lower() if kind == "url" else source).startswith(prefix):
+            return kind
+    return "folder" if Path(source).is_dir() else "file"
+
+
+def is_started(source: str) -> bool:
+    """Whether a source is an environment that has to be started, or woken, to be read."""
+    return kind_of(source) in ("image", "folder", "space")
+
+
+def label(source: str) -> str:
+    """A source as it may be shown and committed: without secrets."""
+    if kind_of(source) == "url":
+        return redacted(source)
+    return re.sub(r"^(git\+\w+://)[^/@]*@", r"\1", source)
+
+
+def redacted(url: str) -> str:
+    """A URL without the parts that may be secret: user, password, query and fragment."""
     try:
         parts = urlsplit(url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
-        return "a URL that can't be read"
+        return "an invalid URL"
