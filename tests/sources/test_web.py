@@ -103,7 +103,7 @@ def test_a_token_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPa
         assert result.exit_code == 0
         refused = run("build", url)
         assert refused.exit_code == 3
-        assert "doesn't let us in (HTTP 401)" in refused.stderr
+        assert "refuses access (HTTP 401)" in refused.stderr
         save(
             f'[tool.envgen.envs.other_env]\nsource = "{url}"\n'
             'headers = { Authorization = "Bearer ${MY_TOKEN}" }\n',
@@ -129,9 +129,9 @@ def test_a_password_in_the_address_is_not_repeated(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "value", "says"),
     [
-        ("Authorization: ${TOKEN}", f"{SECRET}\nX-Evil: 1", "holds a character"),
+        ("Authorization: ${TOKEN}", f"{SECRET}\nX-Evil: 1", "has a character"),
         ("Authorization: ${TOKEN}", None, "the environment variable TOKEN is not set"),
-        ("X Y: ${TOKEN}", SECRET, "holds a character"),
+        ("X Y: ${TOKEN}", SECRET, "has a character"),
         (SECRET, "", "write it as 'Name: value'"),
     ],
 )
@@ -231,9 +231,9 @@ def test_a_packed_document() -> None:
     ("encoding", "content", "says"),
     [
         ("gzip", gzip.compress(b" " * (40 * MAX_BYTES)), "larger than 16 MB"),
-        ("gzip", b"no", "can't be unpacked"),
-        ("gzip, gzip", gzip.compress(gzip.compress(b"{}")), "packed as 'gzip, gzip'"),
-        ("br", b"x", "packed as 'br'"),
+        ("gzip", b"no", "can't be decompressed"),
+        ("gzip, gzip", gzip.compress(gzip.compress(b"{}")), "compressed as 'gzip, gzip'"),
+        ("br", b"x", "compressed as 'br'"),
     ],
     ids=["bomb", "broken", "twice", "unasked"],
 )
@@ -252,7 +252,7 @@ def test_packing_that_is_refused(encoding: str, content: bytes, says: str) -> No
 def test_what_is_no_address(source: str) -> None:
     result = run("build", source)
     assert result.exit_code == 1
-    assert "this is no address" in result.stderr
+    assert "this is not a valid URL" in result.stderr
 
 
 def test_a_server_that_is_not_there() -> None:

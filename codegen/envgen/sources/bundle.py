@@ -99,7 +99,7 @@ class _Files:
             if len(self._documents) >= MAX_FILES:
                 raise self.error(pointer, reference, f"is one of more than {MAX_FILES} files")
             try:
-                self._documents[path] = file.read(str(path))
+                self._documents[path] = file.read(str(path)).content
             except EnvgenError as error:
                 raise self.error(pointer, reference, error.message) from error
         return as_object(self._documents[path]) or {}
