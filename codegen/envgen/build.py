@@ -19,7 +19,7 @@ from .plan.planner import make_plan
 from .render.audit import audit
 from .render.client import render_client, render_init
 from .render.models import render_models
-from .render.templating import DOCS, Templates, envgens_templates
+from .render.templating import DOCS, Templates, default_templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,7 @@ def build_package(
         OutputError: it can't be written, or was edited by hand.
     """
     options = options or PackageOptions()
-    templates = templates or envgens_templates()
+    templates = templates or default_templates()
     plan = make_plan(contract, options)
     findings = (*contract.findings, *plan.findings)
     if strict:

@@ -21,7 +21,7 @@ from ..output.differences import Difference, differences, file_difference
 from ..output.lock import FILE as LOCK_FILE
 from ..output.lock import Lock, read_lock, write_lock
 from ..output.publish import remove, write_file
-from ..render.templating import Templates, envgens_templates
+from ..render.templating import Templates, default_templates
 from ..sources import ReadSource, is_started, label, read_source
 
 Stage = Literal["read", "built", "failed"]
@@ -161,7 +161,7 @@ def build_all(
         arm()  # from this thread: the others can't set what a signal does
     builder = _Builder(
         config.schemas,
-        Templates(own_templates) if own_templates is not None else envgens_templates(),
+        Templates(own_templates) if own_templates is not None else default_templates(),
         write=write,
         force=force,
         strict=strict or config.strict,

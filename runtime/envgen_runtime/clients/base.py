@@ -27,12 +27,11 @@ from ..errors import (
     SessionClosed,
 )
 from ..json_value import JsonValue
-from ..models.base import RequestModel
 from ..observe.observers import Observer, ReplyEvent, RequestEvent, RetryEvent, Watch
 from ..providers import AnyProvider, Provider
 from ..transports import Compression, ConnectionOptions, TransportName
 from ..wire import protocol
-from ..wire.mismatch import explain_drift, misfit, unfit
+from ..wire.mismatch import explain_drift, misfit
 from ..wire.protocol import Request
 from ..wire.redaction import checked_headers, scrub, secrets_in, split_credentials
 from ..wire.retries import Attempts, RetryPolicy, may_repeat
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from ..observe.trace import Replay
 
 T = TypeVar("T")
-ActionModelT = TypeVar("ActionModelT", bound=RequestModel)
 
 LOOK_TIMEOUT_S = 5.0
 """How long a look at the server's contract may take, in seconds, on the way to an error."""
@@ -266,23 +264,6 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             self._episode_id if operation == "step" else None,
             self._trace_id,
         )
-
-    def _action(
-        self, model: type[ActionModelT], action: ActionModelT | None, fields: Mapping[str, object]
-    ) -> ActionModelT:
-        """The action of ``step(action)`` or of ``step(field=...)``.
-
-        Raises:
-            InvalidRequest: both are given, or the fields are not those of an action.
-        """
-        if action is not None:
-            if fields:
-                raise InvalidRequest("step() takes an action or an action's fields, not both")
-            return action
-        try:
-            return model.model_validate(fields, by_name=True)
-        except ValidationError as error:
-            raise unfit(error, model) from error
 
     # --- a call, from its beginning to its end ------------------------------------------------
 
