@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .lock import LockedPackage, digest, digest_of
+from .digests import FileDigest, says
+from .lock import LockedPackage
 
 Kind = Literal["missing", "stale", "edited", "extra"]
 
@@ -39,7 +40,7 @@ def differences(
         folder: the package's.
         locked: what was generated before.
     """
-    known: Mapping[str, str] = locked.files if locked is not None else {}
+    known: Mapping[str, FileDigest] = locked.files if locked is not None else {}
     expected = known.keys() if files is None else files.keys()
     found = [
         difference
@@ -53,16 +54,15 @@ def differences(
 
 def file_difference(path: Path, content: str) -> Difference | None:
     """How a file that envgen keeps differs from what it should hold."""
-    return _compared(path, content, digest_of(path))
+    return _compared(path, content, None)
 
 
-def _compared(path: Path, content: str, locked: str | None) -> Difference | None:
-    current = digest_of(path)
-    if current == digest(content.encode()):
+def _compared(path: Path, content: str, locked: FileDigest | None) -> Difference | None:
+    if says(path, content):
         return None
-    if current is None:
+    if not path.exists():
         return Difference(path, "missing", _unified("", content, path))
-    kind: Kind = "edited" if locked not in (None, current) else "stale"
+    kind: Kind = "edited" if locked is not None and not locked.matches(path) else "stale"
     return Difference(path, kind, _unified(_text(path), content, path))
 
 

@@ -1,18 +1,18 @@
 """``envgen.lock``: what was generated from what. It lies beside the packages, to be committed.
 
     {
-      "version": 1,
+      "version": 2,
       "packages": {
         "coding_env": {
           "source": "schemas/coding_env.json",
           "client": "CodingEnv",
           "contract": "8951...",       the contract's fingerprint, of its structure
           "document": "02af...",       SHA-256 of the whole contract, with its prose
-          "generator": "0.1.0",        the envgen that wrote it; another one builds it again
+          "generator": "0.2.0",        the envgen that wrote it; another one builds it again
           "templates": "9b1c...",      SHA-256 of the templates, a user's own included
           "transport": "http",         as configured; left out where it isn't
           "naming": {"CodeAction": "Code"},
-          "files": {"client.py": "77c2...", ...}
+          "files": {"client.py": ["77c2...", "5d0e..."], ...}  SHA-256 of text and of meaning
         }
       }
     }
@@ -34,10 +34,11 @@ from .. import __version__
 from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..options import PackageOptions, Transport
+from .digests import FileDigest, says
 from .publish import write_file
 
 FILE = "envgen.lock"
-_VERSION = 1
+_VERSION = 2
 
 
 def digest(content: bytes) -> str:
@@ -102,40 +103,46 @@ class LockedPackage:
 
     Attributes:
         origin: what from.
-        files: SHA-256 of each file, by name.
+        files: the digest of each file, by name.
     """
 
     origin: Origin
-    files: Mapping[str, str]
+    files: Mapping[str, FileDigest]
 
     @classmethod
     def of(cls, origin: Origin, files: Mapping[str, str]) -> LockedPackage:
         """What is kept of a package with these files."""
-        return cls(origin, {name: digest(files[name].encode()) for name in sorted(files)})
+        return cls(origin, {name: FileDigest.of(name, files[name]) for name in sorted(files)})
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> LockedPackage:
         """One package of a lock. Raises TypeError or KeyError where it is none."""
         origin = {name: value for name, value in fields.items() if name != "files"}
-        return cls(Origin(**origin), dict(fields["files"]))
+        files = {
+            # A lock of version 1 knows the text alone.
+            name: FileDigest(known, known) if isinstance(known, str) else FileDigest(*known)
+            for name, known in fields["files"].items()
+        }
+        return cls(Origin(**origin), files)
 
     def edited(self, folder: Path, *, but_not: Mapping[str, str] | None = None) -> list[str]:
-        """The files in ``folder`` that are no longer as they were generated; not those missing.
+        """The files in ``folder`` that no longer say what was generated; not those missing.
 
-        A file that is as in ``but_not``, which would be written, isn't edited either: a build was
-        interrupted before its lock was written.
+        A file as in ``but_not``, which would be written, is not edited either: a build was
+        interrupted before it wrote the lock.
         """
-        new = {name: digest(content.encode()) for name, content in (but_not or {}).items()}
-        found = {name: digest_of(folder / name) for name in self.files}
+        new = but_not or {}
         return [
             name
-            for name, now in found.items()
-            if now not in (None, self.files[name], new.get(name))
+            for name, known in self.files.items()
+            if (folder / name).exists()
+            and not known.matches(folder / name)
+            and not (name in new and says(folder / name, new[name]))
         ]
 
     def is_whole(self, folder: Path) -> bool:
-        """Whether ``folder`` has every file as it was generated."""
-        return all(digest_of(folder / name) == known for name, known in self.files.items())
+        """Whether every file in ``folder`` says what was generated."""
+        return all(known.matches(folder / name) for name, known in self.files.items())
 
 
 @dataclass(slots=True)
@@ -156,7 +163,10 @@ class Lock:
     def to_json(self) -> str:
         """The lock as it is written."""
         packages = {
-            name: {**locked.origin.to_json(), "files": dict(locked.files)}
+            name: {
+                **locked.origin.to_json(),
+                "files": {file: [it.text, it.meaning] for file, it in locked.files.items()},
+            }
             for name, locked in sorted(self.packages.items())
         }
         return json.dumps({"version": _VERSION, "packages": packages}, indent=2) + "\n"
@@ -183,7 +193,7 @@ def read_lock(out: Path) -> Lock:
             source=str(path),
             hint="restore it, or delete it and build again",
         ) from error
-    if version != _VERSION:
+    if version not in (1, _VERSION):
         raise OutputError(
             f"is of version {version}; this envgen knows version {_VERSION}",
             source=str(path),
@@ -201,19 +211,10 @@ def write_lock(lock: Lock, out: Path) -> bool:
         OutputError: it can't be written.
     """
     content = lock.to_json()
-    current = digest_of(out / FILE)
-    if current == digest(content.encode()) or (current is None and not lock.packages):
+    if says(out / FILE, content) or not (lock.packages or (out / FILE).exists()):
         return False
     write_file(out / FILE, content)
     return True
-
-
-def digest_of(path: Path) -> str | None:
-    """SHA-256 of a file; None where there is none to read."""
-    try:
-        return digest(path.read_bytes())
-    except OSError:
-        return None
 
 
 def _is_portable(name: str) -> bool:
