@@ -74,9 +74,14 @@ def docstring(text: UntrustedText, *, indent: str) -> str:
         lines.pop()
     margin = min((len(line) - len(line.lstrip()) for line in lines[1:] if line), default=0)
     lines = [line.lstrip() if number == 0 else line[margin:] for number, line in enumerate(lines)]
-    space = " " if lines and lines[0].startswith('"') else ""  # four quotes in a row look torn
+    # Formatters keep a quote from touching the three that begin or end a docstring.
+    space = " " if lines and lines[0].startswith('"') else ""
     body = f"{space}{docstring_lines(UntrustedText(chr(10).join(lines)), indent=indent)}"
-    return f'"""{body}\n{indent}"""' if len(lines) > 1 else f'"""{body}"""'
+    if len(lines) > 1:
+        return f'"""{body}\n{indent}"""'
+    if body.endswith(r"\"") and body != r"\"":
+        body = f'{body[:-2]}" '
+    return f'"""{body}"""'
 
 
 def docstring_lines(text: UntrustedText, *, indent: str) -> str:

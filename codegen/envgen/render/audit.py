@@ -184,7 +184,7 @@ class _Auditor:
             case [
                 [ast.Name(id="overload")],
                 [ast.Expr(value=ast.Constant(value=value))],
-            ] if value is ...:
+            ] if value is ... or isinstance(value, str):
                 return
             case [[ast.Call(func=ast.Name(id="accepts_fields"), args=[ast.Name() as model])], _]:
                 self._expressions([model])

@@ -20,6 +20,7 @@ _WIDE = 100
 _INDENT = 4
 _OPEN, _CLOSE = "([{", ")]}"
 _SKIP = "  # fmt: skip"
+_STUB = '"""As above, with the fields as keywords."""'
 
 
 def layout(source: str) -> str:
@@ -109,10 +110,10 @@ def _statement(lines: list[str]) -> list[str]:
     if not comments:
         is_long_union = "|" in parts and len(flat) > _NARROW
         laid = _parenthesized(parts, indent) if is_long_union else _laid(parts, indent)
-        return laid or [flat + _SKIP]
+        return _skipped(laid, indent) if laid else [flat + _SKIP]
     comment = f"  {comments[0].string}"
     if len(lines) > 1 and comments[0].start[0] == 1:  # it is about the opening line
-        first, *rest = _exploded(parts, indent, "", True) or lines
+        first, *rest = _skipped(_exploded(parts, indent, "", True) or lines, indent)
         return [first + comment, *rest]
     return [flat + comment + (_SKIP if len(flat + comment) > _NARROW else "")]
 
@@ -212,10 +213,24 @@ def _exploded(parts: _Parts, indent: int, end: str, forced: bool) -> list[str] |
     return None
 
 
-def _parameter(parts: _Parts, indent: int) -> list[str] | None:
-    if len(_flat(parts)) + indent + 1 > _NARROW and "|" in parts:
-        return _parenthesized(parts, indent, ",")
-    return _laid(parts, indent, ",")
+def _parameter(parts: _Parts, indent: int) -> list[str]:
+    """The lines of a parameter; one that is too long where it has no stable layout."""
+    flat = " " * indent + _flat(parts) + ","
+    if len(flat) > _NARROW and "|" in parts:
+        return _parenthesized(parts, indent, ",") or [flat]
+    return _laid(parts, indent, ",") or [flat]
+
+
+def _skipped(lines: list[str], indent: int) -> list[str]:
+    """The lines of a statement, marked for formatters where one of a header is too long.
+
+    black takes the mark at the end of a header for one of the body, too, where that is ``...``.
+    """
+    if max(map(len, lines)) <= _NARROW:
+        return lines
+    header = lines[-1].removesuffix(" ...")
+    stub = [" " * (indent + _INDENT) + _STUB] if header != lines[-1] else []
+    return [*lines[:-1], header + _SKIP, *stub]
 
 
 def _union(parts: _Parts, indent: int, end: str, forced: bool) -> list[str] | None:
