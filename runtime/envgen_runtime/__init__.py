@@ -1,10 +1,11 @@
-"""The runtime of generated environment clients.
+"""The runtime of generated environment clients: the names that users import.
 
-Reading order: a generated package's ``client.py``, then ``client``, ``base``, ``protocol``,
-``session``, ``transports``.
+Generated code takes what only it needs from ``envgen_runtime.generated``.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .clients.asyncio import AsyncEnvClient
 from .clients.codec import EnvHooks
@@ -41,17 +42,14 @@ from .errors import (
     UpgradeRefused,
 )
 from .json_value import JsonValue
-from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
-from .models.constraints import Omittable, OneOf, UniqueItems
 from .observe.observers import Observer, ReplyEvent, RequestEvent, RetryEvent
 from .observe.telemetry import OpenTelemetry
 from .observe.trace import EpisodeTrace
 from .providers import ContainerProvider, Provider
 from .result import StepResult, Transition
-from .wire.envelope import Envelope
 from .wire.retries import RetryPolicy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ActionRejected",
@@ -66,7 +64,6 @@ __all__ = [
     "EnvClient",
     "EnvError",
     "EnvHooks",
-    "Envelope",
     "EpisodeTrace",
     "ExactValidator",
     "ExecutionError",
@@ -77,8 +74,6 @@ __all__ = [
     "MissingExtra",
     "NotReset",
     "Observer",
-    "Omittable",
-    "OneOf",
     "OpenTelemetry",
     "ProtocolError",
     "Provider",
@@ -86,9 +81,7 @@ __all__ = [
     "ReadyTimeout",
     "ReplyEvent",
     "ReplyMismatch",
-    "ReplyModel",
     "RequestEvent",
-    "RequestModel",
     "RequestTimeout",
     "RetryEvent",
     "RetryPolicy",
@@ -102,9 +95,22 @@ __all__ = [
     "StepResult",
     "TraceMismatch",
     "Transition",
-    "UniqueItems",
     "UpgradeRefused",
     "Violation",
-    "reset_fields",
-    "wire_fields",
 ]
+
+if not TYPE_CHECKING:  # type checkers know every name: what they don't find is a mistake
+    _MOVED = frozenset(
+        {
+            "Envelope", "Omittable", "OneOf", "ReplyModel", "RequestModel", "UniqueItems",
+            "reset_fields", "wire_fields",
+        }
+    )  # fmt: skip
+
+    def __getattr__(name: str) -> None:
+        if name in _MOVED:
+            raise ImportError(
+                f"{name} has moved to envgen_runtime.generated; the package that imports it was "
+                "built by envgen 0.1: run envgen build"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

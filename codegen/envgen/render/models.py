@@ -1,7 +1,7 @@
 """Plan -> ``models.py``, through datamodel-code-generator.
 
 It is asked for the classes alone. Types, defaults and texts go in as placeholders (see
-``text.Vault``) and come back as written by ``plan``; the imports are ours.
+``text.Placeholders``) and come back as written by ``plan``; the imports are ours.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import AuditError
+from ..naming import LIBRARY
 from ..plan.expressions import JSON_VALUE
 from ..plan.plan import Plan, PlannedClass, PlannedField
-from ..text import Vault
+from ..text import Placeholders
 from .context import ModelsContext
-from .modules import LIBRARY, render
+from .modules import render
 from .templating import Templates
 
 # Where datamodel-code-generator believes the placeholder types to live; the import never survives.
@@ -27,7 +28,8 @@ _EMPTY_CONFIG = re.compile(r"^ {4}model_config = ConfigDict\(\n {4}\)\n+", re.MU
 
 _BASES = {"request": "RequestModel", "reply": "ReplyModel"}
 
-_LINE_LENGTH = 100
+# Lines are broken later, when the placeholders are gone.
+_LINE_LENGTH = 10_000
 
 # BaseModel has the attribute as a mapping of anything, or None.
 _IGNORE = "  # pyright: ignore[reportIncompatibleVariableOverride]"
@@ -40,18 +42,18 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
         TemplateError: a template of the project's own can't be used.
         AuditError: datamodel-code-generator rendered something else than was planned.
     """
-    vault = Vault()
+    placeholders = Placeholders()
     definitions: dict[str, Any] = {}
     aliases: dict[str, str] = {}
     bases: dict[str, str | list[str]] = {}
     for planned in plan.classes.values():
-        name = vault.name(planned.name)
-        definitions[name] = _definition(name, planned, vault, aliases)
-        bases[name] = f"envgen_runtime.{_BASES[planned.direction]}"
+        name = placeholders.name(planned.name)
+        definitions[name] = _definition(name, planned, placeholders, aliases)
+        bases[name] = f"envgen_runtime.generated.{_BASES[planned.direction]}"
     source = _generate({"$defs": definitions}, aliases=aliases, bases=bases)
     classes = _EMPTY_CONFIG.sub("", _NEEDLESS_CONFIG.sub("", _without_imports(source)))
     try:
-        body = vault.restore(classes)
+        body = placeholders.restore(classes)
     except KeyError as error:
         raise AuditError("the rendered models hold a placeholder that nobody gave out") from error
     context = ModelsContext(env_name, fingerprint, body, plan.unions)
@@ -59,42 +61,48 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
 
 
 def _definition(
-    name: str, planned: PlannedClass, vault: Vault, aliases: dict[str, str]
+    name: str, planned: PlannedClass, placeholders: Placeholders, aliases: dict[str, str]
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
     if planned.extras is not None and planned.extras != JSON_VALUE:
         # pydantic checks the fields that a model doesn't name against this annotation.
-        key = vault.name("__pydantic_extra__")
-        properties[key] = {"customTypePath": _type(f"dict[str, {planned.extras}]{_IGNORE}", vault)}
+        key = placeholders.name("__pydantic_extra__")
+        extras = f"dict[str, {planned.extras}]{_IGNORE}"
+        properties[key] = {"customTypePath": _type(extras, placeholders)}
         required.append(key)
     for item in planned.fields:
         key = item.wire_name.raw
         if key != item.name:
-            key = vault.literal(item.wire_name)
+            key = placeholders.literal(item.wire_name)
             aliases[f"{name}.{key}"] = item.name
-        properties[key] = _property(item, vault)
+        properties[key] = _property(item, placeholders)
         if item.default is None:
             required.append(key)
     definition: dict[str, Any] = {"type": "object", "properties": properties, "required": required}
     if planned.description is not None:
-        definition["description"] = vault.docstring(planned.description)
+        definition["description"] = placeholders.docstring(planned.description)
     if planned.open and planned.direction == "request":
         definition["additionalProperties"] = True
     return definition
 
 
-def _property(item: PlannedField, vault: Vault) -> dict[str, Any]:
-    schema = {"customTypePath": _type(item.type, vault)}
+def _property(item: PlannedField, placeholders: Placeholders) -> dict[str, Any]:
+    schema = {"customTypePath": _type(item.type, placeholders)}
     if item.default is not None:
-        schema["default"] = vault.code(item.default)
+        schema["default"] = placeholders.code(_default(item.default))
     if item.description is not None:
-        schema["description"] = vault.docstring(item.description)
+        schema["description"] = placeholders.docstring(item.description)
     return schema
 
 
-def _type(expression: str, vault: Vault) -> str:
-    return f"{_PLACEHOLDER_MODULE}.{vault.type(expression)}"
+def _default(expression: str) -> str:
+    """A default as a class body has it: ruff takes a plain dict or list there for a mistake."""
+    return f"Field(default={expression})" if expression.startswith(("{", "[")) else expression
+
+
+def _type(expression: str, placeholders: Placeholders) -> str:
+    return f"{_PLACEHOLDER_MODULE}.{placeholders.type(expression)}"
 
 
 def _generate(
@@ -112,7 +120,7 @@ def _generate(
         input_file_type=InputFileType.JsonSchema,
         output_model_type=DataModelType.PydanticV2BaseModel,
         target_python_version=PythonVersion.PY_311,
-        base_class="envgen_runtime.ReplyModel",
+        base_class="envgen_runtime.generated.ReplyModel",
         base_class_map=bases,
         aliases=aliases,
         # Nothing outside of this call may have a say in the output.

@@ -66,7 +66,7 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
         )
 
     def step(
-        self, action: ActT, *, request_id: str | None = None, timeout_s: float | None = None
+        self, action: ActT, /, *, request_id: str | None = None, timeout_s: float | None = None
     ) -> StepResult[ObsT]:
         """Take one step. It is sent at most once.
 
