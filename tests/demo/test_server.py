@@ -40,10 +40,9 @@ from envgen_runtime import (
     StepResult,
     wire_fields,
 )
-from tests.support import ROOT
+from tests.support import PATIENCE_S, ROOT
 
 CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
-PATIENCE_S = 30
 
 
 class Code(RequestModel):
