@@ -7,6 +7,9 @@ import itertools
 import json
 import os
 import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +22,12 @@ from envgen.cli import app
 from envgen.contract.contract import parse_contract
 
 ROOT = Path(__file__).parents[1]
+
+PATIENCE_S = 120.0
+"""After how many seconds something has hung, however busy the machine is."""
+
+CPU_LIMIT_S = 30.0
+"""More than any work here takes that is linear in its input."""
 
 _numbers = itertools.count()
 
@@ -67,6 +76,14 @@ def load(folder: Path) -> ModuleType:
 def build(document: dict[str, Any], out: Path) -> ModuleType:
     """Build a contract and import the package."""
     return load(build_package(parse_contract(document, source="test.json"), out).folder)
+
+
+@contextmanager
+def little_work() -> Generator[None]:
+    """Hold the block against a limit of processor time, which a busy machine doesn't use up."""
+    before = time.thread_time()
+    yield
+    assert time.thread_time() - before < CPU_LIMIT_S
 
 
 def run(*arguments: str) -> Result:

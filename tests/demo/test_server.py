@@ -30,10 +30,9 @@ from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from envgen_runtime import ActionRejected, AsyncEnvClient, EnvClient, ServerError, StepResult
 from envgen_runtime.generated import Codec, Envelope, ReplyModel, RequestModel, wire_fields
-from tests.support import ROOT
+from tests.support import PATIENCE_S, ROOT
 
 CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
-PATIENCE_S = 30
 
 
 class Code(RequestModel):

@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +22,7 @@ import envgen_runtime as rt
 from envgen.demo.server import serving
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.runtime.servers import observed
+from tests.support import PATIENCE_S
 
 HELLO = CodeAction(code="hello")
 QUICK = rt.RetryPolicy(first_delay_s=0.01, capacity_wait_s=5)
@@ -133,7 +133,7 @@ def test_a_reset_that_finds_its_socket_closed_opens_another() -> None:
 
     with serving(Starlette(routes=[WebSocketRoute("/ws", session)])) as url, CodingEnv(url) as env:
         env.reset()
-        env._transport._socket.settimeout(5)  # type: ignore[union-attr]
+        env._transport._socket.settimeout(PATIENCE_S)  # type: ignore[union-attr]
         env._transport._socket.recv(1, socket.MSG_PEEK)  # type: ignore[union-attr] # the close is here
         env.reset()
     assert len(sessions) == 2
@@ -148,7 +148,7 @@ def test_a_step_that_finds_its_socket_closed_says_that_it_was_not_applied() -> N
 
     with serving(Starlette(routes=[WebSocketRoute("/ws", session)])) as url, CodingEnv(url) as env:
         env.reset()
-        env._transport._socket.settimeout(5)  # type: ignore[union-attr]
+        env._transport._socket.settimeout(PATIENCE_S)  # type: ignore[union-attr]
         env._transport._socket.recv(1, socket.MSG_PEEK)  # type: ignore[union-attr]
         with pytest.raises(rt.ConnectionLost, match="closed before step") as caught:
             env.step(HELLO)
@@ -161,7 +161,7 @@ def test_a_step_that_finds_its_socket_closed_says_that_it_was_not_applied() -> N
 
 @contextmanager
 def trickling(head: bytes) -> Iterator[str]:
-    """A server that answers a byte at a time, each well within any limit, and never ends."""
+    """A server that answers a byte at a time, each well within any limit, and then hangs up."""
     over = threading.Event()
 
     def serve(listener: socket.socket) -> None:
@@ -169,7 +169,7 @@ def trickling(head: bytes) -> Iterator[str]:
         with connection:
             connection.recv(65536)
             try:
-                for byte in head + b"x" * 10**6:
+                for byte in head + b"x" * 1000:
                     connection.sendall(bytes([byte]))
                     if over.wait(0.02):
                         return
@@ -203,10 +203,8 @@ def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
             env.reset(timeout_s=0.3)
 
     with trickling(head) as url:
-        began = time.monotonic()
         with pytest.raises(rt.RequestTimeout):
             ask(url)
-        assert time.monotonic() - began < 3
 
 
 def test_each_operation_has_a_limit_of_its_own() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,7 +16,7 @@ from envgen.errors import EnvgenError
 from envgen.project.build_all import build_all
 from envgen.sources import read_contract
 from tests.sources.maze import make_app
-from tests.support import build, load, run, save, shared
+from tests.support import build, little_work, load, run, save, shared
 
 A = {"$ref": "#/components/schemas/A"}
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
@@ -294,8 +293,7 @@ def test_many_schemas_of_one_name_take_no_longer_than_others() -> None:
     references = {f"f{n}": {"$ref": f"#/x-schemas/{n}/same"} for n in range(count)}
     schemas = [{"same": {"type": "integer"}} for _ in range(count)]
     api = step_with({"type": "object", "properties": references}, **{"x-schemas": schemas})
-    started = time.monotonic()
-    definitions = read_contract(save(api)).parts["action"]["$defs"]
+    with little_work():
+        definitions = read_contract(save(api)).parts["action"]["$defs"]
     assert list(definitions)[:3] == ["same", "same_2", "same_3"]
     assert len(definitions) == count
-    assert time.monotonic() - started < 10
