@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from types import ModuleType
 
 import pytest
@@ -27,15 +26,14 @@ def test_an_episode_in_a_container(openenv: str, faults: ModuleType, left: Left)
 def test_an_async_start_leaves_the_loop_free(openenv: str, faults: ModuleType, left: Left) -> None:
     async def play() -> None:
         starting = asyncio.create_task(faults.AsyncFaultsEnv.from_docker_image(openenv))
-        longest_s = 0.0
+        turns = 0
         while not starting.done():
-            before = time.monotonic()
             await asyncio.sleep(0.005)
-            longest_s = max(longest_s, time.monotonic() - before)
+            turns += 1
         async with await starting as env:
             await env.reset()
             assert len(left()) == 1
-        assert longest_s < 1.0  # the server alone takes longer to start
+        assert turns > 20, "the loop ran while the server started"
 
     asyncio.run(play())
     assert left() == []
