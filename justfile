@@ -8,6 +8,15 @@ quick:
 test:
     uv run pytest
 
+# Take the newest versions that resolve together for development and CI, to be read in the diff.
+pin:
+    python3 .ci/pin.py
+    uv sync
+
+# The quick tests with the newest of everything, in an environment of its own.
+newest:
+    bash .ci/newest
+
 # Linters and both type checkers.
 check:
     uv run ruff check

@@ -196,3 +196,66 @@ def mutated(draw: st.DrawFn, instance: Any) -> Any:
         case _:
             holder[key] = draw(st.sampled_from(_NEAR))
     return changed
+
+
+# --- whole contracts, in every dialect ----------------------------------------------------------
+
+_DIALECTS = (
+    None,
+    "http://json-schema.org/draft-04/schema#",
+    "http://json-schema.org/draft-07/schema#",
+    "https://json-schema.org/draft/2019-09/schema",
+    "https://json-schema.org/draft/2020-12/schema",
+)
+
+
+@st.composite
+def dated(draw: st.DrawFn, inner: st.SearchStrategy[Any] = SCHEMAS) -> Any:
+    """Schemas as OpenAPI 3.0 and drafts before 2020-12 write them."""
+    match draw(st.sampled_from(["nullable", "bound", "tuple", "dependencies", "plain"])):
+        case "nullable":
+            return {**draw(inner), "nullable": draw(st.booleans())}
+        case "bound":
+            bound = {"exclusiveMinimum": draw(st.booleans()), "minimum": draw(st.integers(-5, 5))}
+            return {"type": draw(st.sampled_from(["integer", "number"])), **bound}
+        case "tuple":
+            items = draw(st.lists(inner, min_size=1, max_size=2))
+            rest = draw(st.sampled_from([{}, {"additionalItems": False}]))
+            return {"type": "array", "items": items, **rest}
+        case "dependencies":
+            return {**draw(objects(inner)), "dependencies": {"a": draw(st.just(["b-c"]) | inner)}}
+        case _:
+            return draw(inner)
+
+
+@st.composite
+def referring(draw: st.DrawFn) -> dict[str, Any]:
+    """Objects that refer to definitions: by pointer, by anchor or by ``$id``, or to themselves."""
+    holder = draw(st.sampled_from(["$defs", "definitions"]))
+    name = draw(st.sampled_from(["N", "a/b", "größe", "$ref"]))
+    definition = draw(dated())
+    match draw(st.sampled_from(["pointer", "anchor", "id", "itself"])):
+        case "anchor":
+            definition, target = {**definition, "$anchor": "n"}, "#n"
+        case "id":
+            definition, target = {**definition, "$id": "urn:x:n"}, "urn:x:n"
+        case "itself":
+            target = "#"
+        case _:
+            target = f"#/{holder}/{name.replace('/', '~1')}"
+    beside = draw(st.sampled_from([{}, {"description": "beside"}, {"nullable": True}]))
+    schema = draw(objects(dated()))
+    schema["properties"]["self"] = {"$ref": target, **beside}
+    return {**schema, holder: {name: definition}}
+
+
+@st.composite
+def contracts(draw: st.DrawFn) -> dict[str, Any]:
+    """Contracts as servers publish them, whose parts are objects of any dialect."""
+    document: dict[str, Any] = {"name": "drawn_env"}
+    parts = ["action", "observation", "state", *draw(st.sampled_from([[], ["reset_observation"]]))]
+    for part in parts:
+        schema = {"title": f"My{part.title().replace('_', '')}", **draw(referring())}
+        dialect = draw(st.sampled_from(_DIALECTS))
+        document[part] = schema if dialect is None else {"$schema": dialect, **schema}
+    return document

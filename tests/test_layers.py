@@ -18,7 +18,7 @@ GENERATOR = ROOT / "codegen" / "envgen"
 GENERATOR_LAYERS = (
     {"errors", "findings", "interrupts", "text", "options"},
     {"naming", "schema"},
-    {"config", "contract", "plugins"},
+    {"config", "contract"},
     {"sources", "plan"},
     {"render", "compat", "output"},
     {"build"},
@@ -27,7 +27,7 @@ GENERATOR_LAYERS = (
     {"__main__"},
 )
 RUNTIME_LAYERS = (
-    {"json_value"},
+    {"json_value", "documented"},
     {"errors", "result"},
     {"models", "wire"},
     {"contract", "observe", "providers", "transports"},

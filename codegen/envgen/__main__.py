@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import signal
 
+from .interrupts import ENDING, raised
+
 
 def main() -> None:
     """Run the command line."""
@@ -23,11 +25,13 @@ def _leave_in_order() -> None:
     """
 
     def leave(number: int, _frame: object) -> None:
+        raised.append(number)
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
         raise SystemExit(128 + number)  # as shells report it
 
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+    for number in ENDING:
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, leave)
 
 

@@ -14,7 +14,6 @@ headers = { Authorization = "Bearer ${HF_TOKEN}" }
 state = "overlays/coding_state.json"
 transport = "websocket"
 naming = { CodeAction = "Code", "CodeObservation.exit_code" = "status" }
-plugins = ["drop-debug-fields"]        # functions over the contract, by entry point
 """
 
 from __future__ import annotations
@@ -65,9 +64,6 @@ class SourceSettings(BaseModel):
 
     timeout_s: float = Field(default=10.0, gt=0)
     """How long a server may take for everything that is asked of it, in seconds."""
-
-    plugins: tuple[str, ...] = ()
-    """Functions that change the contract before it is read, by entry point, in their order."""
 
     @property
     def paths(self) -> dict[str, str]:
@@ -137,9 +133,6 @@ class Config(BaseModel):
     strict: bool = False
     """Whether a warning about a contract refuses the build."""
 
-    plugins: tuple[str, ...] = ()
-    """Functions that change every contract before it is read; before an environment's own."""
-
     envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
     """Environments with settings of their own, by name."""
 
@@ -165,8 +158,14 @@ class Config(BaseModel):
         return list(dict.fromkeys([self.out, *own]))
 
     def source_of(self, env_name: str) -> str:
-        """Where the contract of an environment in ``envs`` is read from."""
+        """The source of an environment in ``envs``."""
         return self.envs[env_name].source or str(self.schemas / f"{env_name}.json")
+
+    def env_of(self, source: str) -> str | None:
+        """The environment in ``envs`` with this name or this source, if there is one."""
+        if source in self.envs:
+            return source
+        return next((env for env in self.envs if source == self.source_of(env)), None)
 
 
 def load_config(folder: Path = Path()) -> Config:

@@ -4,7 +4,6 @@ EnvgenError             exit code 1: the input is at fault
 ├── ContractError       a contract that can't be used, with the place in it
 ├── ConfigError         a setting in pyproject.toml
 ├── TemplateError       a template of the project's own
-├── PluginError         a function over the contract, of the project's choice
 ├── OutputError         the place to write to
 ├── AuditError          what was rendered is not what envgen emits; nothing was written
 ├── ServerEnded         an environment that was started here ended, or could not be started
@@ -78,10 +77,6 @@ class ConfigError(EnvgenError):
 
 class TemplateError(EnvgenError):
     """A template of the project's own that can't be used."""
-
-
-class PluginError(EnvgenError):
-    """A plug-in that isn't installed, or failed."""
 
 
 class OutputError(EnvgenError):

@@ -13,7 +13,7 @@ import pytest
 from docker import DockerClient
 
 from envgen_runtime.providers.docker.engine import Engine
-from envgen_runtime.providers.managed import orphans, started
+from envgen_runtime.providers.managed import managed_servers, orphans
 
 _PRELUDE = """
 import asyncio, os, signal, sys, threading, time
@@ -90,7 +90,7 @@ def test_nothing_is_left(engine: DockerClient, run: Run, ending: str, code: int)
 
 def test_a_sigterm_amid_a_start(ours: Engine, run: Run) -> None:
     """The signal comes while the main thread talks to the engine."""
-    before = {one.name for one in orphans(started(ours))}
+    before = {one.name for one in orphans(managed_servers(ours))}
     process = run("""
         def interrupt():
             while not engine_has_it():
@@ -98,14 +98,14 @@ def test_a_sigterm_amid_a_start(ours: Engine, run: Run) -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         from envgen_runtime.providers import cleanup
         def engine_has_it():
-            return bool(cleanup._held)
+            return bool(cleanup._pending)
         threading.Thread(target=interrupt, daemon=True).start()
         start()
         time.sleep(60)
     """)
     process.communicate(timeout=60)
     assert process.returncode == -signal.SIGTERM
-    left = {one.name for one in orphans(started(ours))}
+    left = {one.name for one in orphans(managed_servers(ours))}
     assert left <= before, "nor what the engine was still making"
 
 
@@ -159,10 +159,10 @@ def test_a_forked_child_leaves_its_parents_container(
 def test_after_sigkill_prune_removes_it(engine: DockerClient, ours: Engine, run: Run) -> None:
     process = run("start()\ntime.sleep(60)")
     name = name_of(process)
-    assert name not in {one.name for one in orphans(started(ours))}, "its owner lives"
+    assert name not in {one.name for one in orphans(managed_servers(ours))}, "its owner lives"
     process.kill()
     process.communicate()
-    (left,) = [one for one in orphans(started(ours)) if one.name == name]
+    (left,) = [one for one in orphans(managed_servers(ours)) if one.name == name]
     assert left.what.startswith("envgen-test/plain")
     left.remove()
     assert not exists(engine, name)

@@ -86,7 +86,7 @@ def test_a_container_that_somebody_removes(
     engine.containers.get(provider.container_name).remove(force=True)  # type: ignore[attr-defined]
     why = provider.diagnosis()
     assert why is not None
-    assert "removed by somebody else" in why
+    assert "removed by another program" in why
     provider.stop()
 
 

@@ -101,7 +101,7 @@ def test_one_container_at_a_time_and_another_after(
 ) -> None:
     provider.start_container(plain)
     first = provider.container_name
-    with pytest.raises(ProviderError, match="runs already"):
+    with pytest.raises(ProviderError, match="already running"):
         provider.start_container(plain)
     provider.stop()
     provider.stop()

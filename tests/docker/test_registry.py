@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from types import ModuleType
@@ -13,8 +13,7 @@ from docker import DockerClient
 from docker.errors import ImageNotFound
 
 from envgen_runtime import FetchError
-from envgen_runtime.providers import Credentials, Hub, LocalDockerProvider
-from envgen_runtime.providers.docker import pulling
+from envgen_runtime.providers import Credentials, Hub, LocalDockerProvider, PullProgress
 from tests.docker.registry import Registry, running_registry
 
 TOKEN = "sesame"
@@ -81,23 +80,13 @@ def test_a_private_space_from_its_image(registry: Registry, image: str, faults: 
         assert provider.image_digest.startswith(f"{registry.address}/some-team-my-env@sha256:")
 
 
-def test_the_progress_of_a_pull(image: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    shown = Terminal()
-    monkeypatch.setattr(pulling.sys, "stderr", shown)
-    with LocalDockerProvider(credentials=credentials()) as provider:
+def test_the_progress_of_a_pull(image: str, caplog: pytest.LogCaptureFixture) -> None:
+    seen: list[PullProgress] = []
+    caplog.set_level(logging.INFO, "envgen_runtime")
+    with LocalDockerProvider(credentials=credentials(), on_pull=seen.append) as provider:
         provider.start_container(image)
-    assert f"pulling {image}: asking the registry" in shown.getvalue()
-    assert shown.getvalue().endswith("\r")
-
-
-def test_the_sum_over_layers() -> None:
-    bar = pulling.PullBar("image", io.StringIO())
-    for layer, current in (("a", 10_000_000), ("b", 5_000_000)):
-        detail = {"current": current, "total": 20_000_000}
-        bar.update({"status": "Downloading", "id": layer, "progressDetail": detail})
-    bar.update({"status": "Download complete", "id": "a", "progressDetail": {}})
-    assert bar.summary() == "25 of 40 MB (62%)"
+    assert {progress.image for progress in seen} == {image}
+    assert seen[0].total_bytes == 0, "the registry was asked, and nothing is downloaded yet"
+    assert [progress.is_done for progress in seen].index(True) == len(seen) - 1
+    assert f"pulling {image}" in caplog.messages
+    assert f"pulled {image} ({provider.image_digest})" in caplog.messages

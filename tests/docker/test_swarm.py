@@ -67,7 +67,7 @@ def fleet(cluster: Cluster) -> Iterator[DockerSwarmProvider]:
     with DockerSwarmProvider(engine=cluster.manager) as provider:
         yield provider
     with Engine(cluster.manager) as engine:
-        mine = [one for one in managed.started(engine) if one.kind == "service"]
+        mine = [one for one in managed.managed_servers(engine) if one.kind == "service"]
     assert mine == []
 
 
@@ -87,8 +87,8 @@ def test_every_replica_has_an_address_of_its_own(
 ) -> None:
     fleet.start_container(cluster.plain, replicas=3, memory="64m", cpus=0.25, labels={"a": "b"})
     fleet.wait_for_ready(timeout_s=LIMIT_S)
-    endpoints = fleet.endpoints()
-    hosts = {endpoint.url.rpartition(":")[0] for endpoint in endpoints}
+    replicas = fleet.replicas()
+    hosts = {replica.url.rpartition(":")[0] for replica in replicas}
     assert hosts == {f"http://{node.address}" for node in cluster.nodes}
     with Engine(cluster.manager) as engine:
         (service,) = engine.api.services()
@@ -101,7 +101,7 @@ def test_every_replica_has_an_address_of_its_own(
 def test_constraints_say_where(cluster: Cluster, fleet: DockerSwarmProvider) -> None:
     fleet.start_container(cluster.plain, replicas=2, constraints=["node.role==manager"])
     fleet.wait_for_ready(timeout_s=LIMIT_S)
-    hosts = [endpoint.url.rpartition(":")[0] for endpoint in fleet.endpoints()]
+    hosts = [replica.url.rpartition(":")[0] for replica in fleet.replicas()]
     assert hosts == [f"http://{cluster.nodes[0].address}"] * 2
 
 
@@ -113,13 +113,13 @@ def test_leases_go_where_there_is_most_room(cluster: Cluster, fleet: DockerSwarm
     assert sorted(Counter(urls[:3]).values()) == [1, 1, 1]
     assert sorted(Counter(urls).values()) == [2, 2, 2]
     late = fleet.lease()
-    with pytest.raises(ReadyTimeout, match="6 sessions are out, 2 to a replica"):
+    with pytest.raises(ReadyTimeout, match="6 sessions in use, 2 per replica"):
         late.start(0.2)
     threading.Timer(0.3, leases[4].stop).start()
     assert late.start(LIMIT_S) == urls[4]
     for lease in (*leases, late, late):
         lease.stop()
-    assert sum(endpoint.sessions for endpoint in fleet.endpoints()) == 0
+    assert sum(replica.sessions for replica in fleet.replicas()) == 0
 
 
 def test_replicas_that_come_and_go_are_noticed(
@@ -132,7 +132,7 @@ def test_replicas_that_come_and_go_are_noticed(
     fleet.scale(2)
     assert second.start(LIMIT_S) != first.base_url
     # A replica that dies is replaced, at another address.
-    dead = second.endpoint.task_id
+    dead = second.replica.task_id
     node = next(node for node in cluster.nodes if node.address in second.base_url)
     client = node.client()
     client.containers.list(filters={"label": f"com.docker.swarm.task.id={dead}"})[0].kill()
@@ -141,10 +141,10 @@ def test_replicas_that_come_and_go_are_noticed(
     why = second.diagnosis(0)
     assert why is not None
     assert "137" in why
-    eventually(lambda: {dead} & {one.task_id for one in fleet.endpoints()} == set())
+    eventually(lambda: {dead} & {one.task_id for one in fleet.replicas()} == set())
     third = fleet.lease()
     third.start(LIMIT_S)
-    assert third.endpoint.task_id not in {first.endpoint.task_id, dead}
+    assert third.replica.task_id not in {first.replica.task_id, dead}
 
 
 def test_a_replica_that_exits_at_once(cluster: Cluster, fleet: DockerSwarmProvider) -> None:

@@ -52,7 +52,7 @@ def test_the_transport_is_the_one_the_server_needs(
 ) -> None:
     with coding.CodingEnv(as_websocket(start_server(release))) as env:
         env.reset()
-        assert env._transport_name == ("http" if release.is_seed else "auto")
+        assert env._calls.transport == ("http" if release.is_seed else "auto")
         assert type(env._transport).__name__ == (
             "HttpTransport" if release.is_seed else "WebSocketTransport"
         )

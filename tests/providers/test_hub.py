@@ -124,7 +124,7 @@ def test_a_running_private_space() -> None:
                 await env.reset()
 
         asyncio.run(play())
-        with pytest.raises(ConnectError, match="wants authorization"):
+        with pytest.raises(ConnectError, match="requires authorization"):
             CodingEnv.from_hub("o/n", remote=True, hub=hub, token="")
 
 

@@ -129,7 +129,7 @@ def test_reload_follows_the_source(project: Path) -> None:
 def test_one_server_at_a_time(project: Path) -> None:
     with UVProvider(project_path=project) as provider:
         provider.start()
-        with pytest.raises(ProviderError, match="runs already"):
+        with pytest.raises(ProviderError, match="already running"):
             provider.start()
         with pytest.raises(TypeError, match="memory"):
             provider.start(memory="1g")  # type: ignore[call-arg]

@@ -16,6 +16,8 @@ from envgen.demo.server import serving
 from tests.runtime.servers import answering, observed
 from tests.support import build, contract, shared
 
+DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+
 # What pydantic can't say: an action may have `left` or `right`, not both.
 ACTION = {
     "title": "TurnAction",
@@ -168,8 +170,12 @@ def test_a_client_written_by_hand_has_no_contract() -> None:
         ),
         ({"prefixItems": [{"const": 1}], "items": False}, [1], [1, 2]),
         ({"dependentSchemas": {"a": {"required": ["b"]}}}, {"a": 1, "b": 1}, {"a": 1}),
-        ({"items": [{"const": 1}], "additionalItems": False}, [1], [1, 2]),
-        ({"dependencies": {"a": ["b"]}}, {"b": 1}, {"a": 1}),
+        (
+            {"$schema": DRAFT_7, "items": [{"const": 1}], "additionalItems": False},
+            [1],
+            [1, 2],
+        ),
+        ({"$schema": DRAFT_7, "dependencies": {"a": ["b"]}}, {"b": 1}, {"a": 1}),
         ({"type": "string", "format": "email"}, "no address", 1),
         ({"type": "integer"}, 2**70, 1.5),
         (True, None, ...),
@@ -208,7 +214,7 @@ def test_the_official_suite(file: Path) -> None:
     for group in json.loads(file.read_text()):
         schema = group["schema"]
         if isinstance(schema, dict):
-            schema = {"$schema": "http://json-schema.org/draft-07/schema#", **schema}
+            schema = {"$schema": DRAFT_7, **schema}
         validator = rt.ExactValidator(schema)
         for test in group["tests"]:
             case = f"{group['description']}: {test['description']}"

@@ -133,7 +133,7 @@ class Session(RuleBasedStateMachine):
     @invariant()
     def the_phase_is_the_models(self) -> None:
         if hasattr(self, "phase"):
-            assert self.env._session.phase is self.phase
+            assert self.env._calls.session.phase is self.phase
 
     def teardown(self) -> None:
         if hasattr(self, "env"):

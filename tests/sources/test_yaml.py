@@ -94,12 +94,14 @@ def bomb(levels: int) -> str:
         ("[" * 300 + "]" * 300, "more than 200 levels"),
         ("[" * 200_000, "more than 200 levels"),
         ("- " * 100_000 + "a", "more than 200 levels"),
+        ("a: {b: " + "[" * 2000, "more than 200 levels"),
         ("a: " + "9" * 6000, "a number that is too long"),
         ("a: [", "not YAML"),
         ("a: \x00", "not YAML"),
         ("\t- a:\n -", "not YAML"),
+        ('a: "' + "[" * 2000, "not YAML"),
     ],
-    ids=range(17),
+    ids=range(19),
 )
 def test_refused_soon(text: str, says: str) -> None:
     started = time.monotonic()

@@ -26,6 +26,9 @@ INTEGER = {"type": "integer"}
         ({"$ref": "urn:x:n"}, {"$defs": {"n": {"$id": "urn:x:n", **INTEGER}}}),
         ({"$id": "urn:x:v", "$ref": "#/$defs/n", "$defs": {"n": INTEGER}}, {}),
         ({"$dynamicRef": "#n"}, {"$defs": {"n": {"$dynamicAnchor": "n", **INTEGER}}}),
+        ({"$ref": "#n"},
+         {"$schema": "https://json-schema.org/draft/2020-12/schema",
+          "$defs": {"n": {"$anchor": "n", **INTEGER}, "t": {"items": [INTEGER]}}}),
         ({"$ref": "#/$defs/a%25b~1c"}, {"$defs": {"a%b/c": {"$anchor": "n", **INTEGER}}}),
     ],
     ids=lambda value: str(value)[:60],
@@ -79,13 +82,23 @@ def test_what_depends_on_the_way_there_is_said() -> None:
     ]
 
 
-def test_a_saved_contract_says_its_dialect_if_it_is_not_the_present_one() -> None:
-    def saved(**keywords: Any) -> Any:
-        return parse_contract(action({}, **keywords), source="x").parts["action"].get("$schema")
+def test_a_saved_contract_always_says_its_dialect() -> None:
+    def saved(properties: Any = None, **keywords: Any) -> Any:
+        document = action(properties or {}, **keywords)
+        return parse_contract(document, source="x").parts["action"]["$schema"]
 
     draft_7 = "http://json-schema.org/draft-07/schema#"
-    assert saved() is None
+    present = "https://json-schema.org/draft/2020-12/schema"
+    assert saved() == present
     assert saved(dependencies={"a": ["b"]}) == draft_7
+    assert saved({"dependencies": {"additionalItems": True}}) == present
     assert saved(**{"$schema": "http://json-schema.org/draft-04/schema"}) == draft_7
-    assert saved(**{"$schema": "https://json-schema.org/draft/2020-12/schema#"}) is None
-    assert saved(**{"$schema": "https://evil.test/schema"}) is None
+    assert saved(**{"$schema": "https://json-schema.org/draft/2020-12/schema#"}) == present
+    assert saved(**{"$schema": "https://evil.test/schema"}) == present
+
+
+def test_the_present_dialect_is_no_part_of_the_fingerprint() -> None:
+    plain = parse_contract(action({"x": {"type": "string"}}), source="x")
+    assert plain.fingerprint == (
+        "dd6be6093ccaac9e388cc63f3c6b36dc5bbeef3956103e78d263986e777fd7e4"
+    ), "as envgen 0.1 computed it: packages and locks keep theirs"

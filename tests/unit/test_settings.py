@@ -1,12 +1,10 @@
-"""What [tool.envgen] chooses for a package: names, transport, place, plug-ins, strictness."""
+"""What [tool.envgen] chooses for a package: names, transport, place, strictness."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -32,8 +30,8 @@ def test_the_transport_of_a_client_that_is_told_none(configure: Configure) -> No
     assert run("build").exit_code == 0
     module = load(Path("generated/do_env"))
     assert module.DoEnv.default_transport == "http"
-    assert module.DoEnv("http://x")._transport_name == "http"
-    assert module.AsyncDoEnv("http://x", transport="auto")._transport_name == "auto"
+    assert module.DoEnv("http://x")._calls.transport == "http"
+    assert module.AsyncDoEnv("http://x", transport="auto")._calls.transport == "auto"
     locked = json.loads(Path("generated/envgen.lock").read_text())["packages"]["do_env"]
     assert locked["transport"] == "http"
     configure('transport = "carrier pigeon"')
@@ -130,88 +128,3 @@ def test_strict_takes_no_warnings(configure: Configure) -> None:
     assert run("build").exit_code == 1
     save(contract(), "schemas/do_env.json")
     assert run("build").exit_code == 0
-
-
-# --- plug-ins -------------------------------------------------------------------------------------
-
-PLUGINS = """
-def drop_debug(contract):
-    del contract["observation"]["properties"]["debug"]
-    return contract
-
-def hostile(contract):
-    contract["action"]["customBasePath"] = "os.system"
-    contract["action"]["title"] = '"; import os #'
-    return contract
-
-def nothing(contract):
-    contract.clear()
-
-def broken(contract):
-    return contract["nowhere"]
-"""
-
-
-@pytest.fixture
-def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package with plug-ins, as an installer would leave it."""
-    site = tmp_path / "site"
-    info = site / "our_tools-1.2.dist-info"
-    info.mkdir(parents=True)
-    (site / "our_tools.py").write_text(PLUGINS)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: our-tools\nVersion: 1.2\n")
-    names = {"drop-debug": "drop_debug", "hostile": "hostile", "nothing": "nothing"}
-    names |= {"broken": "broken", "absent": "no_such_function"}
-    lines = [f"{name} = our_tools:{function}" for name, function in names.items()]
-    (info / "entry_points.txt").write_text("\n".join(["[envgen.plugins]", *lines]))
-    monkeypatch.syspath_prepend(site)
-    monkeypatch.delitem(sys.modules, "our_tools", raising=False)
-
-
-def debugging() -> dict[str, Any]:
-    return observation({"seen": {"type": "string"}, "debug": {"type": "string"}})
-
-
-@pytest.mark.usefixtures("installed")
-def test_a_plugin_changes_the_contract(configure: Configure) -> None:
-    save(debugging(), "schemas/do_env.json")
-    configure("")
-    assert run("build").exit_code == 0
-    assert "debug" in Path("generated/do_env/models.py").read_text(), "installed, but not chosen"
-    configure('plugins = ["drop-debug"]')
-    assert run("build").stdout.startswith("    wrote")
-    assert "debug" not in Path("generated/do_env/models.py").read_text()
-    assert "debug" not in Path("generated/do_env/contract.json").read_text()
-    assert run("build", "--check").exit_code == 0
-    assert "debug" in Path("schemas/do_env.json").read_text(), "the source is left as it is"
-    Path("pyproject.toml").write_text('[tool.envgen]\nplugins = ["drop-debug"]\n')
-    assert run("build", "--check").exit_code == 0
-    Path("pyproject.toml").unlink()
-    assert run("build", "--check", "--plugin", "drop-debug").exit_code == 0
-
-
-@pytest.mark.usefixtures("installed")
-def test_what_a_plugin_returns_is_not_trusted(configure: Configure) -> None:
-    configure('plugins = ["hostile"]')
-    assert run("build").exit_code == 0
-    written = Path("generated/do_env/models.py").read_text()
-    assert "import os" not in written
-    assert "os.system" not in Path("generated/do_env/contract.json").read_text()
-
-
-@pytest.mark.usefixtures("installed")
-@pytest.mark.parametrize(
-    ("plugin", "message"),
-    [
-        ("nothing", "plug-in nothing returned NoneType, no contract"),
-        ("broken", "plug-in broken failed: KeyError: 'nowhere'"),
-        ("absent", "plug-in absent can't be imported: AttributeError"),
-        ("unknown", "installed are: absent, broken, drop-debug, hostile, nothing"),
-    ],
-)
-def test_a_plugin_that_fails(configure: Configure, plugin: str, message: str) -> None:
-    configure(f'plugins = ["{plugin}"]')
-    refused = run("build")
-    assert refused.exit_code == 1
-    assert message in refused.stderr
-    assert "Traceback" not in refused.stderr

@@ -168,7 +168,7 @@ def test_the_audit_holds_for_ones_own(body: str) -> None:
     refused = run("build", "--templates", "mine")
     assert refused.exit_code == 1
     assert "client.py" in refused.stderr
-    assert "a block in mine may say so" in refused.stderr
+    assert "a block in mine may have written it" in refused.stderr
     assert not PACKAGE.exists()
 
 

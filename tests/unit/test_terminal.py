@@ -90,40 +90,87 @@ def test_bash_takes_the_script() -> None:
 # --- interrupted ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("command", ["build", "sync"])
+LIMIT_S = 60
+"""How long a command that was interrupted may hang before the test gives it up."""
+
+ENDINGS = pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+
+
+def program(command: list[str], first: str = "") -> list[str]:
+    """The command, after other statements.
+
+    A test runner may ignore Ctrl-C, and what it starts inherits that.
+    """
+    lines = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)",
+        f"import sys; sys.argv[1:] = {command!r}",
+        first,
+        "from envgen.__main__ import main; main()",
+    )
+    return [sys.executable, "-c", "\n".join(lines)]
+
+
+@ENDINGS
+@pytest.mark.parametrize("command", [["build"], ["sync"], ["diff", "schemas/do_env.json", "slow"]])
 def test_an_interrupt_while_a_server_is_slow(
-    number: signal.Signals, code: int, command: str
+    number: signal.Signals, code: int, command: list[str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+        url = f"http://127.0.0.1:{server.getsockname()[1]}"
         save(
             '[tool.envgen]\nsources = ["schemas/do_env.json"]\n'
-            f'[tool.envgen.envs.slow]\nsource = "http://127.0.0.1:{port}"\ntimeout_s = 300\n',
+            f'[tool.envgen.envs.slow]\nsource = "{url}"\ntimeout_s = 300\n',
             "pyproject.toml",
         )
-        # A test runner may ignore Ctrl-C, and what it starts inherits that.
-        program = (
-            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-            f"import sys; sys.argv[1:] = [{command!r}]\n"
-            "from envgen.__main__ import main; main()"
-        )
         process = subprocess.Popen(
-            [sys.executable, "-c", program],
+            program([url if word == "slow" else word for word in command]),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        server.settimeout(60)
+        server.settimeout(LIMIT_S)
         with server.accept()[0] as asked:
             assert asked.recv(4) == b"GET "
             process.send_signal(number)
-            stdout, stderr = process.communicate(timeout=60)
+            stdout, stderr = process.communicate(timeout=LIMIT_S)
     assert process.returncode == code, stderr
     assert "Traceback" not in stdout + stderr
     assert [path for path in Path().rglob(".*") if path.name.startswith(".")] == []
     assert run("build", "schemas/do_env.json").exit_code == 0
     assert run("build", "--check", "schemas/do_env.json").exit_code == 0
+
+
+# A destructor sends the signal, and drops what the handler raises; then a function is called.
+DROPPED = """
+import envgen.project.build_all as module, os
+
+class Landing:
+    def __del__(self):
+        os.kill(os.getpid(), {number})
+        for _ in range(1000):
+            pass  # the handler is called between these
+
+def {function}(*arguments, original=module.{function}, **options):
+    Landing()
+    return original(*arguments, **options)
+
+module.{function} = {function}
+"""
+
+
+@ENDINGS
+@pytest.mark.parametrize("function", ["load_config", "read_all", "build_package"])
+def test_an_interrupt_that_lands_in_a_destructor(
+    number: signal.Signals, code: int, function: str
+) -> None:
+    first = DROPPED.format(number=int(number), function=function)
+    done = subprocess.run(
+        program(["build"], first), capture_output=True, text=True, check=False, timeout=LIMIT_S
+    )
+    assert done.returncode == code, done.stderr
+    assert run("build").exit_code == 0
 
 
 @pytest.mark.parametrize("number", range(5))

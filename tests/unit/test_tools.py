@@ -41,7 +41,11 @@ def test_a_contract_without_tools_is_what_it_was() -> None:
 def test_tools_are_kept_in_their_order_and_without_what_is_unknown(tmp_path: Any) -> None:
     found = parsed({"name": "zap"}, ADD)
     kept = json.loads(found.to_json())["tools"]
-    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {"a": {"type": "integer"}},
+    }
     assert kept == [
         {"name": "add", "description": "The sum.", "inputSchema": schema},
         {"name": "zap"},

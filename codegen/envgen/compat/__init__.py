@@ -1,4 +1,4 @@
-"""Two contracts -> what changed, and for whom it breaks."""
+"""Compares two contracts: what changed, and for whom it breaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A schema as what it allows, each of one JSON type, and what of two schemas belongs together."""
+"""A schema as alternatives of one JSON type each, and the pairing of two schemas' alternatives."""
 
 from __future__ import annotations
 
@@ -7,54 +7,58 @@ from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from envgen_runtime.json_value import comparable
+
 from ..schema.document import PartDocument
 from ..schema.keywords import (
     DEFINITIONS,
     DESCRIBING,
     JsonSchema,
-    about,
     as_array,
     as_object,
-    is_kind,
+    for_type,
+    is_of_type,
+    json_type,
     pointer_to,
+    types_of,
 )
-from .structure import canonical, structure, value_text
+from .structure import content
 
-_KINDS = ("string", "number", "boolean", "array", "object", "null")
+_TYPES = ("string", "number", "boolean", "array", "object", "null")
 _BESIDE = DESCRIBING | DEFINITIONS | {"$schema", "discriminator"}
 
 _MAX_NESTING = 20
 _MAX_ALTERNATIVES = 500
-"""A union that is larger when written out is held against the other as text."""
+"""A union with more alternatives than this is compared as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One of the things that a schema allows.
+    """One of the types that a schema allows, with its constraints.
 
     Attributes:
-        kind: its JSON type.
-        schema: what is said of this type; references and ``allOf`` are folded in.
+        type: its JSON type.
+        schema: the keywords for this type; references and ``allOf`` are folded in.
         pointer: where it stands in its part.
-        label: what tells it from others of its kind: a tag or a title; may be empty.
-        content: equal for alternatives that say the same.
+        label: what distinguishes it from others of its type: a tag or a title; may be empty.
+        content: equal for alternatives of equal structure.
     """
 
-    kind: str
+    type: str
     schema: JsonSchema
     pointer: str
     label: str
-    content: str
+    content: Hashable
 
 
 @dataclass(frozen=True, slots=True)
 class Alternatives:
-    """What a schema allows.
+    """Everything that a schema allows.
 
     Attributes:
         items: each alternative.
         may_overlap: whether a value may fit several members of a ``oneOf``, and so not the
-            ``oneOf``. Tags that a ``discriminator`` names are taken to be there.
+            ``oneOf``. Tags that a ``discriminator`` names count as required.
     """
 
     items: list[Alternative]
@@ -62,23 +66,23 @@ class Alternatives:
 
 
 def alternatives(schema: Any, pointer: str, document: PartDocument) -> Alternatives:
-    """What ``schema`` allows.
+    """Return what ``schema`` allows.
 
     Raises:
         ContractError: a reference leads nowhere, or back to itself.
     """
     if isinstance(schema, bool):
-        return Alternatives([_alternative(kind, {}, pointer) for kind in _KINDS if schema])
+        return Alternatives([_alternative(type_, {}, pointer) for type_ in _TYPES if schema])
     expansion = _Expansion(document)
     items = expansion.of(as_object(schema) or {}, pointer, 0)
     if expansion.is_too_large:
         place, folded = document.followed(as_object(schema) or {}, pointer)
-        return Alternatives(_of_kinds(folded, place), may_overlap=True)
+        return Alternatives(_of_types(folded, place), may_overlap=True)
     return Alternatives(_simplified(items, pointer), expansion.may_overlap)
 
 
 class _Expansion:
-    """Writes unions within unions out, as one."""
+    """Flattens unions within unions."""
 
     def __init__(self, document: PartDocument) -> None:
         self.may_overlap = False
@@ -94,7 +98,7 @@ class _Expansion:
         pointer, folded = self._document.followed(schema, pointer)
         keyword = next((key for key in ("anyOf", "oneOf") if key in folded), None)
         if keyword is None:
-            return _of_kinds(folded, pointer)
+            return _of_types(folded, pointer)
         members = [
             self._member(member, folded, keyword, pointer_to(pointer, keyword, index), nesting)
             for index, member in enumerate(folded[keyword])
@@ -121,52 +125,42 @@ class _Expansion:
         return self.of(fields, place, nesting + 1)
 
 
-def _alternative(kind: str, schema: JsonSchema, pointer: str, label: str = "") -> Alternative:
-    own = about(kind, {key: value for key, value in schema.items() if key not in _BESIDE})
-    return Alternative(kind, own, pointer, label, canonical([kind, structure(own)]))
+def _alternative(type_: str, schema: JsonSchema, pointer: str, label: str = "") -> Alternative:
+    own = for_type(type_, {key: value for key, value in schema.items() if key not in _BESIDE})
+    return Alternative(type_, own, pointer, label, (type_, content(own)))
 
 
-def _of_kinds(schema: JsonSchema, pointer: str) -> list[Alternative]:
-    named = as_array(schema.get("type")) or [schema["type"]] if "type" in schema else None
+def _of_types(schema: JsonSchema, pointer: str) -> list[Alternative]:
+    named = types_of(schema)
     rest = {key: item for key, item in schema.items() if key not in ("const", "enum", "type")}
     values = enumerated(schema)
     if values is None:
         return [
-            _alternative(kind, rest, pointer, _label(schema) if kind == "object" else "")
-            for kind in named or _KINDS
+            _alternative(type_, rest, pointer, _label(schema) if type_ == "object" else "")
+            for type_ in named or _TYPES
         ]
+    values = [value for value in values if not named or _is_of_any(value, named)]
     found: list[Alternative] = []
-    for kind in _KINDS:
-        own = [value for value in values if kind_of(value) == kind and _is_named(value, named)]
-        if kind == "null" or (kind == "boolean" and {*own} == {True, False}):
-            found += [_alternative(kind, rest, pointer)] if own else []
+    for type_ in _TYPES:
+        own = [value for value in values if json_type(value) == type_]
+        if type_ == "null" or (type_ == "boolean" and {*own} == {True, False}):
+            found += [_alternative(type_, rest, pointer)] if own else []
         elif own:
-            found.append(_alternative(kind, {**rest, "enum": own}, pointer))
+            found.append(_alternative(type_, {**rest, "enum": own}, pointer))
     return found
 
 
+def _is_of_any(value: Any, types: list[str]) -> bool:
+    return any(is_of_type(value, type_) for type_ in types)
+
+
 def enumerated(schema: JsonSchema) -> list[Any] | None:
-    """The values to which ``enum`` and ``const`` limit a schema; None where they don't."""
+    """Return the values to which ``enum`` and ``const`` limit a schema; None if they don't."""
     values = as_array(schema.get("enum"))
     if "const" not in schema:
         return values
-    is_allowed = values is None or value_text(schema["const"]) in map(value_text, values)
+    is_allowed = values is None or comparable(schema["const"]) in map(comparable, values)
     return [schema["const"]] if is_allowed else []
-
-
-def kind_of(value: Any) -> str:
-    """The JSON type of a value."""
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, str):
-        return "string"
-    if isinstance(value, list):
-        return "array"
-    return "null" if value is None else "object" if isinstance(value, dict) else "number"
-
-
-def _is_named(value: Any, kinds: list[str] | None) -> bool:
-    return kinds is None or any(is_kind(value, kind) for kind in kinds)
 
 
 def _label(schema: JsonSchema) -> str:
@@ -178,34 +172,28 @@ def _label(schema: JsonSchema) -> str:
 
 
 def _simplified(items: list[Alternative], pointer: str) -> list[Alternative]:
-    """``items`` without what others say too, and with one list of values for each type."""
+    """Drop items that others include, and merge the enumerated values of each type."""
     contents = {item.content for item in items}
-    kept: dict[str, Alternative] = {}
+    kept: dict[Hashable, Alternative] = {}
     values: dict[str, list[Any]] = {}
     for item in items:
-        is_a_number_anyhow = item.kind == "integer" and (
-            not contents.isdisjoint((canonical(["number", {}]), _as_number(item)))
-        )
+        numbers = {("number", content({})), ("number", content(item.schema))}
         if item.schema.keys() == {"enum"}:
-            values.setdefault(item.kind, []).extend(item.schema["enum"])
-            kept.setdefault(f"values {item.kind}", item)
-        elif not is_a_number_anyhow:
+            values.setdefault(item.type, []).extend(item.schema["enum"])
+            kept.setdefault(item.type, item)
+        elif item.type != "integer" or contents.isdisjoint(numbers):
             kept.setdefault(item.content, item)
-    for kind, all_values in values.items():
-        distinct = list({value_text(value): value for value in all_values}.values())
-        if len(distinct) > len(kept[f"values {kind}"].schema["enum"]):
-            kept[f"values {kind}"] = _alternative(kind, {"enum": distinct}, pointer)
+    for type_, all_values in values.items():
+        distinct = list({comparable(value): value for value in all_values}.values())
+        if len(distinct) > len(kept[type_].schema["enum"]):
+            kept[type_] = _alternative(type_, {"enum": distinct}, pointer)
     return list(kept.values())
 
 
-def _as_number(item: Alternative) -> str:
-    return canonical(["number", structure(item.schema)])
-
-
 def _are_disjoint(one: Alternative, other: Alternative, tag: str | None) -> bool:
-    """Whether it is certain that no value is both."""
-    if one.kind != other.kind:
-        return {one.kind, other.kind} != {"integer", "number"}
+    """Whether it is certain that no value fits both."""
+    if one.type != other.type:
+        return {one.type, other.type} != {"integer", "number"}
     if _have_other_values(one.schema, other.schema):
         return True
     schemas = (one.schema, other.schema)
@@ -222,12 +210,12 @@ def _have_other_values(first: JsonSchema, second: JsonSchema) -> bool:
     one, other = enumerated(first), enumerated(second)
     if one is None or other is None or any(isinstance(item, dict | list) for item in one):
         return False
-    return not {*map(value_text, one)} & {*map(value_text, other)}
+    return not {*map(comparable, one)} & {*map(comparable, other)}
 
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """Which alternatives belong together, and which have no counterpart."""
+    """The alternatives of two schemas in pairs, and those without a counterpart."""
 
     pairs: list[tuple[Alternative, Alternative]]
     removed: list[Alternative]
@@ -235,7 +223,7 @@ class Matching:
 
 
 def match(old: list[Alternative], new: list[Alternative]) -> Matching:
-    """Pair equal alternatives, those of one label, and those that are alone of their kind."""
+    """Pair equal alternatives, those with one label, and those that are the only one of a type."""
     pairs: list[tuple[Alternative, Alternative]] = []
     removed, added = list(old), list(new)
     for key in _KEYS:
@@ -248,22 +236,22 @@ def match(old: list[Alternative], new: list[Alternative]) -> Matching:
 
 _Key = Callable[[Alternative], Hashable]
 
-# By what alternatives are paired, the surest first; None where it doesn't tell.
+# Keys that pair alternatives, the most certain first; None pairs nothing.
 _KEYS: tuple[_Key, ...] = (
     lambda item: (item.content, item.label),
     lambda item: item.content,
-    lambda item: (item.kind, item.label) if item.label else None,
-    lambda item: item.kind,
-    lambda item: item.kind in ("number", "integer") or None,
+    lambda item: (item.type, item.label) if item.label else None,
+    lambda item: item.type,
+    lambda item: item.type in ("number", "integer") or None,
 )
 
 
 def _alone(
     old: list[Alternative], new: list[Alternative], key: _Key
 ) -> Iterator[tuple[Alternative, Alternative]]:
-    """Those that are the only ones with their key, on both sides."""
-    for wanted in dict.fromkeys(map(key, old)):
-        ones = [item for item in old if key(item) == wanted]
-        others = [item for item in new if key(item) == wanted]
-        if wanted is not None and len(ones) == 1 == len(others):
+    """Yield those that are the only ones with their key, on both sides."""
+    for shared in dict.fromkeys(map(key, old)):
+        ones = [item for item in old if key(item) == shared]
+        others = [item for item in new if key(item) == shared]
+        if shared is not None and len(ones) == 1 == len(others):
             yield ones[0], others[0]

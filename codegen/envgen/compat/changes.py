@@ -1,8 +1,8 @@
-"""The rules by which changes are judged, and what a comparison gives.
+"""The rules that classify changes, and the result of a comparison.
 
-A rule's level depends on who wrote the data: clients write requests (actions, reset parameters),
-and break where the server takes less than before; servers write replies (observations, states), and
-readers break where there is less, or something else, than before.
+A rule's level depends on who writes the data. Clients write requests (actions, reset parameters)
+and break when the server accepts less than before. Servers write replies (observations, states),
+and readers break when something is missing or different.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Rule:
     Attributes:
         request: its level in what clients send.
         reply: its level in what servers send.
-        meaning: what has changed, for people.
+        meaning: what has changed, in words.
     """
 
     request: Level
@@ -67,7 +67,7 @@ RULES: Mapping[str, Rule] = {
     "condition-changed": Rule("warning", "warning", "a condition that can't be compared"),
     "prose-changed": Rule("info", "info", "words alone, or another way to say the same"),
 }
-"""By their ids, which are stable: people write them into settings and scripts."""
+"""By id. Ids are stable: people write them into settings and scripts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ class Change:
         part: the part of the contract, or its tools; None for the contract as a whole.
         pointer: JSON pointer into the new contract; for what was removed, into the old one.
         message: what has changed.
-        hint: what may be meant, or done about it; may be empty.
+        hint: what the change may mean, or what to do about it; may be empty.
     """
 
     rule: str
@@ -100,9 +100,9 @@ def change(
     message: str,
     hint: str = "",
 ) -> Change:
-    """A change, with the level that its rule has in this direction."""
-    judged = RULES[rule]
-    level = judged.request if direction == "request" else judged.reply
+    """Return a change, with the level that its rule has in this direction."""
+    applied = RULES[rule]
+    level = applied.request if direction == "request" else applied.reply
     return Change(rule, level, part, pointer, message, hint)
 
 
@@ -114,13 +114,13 @@ class Changelog:
 
     @property
     def level(self) -> Level | None:
-        """The most serious level; None where nothing has changed."""
+        """The most serious level; None if nothing has changed."""
         found = {item.level for item in self.changes}
         return next((level for level in reversed(LEVELS) if level in found), None)
 
     @property
     def bump(self) -> Bump:
-        """What the version of a client should do, by Semantic Versioning."""
+        """How a client's version should change, by Semantic Versioning."""
         bumps: Mapping[Level | None, Bump] = {"breaking": "major", "warning": "minor", None: "none"}
         if self.level == "info":
             is_prose = all(item.rule == "prose-changed" for item in self.changes)

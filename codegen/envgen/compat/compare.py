@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from ..contract.contract import PARTS, EnvContract, Part
+from envgen_runtime.json_value import comparable, same_json
+
+from ..contract.contract import PARTS, REQUESTS, EnvContract, Part
 from ..contract.tools import ToolSchema
-from ..findings import Finding
 from ..plan.plan import Direction
 from ..schema.document import PartDocument
-from ..schema.keywords import JsonSchema, as_array, as_object, fixed_items, is_kind, pointer_to
+from ..schema.keywords import (
+    JsonSchema,
+    as_array,
+    as_object,
+    fixed_items,
+    is_of_type,
+    pointer_to,
+    schemas_in,
+)
 from .alternatives import Alternative, alternatives, match
 from .changes import LEVELS, Change, ChangedPart, Changelog, change
 from .limits import limit_changes
-from .structure import canonical, meaning, structure, value_text
-
-_REQUESTS = frozenset({"action", "reset_parameters"})
+from .structure import content, meaning, structure, value_text
 
 _TOOLS: Mapping[ToolSchema, Direction] = {"inputSchema": "request", "outputSchema": "reply"}
 
@@ -28,21 +36,25 @@ _CONDITIONS = (
 
 
 def compare(old: EnvContract, new: EnvContract) -> Changelog:
-    """What changed from ``old`` to ``new``, the most serious first.
+    """Return what changed from ``old`` to ``new``, the most serious first.
+
+    A name or a state that the user chose for one of them is not compared with the other's.
 
     Raises:
         ContractError: a reference in one of them leads nowhere.
     """
     found: list[Change] = []
-    if old.name != new.name:
+    skipped = old.unpublished ^ new.unpublished
+    parts = tuple(part for part in PARTS if part not in skipped)
+    if old.name != new.name and "name" not in skipped:
         message = f"the environment is called {new.name}, not {old.name}"
         found.append(change("name-changed", "reply", part=None, pointer="/name", message=message))
-    for part in PARTS:
+    for part in parts:
         found += _compare_part(part, old, new)
     found += _compare_tools(old, new)
-    if not found and old.to_json() != new.to_json():
+    if not found and _document(old, parts) != _document(new, parts):
         message = "titles or descriptions have changed"
-        if old.fingerprint != new.fingerprint:
+        if _structure(old, parts) != _structure(new, parts):
             message = "the same is said in another way"
         found.append(change("prose-changed", "reply", part=None, pointer="", message=message))
     order = [None, *PARTS, "tools"]
@@ -50,8 +62,18 @@ def compare(old: EnvContract, new: EnvContract) -> Changelog:
     return Changelog(tuple(dict.fromkeys(found)))
 
 
+def _document(contract: EnvContract, parts: Iterable[Part]) -> str:
+    schemas: list[Any] = [contract.parts.get(part) for part in parts]
+    return json.dumps([*schemas, *(tool.to_json() for tool in contract.tools)])
+
+
+def _structure(contract: EnvContract, parts: Iterable[Part]) -> str:
+    schemas = [structure(contract.parts.get(part)) for part in parts]
+    return json.dumps([*schemas, *(tool.structure for tool in contract.tools)], sort_keys=True)
+
+
 def _compare_part(part: Part, old: EnvContract, new: EnvContract) -> list[Change]:
-    direction: Direction = "request" if part in _REQUESTS else "reply"
+    direction: Direction = "request" if part in REQUESTS else "reply"
     before, after = old.documents.get(part), new.documents.get(part)
     if before is None or after is None:
         if before is after:
@@ -66,7 +88,7 @@ def _compare_part(part: Part, old: EnvContract, new: EnvContract) -> list[Change
 
 
 def _compare_tools(old: EnvContract, new: EnvContract) -> Iterator[Change]:
-    """What clients send to a tool is a request, what it gives back a reply."""
+    """Compare arguments as requests and results as replies."""
     before, after = ({tool.name: tool for tool in item.tools} for item in (old, new))
     for name in sorted(before.keys() | after.keys()):
         place = pointer_to("/tools", name)
@@ -97,9 +119,8 @@ class _Comparison:
         self._part: ChangedPart = part
         self._place = place
         self._direction: Direction = direction
-        self._doubts: list[Finding] = []
-        self._old = PartDocument(place.removeprefix("/"), old, self._doubts)
-        self._new = PartDocument(place.removeprefix("/"), new, self._doubts)
+        self._old = PartDocument(place.removeprefix("/"), old)
+        self._new = PartDocument(place.removeprefix("/"), new)
         self._compared: set[tuple[str, str]] = set()
 
     def title(self) -> None:
@@ -113,9 +134,10 @@ class _Comparison:
     def run(self) -> None:
         """Compare the schemas as a whole."""
         self.schemas(self._old.schema, "", self._new.schema, "")
-        if self._doubts:  # allOf that couldn't be folded: what it says was not compared
-            place = self._doubts[0].pointer.removeprefix(self._place)
-            if structure(self._old.schema) != structure(self._new.schema):
+        conflicts = [*self._old.findings, *self._new.findings]
+        if conflicts:  # allOf that couldn't be folded was not compared
+            place = conflicts[0].pointer.removeprefix(self._place)
+            if not same_json(structure(self._old.schema), structure(self._new.schema)):
                 self._say("condition-changed", place, "an allOf that can't be compared is here")
 
     def _say(self, rule: str, pointer: str, message: str, hint: str = "") -> None:
@@ -127,23 +149,22 @@ class _Comparison:
         )
 
     def schemas(self, old: Any, old_place: str, new: Any, new_place: str) -> None:
-        """Compare two schemas that stand for the same thing."""
-        text = canonical(old)
-        if text == canonical(new) and '"$ref"' not in text:
-            return  # also where each would go on for ever: anything holds lists of anything
+        """Compare two schemas that stand for the same data."""
+        if same_json(old, new) and not any("$ref" in fields for fields, _ in schemas_in(old)):
+            return  # also because {} would recurse for ever: any value holds lists of any value
         before = alternatives(old, old_place, self._old)
         after = alternatives(new, new_place, self._new)
         if (before.may_overlap or after.may_overlap) and not self._mean_the_same(old, new):
             self._say("condition-changed", new_place, "a oneOf whose members may overlap is here")
         matching = match(before.items, after.items)
-        kept = {pair[0].kind for pair in matching.pairs}
+        kept = {pair[0].type for pair in matching.pairs}
         for item in matching.removed:
-            is_variant = item.kind in kept or any(item.kind == one.kind for one in matching.added)
+            is_variant = item.type in kept or any(item.type == one.type for one in matching.added)
             rule = "variant-removed" if is_variant else "type-narrowed"
             self._say(rule, old_place, f"{_named(item)} isn't allowed any more")
-        kept = {pair[1].kind for pair in matching.pairs}
+        kept = {pair[1].type for pair in matching.pairs}
         for item in matching.added:
-            is_variant = item.kind in kept or any(item.kind == one.kind for one in matching.removed)
+            is_variant = item.type in kept or any(item.type == one.type for one in matching.removed)
             rule = "variant-added" if is_variant else "type-widened"
             self._say(rule, new_place, f"{_named(item)} is allowed now")
         for pair in matching.pairs:
@@ -157,28 +178,28 @@ class _Comparison:
         if pair in self._compared:
             return
         self._compared.add(pair)
-        if old.kind != new.kind and _has_fractions(new):
+        if old.type != new.type and _has_fractions(new):
             self._say("type-widened", new.pointer, "numbers with a fraction are allowed now")
-        elif old.kind != new.kind and _has_fractions(old):
+        elif old.type != new.type and _has_fractions(old):
             self._say("type-narrowed", new.pointer, "numbers with a fraction aren't allowed now")
         self._values(old, new)
-        kind = old.kind if old.kind == new.kind else "number"
-        for rule, message in limit_changes(kind, old.schema, new.schema):
+        type_ = old.type if old.type == new.type else "number"
+        for rule, message in limit_changes(type_, old.schema, new.schema):
             self._say(rule, new.pointer, message)
         for keyword in _CONDITIONS:
             conditions = (_only(keyword, item.schema) for item in (old, new))
             if not self._mean_the_same(*conditions):
                 self._say("condition-changed", new.pointer, f"{keyword} has changed")
-        if new.kind == "array":
+        if new.type == "array":
             self._arrays(old, new)
-        elif new.kind == "object":
+        elif new.type == "object":
             self._objects(old, new)
 
     def _values(self, old: Alternative, new: Alternative) -> None:
         before, after = old.schema.get("enum"), new.schema.get("enum")
         if before is None and after is None:
             return
-        if new.kind in ("array", "object") and before != after:
+        if new.type in ("array", "object") and not same_json(before, after):
             self._say("condition-changed", new.pointer, "the allowed values have changed")
             return
         if before is None or after is None:
@@ -186,10 +207,10 @@ class _Comparison:
             verb = "only some values are allowed now" if before is None else "any value is allowed"
             self._say(rule, new.pointer, verb)
             return
-        known, allowed = set(map(value_text, before)), set(map(value_text, after))
-        for value in sorted(known - allowed):
+        known, allowed = ({comparable(value): value for value in item} for item in (before, after))
+        for value in sorted(value_text(known[key]) for key in known.keys() - allowed.keys()):
             self._say("value-removed", new.pointer, f"{value} isn't allowed any more")
-        for value in sorted(allowed - known):
+        for value in sorted(value_text(allowed[key]) for key in allowed.keys() - known.keys()):
             self._say("value-added", new.pointer, f"{value} is allowed now")
 
     # --- arrays and objects ---------------------------------------------------------------------
@@ -266,9 +287,9 @@ class _Comparison:
                 self._say("condition-changed", place, f"{keyword} has changed")
 
     def _further(self, old: Alternative, new: Alternative) -> None:
-        """Compare what is said of fields that have no name."""
+        """Compare the schemas of fields that have no name."""
         before, after = (item.schema.get("additionalProperties", True) for item in (old, new))
-        if before == after:
+        if same_json(before, after):
             return
         places = [pointer_to(item.pointer, "additionalProperties") for item in (old, new)]
         if after is False:
@@ -280,7 +301,7 @@ class _Comparison:
 
 
 def _named(item: Alternative) -> str:
-    return f"{item.kind} {item.label}".strip()
+    return f"{item.type} {item.label}".strip()
 
 
 def _only(keyword: str, schema: JsonSchema) -> JsonSchema:
@@ -289,14 +310,13 @@ def _only(keyword: str, schema: JsonSchema) -> JsonSchema:
 
 def _has_fractions(item: Alternative) -> bool:
     values = item.schema.get("enum")
-    return item.kind == "number" and (
-        values is None or not all(is_kind(value, "integer") for value in values)
+    return item.type == "number" and (
+        values is None or not all(is_of_type(value, "integer") for value in values)
     )
 
 
 def _renamed(schema: Any, candidates: dict[str, Any]) -> str:
-    wanted = canonical(structure(schema))
     for name, other in sorted(candidates.items()):
-        if canonical(structure(other)) == wanted:
+        if content(other) == content(schema):
             return f"{name} is new and has the same type: was it renamed?"
     return ""

@@ -13,7 +13,7 @@ _COMMANDS = {"breaking": "error", "warning": "warning", "info": "notice"}
 
 
 def to_document(name: str, changelog: Changelog) -> dict[str, Any]:
-    """For machines: ``name``, ``level``, ``bump`` and ``changes``."""
+    """Return ``name``, ``level``, ``bump`` and ``changes``, for machines."""
     return {
         "name": name,
         "level": changelog.level,
@@ -23,12 +23,12 @@ def to_document(name: str, changelog: Changelog) -> dict[str, Any]:
 
 
 def to_json(name: str, changelog: Changelog) -> str:
-    """``to_document`` as JSON."""
+    """Return ``to_document`` as JSON."""
     return json.dumps(to_document(name, changelog), indent=2)
 
 
 def to_markdown(name: str, changelog: Changelog) -> str:
-    """A section for a pull request."""
+    """Return a section for a pull request."""
     lines = [f"### {_code(name)}: {changelog.bump} change", ""]
     if not changelog.changes:
         lines[0] = f"### {_code(name)}: no change"
@@ -40,34 +40,34 @@ def to_markdown(name: str, changelog: Changelog) -> str:
 
 
 def to_github(name: str, changelog: Changelog, *, file: str) -> str:
-    """Workflow commands that annotate ``file``, a line each."""
+    """Return workflow commands that annotate ``file``, one per line."""
     return "\n".join(
         f"::{_COMMANDS[item.level]} file={_property(file)},"
-        f"title={_property(f'{name}: {item.rule}')}::{_data(f'{item.pointer}: {_told(item)}')}"
+        f"title={_property(f'{name}: {item.rule}')}::{_data(f'{item.pointer}: {_message(item)}')}"
         for item in changelog.changes
     )
 
 
-def _told(item: Change) -> str:
+def _message(item: Change) -> str:
     return f"{item.message} ({item.hint})" if item.hint else item.message
 
 
 def _line(item: Change) -> str:
-    return f"{_code(item.pointer or '/')} {_plain(_told(item))} [{item.rule}]"
+    return f"{_code(item.pointer or '/')} {_plain(_message(item))} [{item.rule}]"
 
 
 def _code(text: str) -> str:
-    """A code span, whatever is in the text."""
+    """Return a code span of any text."""
     return "`` " + " ".join(text.split()) + " ``" if "`" in text else f"`{' '.join(text.split())}`"
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown takes for nothing else."""
+    """Escape everything that Markdown interprets."""
     return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|@!" else sign for sign in text)
 
 
 def _data(text: str) -> str:
-    """Escaped as workflow commands want their message."""
+    """Escape the message of a workflow command."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 

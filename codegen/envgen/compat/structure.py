@@ -1,45 +1,44 @@
-"""What a schema says, as text that is equal where two say the same."""
+"""Schemas and values in a form in which equal ones compare equal."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable
 from typing import Any
 
+from envgen_runtime.contract.references import reachable
+from envgen_runtime.json_value import comparable
+
 from ..schema.document import PartDocument
-from ..schema.keywords import JsonSchema, as_object, subschemas, without_prose
-
-
-def canonical(value: Any) -> str:
-    """JSON that doesn't depend on the order of keys. Unlike Python, it tells 1 from true."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+from ..schema.keywords import JsonSchema, as_object, without_prose
 
 
 def value_text(value: Any) -> str:
-    """A value as JSON; a whole number is written as one, for 1.0 is 1 in JSON Schema."""
-    return canonical(int(value) if isinstance(value, float) and value.is_integer() else value)
+    """Return a value as JSON for messages; a whole number as an integer, since 1.0 is 1."""
+    is_whole = isinstance(value, float) and value.is_integer()
+    return json.dumps(int(value) if is_whole else value, sort_keys=True, ensure_ascii=False)
 
 
 def structure(schema: Any) -> Any:
-    """A schema without what only people read."""
+    """Return a schema without what only people read."""
     fields = as_object(schema)
     return schema if fields is None else without_prose(fields)
 
 
-def meaning(schema: JsonSchema, document: PartDocument) -> list[str]:
-    """A schema, and what is reached from it by reference: equal where all of it is.
+def content(schema: Any) -> Hashable:
+    """Return a key that is equal for schemas of equal structure."""
+    return comparable(structure(schema))
+
+
+def meaning(schema: JsonSchema, document: PartDocument) -> Hashable:
+    """Return a key for a schema and all that it refers to.
 
     Raises:
         ContractError: a reference leads nowhere.
     """
-    own = structure(schema)
-    targets: dict[str, str] = {}
-    waiting: list[Any] = [own]
-    while waiting:
-        fields = as_object(waiting.pop()) or {}
-        target = fields.get("$ref")
-        if isinstance(target, str) and target not in targets:
-            found = structure(document.resolve(target, "")[1])
-            targets[target] = canonical(found)
-            waiting.append(found)
-        waiting += [child for child, _ in subschemas(fields, "")]
-    return [canonical(own), *sorted(f"{target} {text}" for target, text in targets.items())]
+    referred = {
+        fields["$ref"]: content(document.resolve(fields["$ref"], place)[1])
+        for fields, place in reachable(structure(schema), "", document.resolve)
+        if "$ref" in fields
+    }
+    return (content(schema), frozenset(referred.items()))

@@ -1,53 +1,59 @@
-"""The contract: what an environment says about its data. The one thing every later stage reads.
+"""The contract: what an environment says about its data. Every later stage reads it.
 
-A contract has the shape that GET ``/schema`` answers: an object with the JSON Schemas ``action``,
-``observation`` and ``state``, and maybe ``reset_observation``. envgen adds three of its own, all
-optional: a ``name``; ``reset_parameters``, an object schema whose properties are what the
-environment takes at reset beside ``seed`` and ``episode_id``; and ``tools``, what MCP's
-``tools/list`` answers.
+A contract has the shape of the reply to GET ``/schema``: an object with the JSON Schemas
+``action``, ``observation`` and ``state``, and maybe ``reset_observation``. envgen adds four
+optional keys: a ``name``; ``reset_parameters``, an object schema whose properties are what the
+environment takes at reset beside ``seed`` and ``episode_id``; ``tools``, as MCP's ``tools/list``
+replies; and ``unpublished``, a list of what the environment doesn't publish in this form (``name``,
+``state``) because the user chose it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
+
+from envgen_runtime.contract.normal_form import DRAFT_2020_12
+from envgen_runtime.contract.parts import (
+    PARTS,
+    REQUESTS,
+    REQUIRED_PARTS,
+    UNPUBLISHED,
+    Part,
+    is_base_state,
+)
 
 from ..errors import ContractError
 from ..findings import Finding
 from ..naming import environment_name
-from ..schema.keywords import JsonSchema, as_object, pointer_to, without_prose
-from ..schema.normalize import rebuild
-from ..schema.references import localized
+from ..schema.keywords import JsonSchema, as_array, as_object, pointer_to, without_prose
+from ..schema.normalize import normalize
+from ..schema.references import with_local_refs
 from ..text import UntrustedText
 from .tools import Tool, parse_tools
 
-Part = Literal["action", "observation", "reset_observation", "state", "reset_parameters"]
-PARTS: tuple[Part, ...] = (
-    "action",
-    "observation",
-    "reset_observation",
-    "state",
-    "reset_parameters",
-)
-_REQUIRED_PARTS: tuple[Part, ...] = ("action", "observation", "state")
+__all__ = ["PARTS", "REQUESTS", "EnvContract", "Part", "parse_contract"]
 
-_BESIDE_PARTS = ("name", "tools", "$schema", "$id", "$comment", "title", "description")
+_OTHER_KEYS = ("name", "tools", UNPUBLISHED, "$schema", "$id", "$comment", "title", "description")
 
-_BASE_STATE = frozenset({"episode_id", "step_count"})
+_MAY_BE_UNPUBLISHED = frozenset({"name", "state"})
 
 
 @dataclass(frozen=True, slots=True)
 class EnvContract:
-    """One environment's contract, rebuilt from the keywords that envgen knows.
+    """One environment's contract, in normal form.
 
     Attributes:
         name: the environment's name as a Python identifier in snake case, such as ``coding_env``.
-        parts: the JSON Schema of each part that the environment publishes.
-        documents: the same, with plain pointers for references: what the planner reads.
+        parts: the JSON Schema of each part that the environment publishes, with its ``$schema``.
+        documents: the same, with plain pointers as references: what the planner reads.
         tools: the environment's tools, by name; most have none.
         findings: what was noticed while reading it.
+        unpublished: ``name`` and ``state`` where they are the user's choice, and the environment
+            publishes others or none. They are not compared with a server's.
     """
 
     name: str
@@ -55,34 +61,55 @@ class EnvContract:
     documents: dict[Part, JsonSchema]
     tools: tuple[Tool, ...] = ()
     findings: tuple[Finding, ...] = ()
+    unpublished: frozenset[str] = frozenset()
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 of the structure: 64 hex digits that prose, titles and key order don't change."""
+        """SHA-256 of the structure: 64 hex digits that prose, titles and key order don't change.
+
+        Nor does the ``$schema`` of the present dialect, which contracts didn't always have.
+        """
         structure: dict[str, Any] = {
-            part: without_prose(schema) for part, schema in self.parts.items()
+            part: _without_present_dialect(without_prose(schema))
+            for part, schema in self.parts.items()
         }
         if self.tools:
-            structure["tools"] = {tool.name: tool.structure for tool in self.tools}
+            structure["tools"] = {
+                tool.name: {
+                    key: _without_present_dialect(schema) for key, schema in tool.structure.items()
+                }
+                for tool in self.tools
+            }
         canonical = json.dumps(structure, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def to_json(self) -> str:
-        """The contract as the file that envgen keeps: readable, in the order it was given."""
+        """Return the contract as the file that envgen keeps: readable, in its original order."""
         parts = {str(part): schema for part, schema in self.parts.items()}
         document: dict[str, Any] = {"name": self.name, **parts}
         if self.tools:
             document["tools"] = [tool.to_json() for tool in self.tools]
+        if self.unpublished:
+            document[UNPUBLISHED] = sorted(self.unpublished)
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def parse_contract(document: Any, *, source: str, name: str | None = None) -> EnvContract:
+def _without_present_dialect(schema: JsonSchema) -> JsonSchema:
+    if schema.get("$schema") != DRAFT_2020_12:
+        return schema
+    return {key: value for key, value in schema.items() if key != "$schema"}
+
+
+def parse_contract(
+    document: Any, *, source: str, name: str | None = None, unpublished: Iterable[str] = ()
+) -> EnvContract:
     """Read a contract from a JSON document.
 
     Args:
         document: the parsed JSON.
         source: what to call it in errors.
         name: the environment's name; overrides the document's own.
+        unpublished: what the user chose (``name``, ``state``), beside what the document lists.
 
     Raises:
         ContractError: it is not a contract, or a part of it can't be used.
@@ -90,14 +117,14 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
     fields = as_object(document)
     if fields is None:
         raise ContractError(
-            "a contract is a JSON object", source=source, hint="expected what GET /schema answers"
+            "a contract is a JSON object", source=source, hint="expected the reply to GET /schema"
         )
-    missing = [part for part in _REQUIRED_PARTS if part not in fields]
+    missing = [part for part in REQUIRED_PARTS if part not in fields]
     if missing:
         raise ContractError(
             f"no {' and no '.join(missing)}: this is not a contract",
             source=source,
-            hint='a contract is what GET /schema answers: {"action": {...}, '
+            hint='a contract is the reply to GET /schema: {"action": {...}, '
             '"observation": {...}, "state": {...}}',
         )
     given = name if name is not None else fields.get("name")
@@ -109,17 +136,17 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
     for part in PARTS:
         if fields.get(part) is not None:
             place = f"/{part}"
-            parts[part] = rebuild(fields[part], pointer=place, source=source, findings=findings)
-            documents[part] = localized(
-                parts[part], pointer=place, source=source, findings=findings
-            )
-    tools = parse_tools(fields.get("tools") or [], source=source, findings=findings)
+            parts[part], dropped = normalize(fields[part], pointer=place, source=source)
+            documents[part], unresolved = with_local_refs(parts[part], pointer=place, source=source)
+            findings += (*dropped, *unresolved)
+    tools, found = parse_tools(fields.get("tools") or [], source=source)
+    findings += found
     findings += [
-        Finding("info", pointer_to("", key), "not a part of a contract; it is passed over")
+        Finding("info", pointer_to("", key), "not a part of a contract; it is ignored")
         for key in fields
-        if key not in (*PARTS, *_BESIDE_PARTS)
+        if key not in (*PARTS, *_OTHER_KEYS)
     ]
-    if _is_base_state(parts["state"]):
+    if is_base_state(parts["state"]):
         findings.append(
             Finding(
                 "warning",
@@ -130,17 +157,19 @@ def parse_contract(document: Any, *, source: str, name: str | None = None) -> En
                 "state_cls to create_app",
             )
         )
+    listed = {*unpublished, *map(str, as_array(fields.get(UNPUBLISHED)) or [])}
     contract = EnvContract(
-        environment_name(UntrustedText(given)), parts, documents, tools, tuple(findings)
+        environment_name(UntrustedText(given)),
+        parts,
+        documents,
+        tools,
+        tuple(findings),
+        _MAY_BE_UNPUBLISHED & listed,
     )
     try:
         contract.to_json().encode()
     except UnicodeEncodeError as error:
         raise ContractError(
-            "a text in it has half of a surrogate pair, which no file can hold", source=source
+            "a text in it has half of a surrogate pair, which UTF-8 can't encode", source=source
         ) from error
     return contract
-
-
-def _is_base_state(schema: JsonSchema) -> bool:
-    return (as_object(schema.get("properties")) or {}).keys() == _BASE_STATE

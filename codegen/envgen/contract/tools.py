@@ -1,8 +1,8 @@
-"""An environment's tools, as MCP's ``tools/list`` answers them: part of what its contract promises.
+"""An environment's tools, as MCP's ``tools/list`` replies: part of its contract.
 
-An environment of tools publishes one action, a call with a name and arguments of any form; what the
-calls take and give stands in the list of its tools alone. Clients are not generated from it; it is
-kept with the contract, so that what changes in it is seen.
+An environment of tools publishes one action, a call with a name and arguments of any form; only the
+list of its tools has the types of arguments and results. Clients are not generated from it. It is
+kept with the contract so that changes are noticed.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, Literal
 from ..errors import ContractError
 from ..findings import Finding
 from ..schema.keywords import JsonSchema, as_array, as_object, pointer_to, without_prose
-from ..schema.normalize import rebuild
-from ..schema.references import localized
+from ..schema.normalize import normalize
+from ..schema.references import with_local_refs
 
 ToolSchema = Literal["inputSchema", "outputSchema"]
 TOOL_SCHEMAS: tuple[ToolSchema, ...] = ("inputSchema", "outputSchema")
@@ -28,10 +28,10 @@ class Tool:
     """One tool.
 
     Attributes:
-        name: its name, which calls use.
+        name: the name that calls use.
         description: what it does; may be empty.
-        schemas: what it takes and gives, where it says so.
-        documents: the same, with plain pointers for references.
+        schemas: of its arguments and its result, where it has them.
+        documents: the same, with plain pointers as references.
     """
 
     name: str
@@ -45,14 +45,14 @@ class Tool:
         return {key: without_prose(schema) for key, schema in self.schemas.items()}
 
     def to_json(self) -> dict[str, Any]:
-        """The tool as a contract keeps it."""
-        told = {"description": self.description} if self.description else {}
+        """Return the tool as ``contract.json`` has it."""
+        described = {"description": self.description} if self.description else {}
         schemas = {str(key): schema for key, schema in self.schemas.items()}
-        return {"name": self.name, **told, **schemas}
+        return {"name": self.name, **described, **schemas}
 
 
-def parse_tools(given: Any, *, source: str, findings: list[Finding]) -> tuple[Tool, ...]:
-    """Read the tools of a contract: a list, in any order.
+def parse_tools(given: Any, *, source: str) -> tuple[tuple[Tool, ...], list[Finding]]:
+    """Read the tools of a contract, a list in any order, and return the findings about them.
 
     Raises:
         ContractError: it is no list of tools, or two have one name.
@@ -62,42 +62,42 @@ def parse_tools(given: Any, *, source: str, findings: list[Finding]) -> tuple[To
         fault = "tools are a list" if items is None else f"more than {_MAX_TOOLS} tools"
         raise ContractError(fault, pointer="/tools", source=source)
     tools: dict[str, Tool] = {}
+    findings: list[Finding] = []
     for index, item in enumerate(items):
         place = pointer_to("/tools", index)
-        tool = _parse_tool(as_object(item) or {}, place, source, findings)
+        tool, found = _parse_tool(as_object(item) or {}, place, source)
         if tool.name in tools:
             raise ContractError("another tool has this name", pointer=place, source=source)
         tools[tool.name] = tool
+        findings += found
     if tools:
-        findings.append(
-            Finding(
-                "info",
-                "/tools",
-                f"its tools are known ({len(tools)}); the arguments of their calls are not typed",
-            )
-        )
-    return tuple(tools[name] for name in sorted(tools))
+        message = f"its tools are known ({len(tools)}); the arguments of their calls are not typed"
+        findings.append(Finding("info", "/tools", message))
+    return tuple(tools[name] for name in sorted(tools)), findings
 
 
-def _parse_tool(fields: dict[str, Any], place: str, source: str, findings: list[Finding]) -> Tool:
+def _parse_tool(fields: dict[str, Any], place: str, source: str) -> tuple[Tool, list[Finding]]:
     name = fields.get("name")
     if not isinstance(name, str) or not name:
         raise ContractError("a tool has no name", pointer=place, source=source)
     schemas: dict[ToolSchema, JsonSchema] = {}
     documents: dict[ToolSchema, JsonSchema] = {}
+    findings: list[Finding] = []
     for key in TOOL_SCHEMAS:
         if fields.get(key) is not None:
             pointer = pointer_to(place, key)
-            schemas[key] = rebuild(fields[key], pointer=pointer, source=source, findings=findings)
-            documents[key] = localized(
-                schemas[key], pointer=pointer, source=source, findings=findings
+            schemas[key], dropped = normalize(fields[key], pointer=pointer, source=source)
+            documents[key], unresolved = with_local_refs(
+                schemas[key], pointer=pointer, source=source
             )
-    description = fields.get("description")
-    return Tool(name, description if isinstance(description, str) else "", schemas, documents)
+            findings += (*dropped, *unresolved)
+    text = fields.get("description")
+    description = text if isinstance(text, str) else ""
+    return Tool(name, description, schemas, documents), findings
 
 
 def calls_tools(action: Any) -> bool:
-    """Whether an action's schema is, or has as a member, the call of a tool by its name."""
+    """Whether an action's schema, or a member of it, calls a tool by name."""
     waiting: list[Any] = [action]
     while waiting:
         value = waiting.pop()

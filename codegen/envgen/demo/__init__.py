@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
@@ -26,6 +25,7 @@ from starlette.applications import Starlette
 from ..build import BuiltPackage, build_package
 from ..contract.contract import EnvContract
 from ..errors import OutputError
+from ..interrupts import Interrupts
 from ..sources import read_contract
 from .environment import CodingEnvironment
 from .server import create_app, serving
@@ -91,8 +91,8 @@ def serve_demo(console: Console, port: int) -> None:
     try:
         with serving(_app(contract, CodingEnvironment), port=port) as url:
             console.print(f"coding_env at {url}; Ctrl-C ends it")
-            with suppress(KeyboardInterrupt):
-                threading.Event().wait()
+            with suppress(KeyboardInterrupt), Interrupts() as interrupts:
+                interrupts.sleep(None)
     except OSError as error:
         raise OutputError(
             f"can't listen on port {port}: {error.strerror}", hint="choose another with --port"

@@ -1,1 +1,1 @@
-"""Folders of generated packages: staged, locked, compared."""
+"""Folders of generated packages: written whole, recorded in a lock, compared."""

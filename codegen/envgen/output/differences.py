@@ -1,4 +1,4 @@
-"""What is in a package's folder, and what generating it would put there."""
+"""What is in a package's folder, against what generating it would put there."""
 
 from __future__ import annotations
 
@@ -10,67 +10,65 @@ from typing import Literal
 
 from .lock import LockedPackage, digest, digest_of
 
-Kind = Literal["missing", "stale", "edited", "extra"]
+Status = Literal["missing", "stale", "edited", "extra"]
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A file that isn't as generating it would leave it.
+    """A file that isn't as it would be generated.
 
     Attributes:
         path: the file.
-        kind: ``missing``; ``stale``, as generated from another contract or by another envgen;
-            ``edited`` by hand; ``extra``, which nothing generates.
-        diff: a unified diff to what would be written; empty for binary and for extra files.
+        kind: ``missing``; ``stale``, generated from another contract or by another envgen;
+            ``edited`` by hand; ``extra``, a file that isn't generated.
+        diff: a unified diff to what would be written; empty for extra files.
     """
 
     path: Path
-    kind: Kind
+    kind: Status
     diff: str = ""
 
 
-def differences(
-    files: Mapping[str, str] | None, folder: Path, locked: LockedPackage | None
+def compare_folder(
+    folder: Path, files: Mapping[str, str] | None, locked: LockedPackage | None
 ) -> tuple[Difference, ...]:
-    """Compare a folder with the files that belong there.
+    """Compare a package's folder with the files that belong there.
 
     Args:
-        files: what would be written, by name; None where the folder is known to have just that.
         folder: the package's.
+        files: what would be written, by name; None where the locked files are known to be whole.
         locked: what was generated before.
     """
-    known: Mapping[str, str] = locked.files if locked is not None else {}
-    expected = known.keys() if files is None else files.keys()
-    found = [
-        difference
+    recorded: Mapping[str, str] = locked.files if locked is not None else {}
+    expected = recorded.keys() if files is None else files.keys()
+    compared = (
+        _compare(folder / name, content, recorded.get(name))
         for name, content in (files or {}).items()
-        if (difference := _compared(folder / name, content, known.get(name))) is not None
-    ]
+    )
     extra = (path for path in sorted(folder.glob("*")) if path.name not in expected)
-    found += [Difference(path, "extra") for path in extra if path.name != "__pycache__"]
-    return tuple(found)
+    return (
+        *(difference for difference in compared if difference is not None),
+        *(Difference(path, "extra") for path in extra if path.name != "__pycache__"),
+    )
 
 
-def file_difference(path: Path, content: str) -> Difference | None:
-    """How a file that envgen keeps differs from what it should hold."""
-    return _compared(path, content, digest_of(path))
+def compare_file(path: Path, content: str) -> Difference | None:
+    """Compare a file with what it should hold."""
+    return _compare(path, content, None)
 
 
-def _compared(path: Path, content: str, locked: str | None) -> Difference | None:
+def _compare(path: Path, content: str, recorded: str | None) -> Difference | None:
     current = digest_of(path)
     if current == digest(content.encode()):
         return None
     if current is None:
-        return Difference(path, "missing", _unified("", content, path))
-    kind: Kind = "edited" if locked not in (None, current) else "stale"
-    return Difference(path, kind, _unified(_text(path), content, path))
+        return Difference(path, "missing", _unified_diff("", content, path))
+    status: Status = "edited" if recorded not in (None, current) else "stale"
+    old = path.read_text(encoding="utf-8", errors="replace")
+    return Difference(path, status, _unified_diff(old, content, path))
 
 
-def _text(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
-
-
-def _unified(old: str, new: str, path: Path) -> str:
+def _unified_diff(old: str, new: str, path: Path) -> str:
     name = path.as_posix()
     lines = difflib.unified_diff(
         old.splitlines(keepends=True), new.splitlines(keepends=True), name, f"{name} (generated)"

@@ -1,4 +1,4 @@
-"""``envgen.lock``: what was generated from what. It lies beside the packages, to be committed.
+"""``envgen.lock``: what each package was generated from. Commit it with the packages.
 
     {
       "version": 1,
@@ -8,17 +8,17 @@
           "client": "CodingEnv",
           "contract": "8951...",       the contract's fingerprint, of its structure
           "document": "02af...",       SHA-256 of the whole contract, with its prose
-          "generator": "0.1.0",        the envgen that wrote it; another one builds it again
-          "templates": "9b1c...",      SHA-256 of the templates, a user's own included
-          "transport": "http",         as configured; left out where it isn't
+          "generator": "0.1.0",        the envgen that wrote it; another version builds it again
+          "templates": "9b1c...",      SHA-256 of the templates, the project's own included
+          "transport": "http",         as configured; left out where it is not
           "naming": {"CodeAction": "Code"},
           "files": {"client.py": "77c2...", ...}
         }
       }
     }
 
-It tells a file that was edited by hand from one that is merely old, which files are envgen's to
-remove, and what is up to date without building it.
+From the lock envgen knows without building which packages are up to date, which files were edited
+by hand, and which files it may remove.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from .. import __version__
 from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..options import PackageOptions, Transport
-from .publish import write_file
 
 FILE = "envgen.lock"
 _VERSION = 1
@@ -47,17 +46,17 @@ def digest(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a package was generated from, and by what.
+    """What a package was generated from, and by which envgen.
 
     Attributes:
-        source: where its contract came from, without what may be secret.
-        client: the client's name, which settings may choose.
-        contract: the contract's fingerprint: of its structure.
+        source: where its contract came from, without secrets.
+        client: the name of the client's class.
+        contract: the contract's fingerprint, of its structure.
         document: SHA-256 of the whole contract, prose included.
         generator: envgen's version.
         templates: SHA-256 of the templates.
-        transport: the client's usual transport, where settings choose it.
-        naming: names that settings choose.
+        transport: the client's default transport, where the settings set it.
+        naming: the names that the settings set.
     """
 
     source: str
@@ -92,16 +91,16 @@ class Origin:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What the lock says of it: settings only where there are any."""
+        """The origin as the lock holds it, without settings that are not set."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class LockedPackage:
-    """One package, as it was generated.
+    """A package as it was generated.
 
     Attributes:
-        origin: what from.
+        origin: what it was generated from.
         files: SHA-256 of each file, by name.
     """
 
@@ -110,22 +109,22 @@ class LockedPackage:
 
     @classmethod
     def of(cls, origin: Origin, files: Mapping[str, str]) -> LockedPackage:
-        """What is kept of a package with these files."""
+        """Record a package with these files."""
         return cls(origin, {name: digest(files[name].encode()) for name in sorted(files)})
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> LockedPackage:
-        """One package of a lock. Raises TypeError or KeyError where it is none."""
+        """Read a package's entry. Raises TypeError or KeyError if it isn't one."""
         origin = {name: value for name, value in fields.items() if name != "files"}
         return cls(Origin(**origin), dict(fields["files"]))
 
-    def edited(self, folder: Path, *, but_not: Mapping[str, str] | None = None) -> list[str]:
-        """The files in ``folder`` that are no longer as they were generated; not those missing.
+    def edited(self, folder: Path, *, ignoring: Mapping[str, str] | None = None) -> list[str]:
+        """The files in ``folder`` that differ from what was generated. Missing files don't count.
 
-        A file that is as in ``but_not``, which would be written, isn't edited either: a build was
+        A file that already equals its new content in ``ignoring`` isn't edited either: a build was
         interrupted before its lock was written.
         """
-        new = {name: digest(content.encode()) for name, content in (but_not or {}).items()}
+        new = {name: digest(content.encode()) for name, content in (ignoring or {}).items()}
         found = {name: digest_of(folder / name) for name in self.files}
         return [
             name
@@ -148,13 +147,8 @@ class Lock:
 
     packages: dict[str, LockedPackage] = field(default_factory=dict[str, LockedPackage])
 
-    def is_current(self, name: str, origin: Origin, folder: Path) -> bool:
-        """Whether ``folder`` is what building package ``name`` from ``origin`` would write."""
-        locked = self.packages.get(name)
-        return locked is not None and locked.origin == origin and locked.is_whole(folder)
-
     def to_json(self) -> str:
-        """The lock as it is written."""
+        """The lock as a file's text."""
         packages = {
             name: {**locked.origin.to_json(), "files": dict(locked.files)}
             for name, locked in sorted(self.packages.items())
@@ -163,10 +157,10 @@ class Lock:
 
 
 def read_lock(out: Path) -> Lock:
-    """The lock of the packages in ``out``; an empty one where there is none.
+    """The lock of the packages in ``out``; an empty one if there is no lock.
 
     Raises:
-        OutputError: it is there and can't be read.
+        OutputError: the lock can't be read.
     """
     path = out / FILE
     try:
@@ -185,31 +179,17 @@ def read_lock(out: Path) -> Lock:
         ) from error
     if version != _VERSION:
         raise OutputError(
-            f"is of version {version}; this envgen knows version {_VERSION}",
+            f"has version {version}; this envgen reads version {_VERSION}",
             source=str(path),
             hint="use the envgen that wrote it, or delete it and build again",
         )
     if not all(_is_portable(name) for locked in packages.values() for name in locked.files):
-        raise OutputError("names files outside of their package", source=str(path))
+        raise OutputError("lists files outside of their packages", source=str(path))
     return Lock(packages)
 
 
-def write_lock(lock: Lock, out: Path) -> bool:
-    """Write ``lock`` where it differs from what is there; whether it did.
-
-    Raises:
-        OutputError: it can't be written.
-    """
-    content = lock.to_json()
-    current = digest_of(out / FILE)
-    if current == digest(content.encode()) or (current is None and not lock.packages):
-        return False
-    write_file(out / FILE, content)
-    return True
-
-
 def digest_of(path: Path) -> str | None:
-    """SHA-256 of a file; None where there is none to read."""
+    """SHA-256 of a file; None if it can't be read."""
     try:
         return digest(path.read_bytes())
     except OSError:
@@ -221,7 +201,7 @@ def _is_portable(name: str) -> bool:
 
 
 def _portable(source: str) -> str:
-    """A source as it reads on every machine."""
+    """A source as it reads on every machine: no absolute path."""
     if "://" in source:
         return source
     path = Path(source)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
+
+from envgen_runtime.json_value import comparable, same_json
 
 from ..schema.document import PartDocument
 from ..schema.keywords import (
@@ -12,7 +13,7 @@ from ..schema.keywords import (
     as_array,
     as_object,
     fixed_items,
-    is_kind,
+    is_of_type,
     is_tuple,
     pointer_to,
 )
@@ -44,7 +45,7 @@ def default_expression(
             return next((expression for expression in tried if expression is not None), None)
     if "enum" in resolved or "const" in resolved:
         allowed = resolved.get("enum", [resolved.get("const")])
-        return value_literal(value) if _is_one_of(value, allowed) else None
+        return value_literal(value) if any(same_json(value, item) for item in allowed) else None
     return _plain(document, resolved, value, pointer, class_at)
 
 
@@ -52,7 +53,7 @@ def _plain(
     document: PartDocument, schema: JsonSchema, value: Any, pointer: str, class_at: ClassAt
 ) -> str | None:
     kinds = as_array(schema.get("type")) or [schema.get("type")]
-    kind = next((kind for kind in kinds if kind is None or is_kind(value, kind)), _NONE_OF_THEM)
+    kind = next((kind for kind in kinds if kind is None or is_of_type(value, kind)), _NONE_OF_THEM)
     if kind == _NONE_OF_THEM:
         return None
     fields, items = as_object(value), as_array(value)
@@ -103,7 +104,7 @@ def _list(
     key, fixed, rest = fixed_items(schema)
     if is_tuple(schema) and len(items) != len(fixed):
         return None
-    different = {json.dumps(item, sort_keys=True) for item in items}
+    different = set(map(comparable, items))
     if schema.get("uniqueItems") and len(different) < len(items):
         return None
     if not _is_between(len(items), schema, "minItems", "maxItems"):
@@ -139,9 +140,3 @@ def _instance(
         if key in value and not default_expression(document, child, value[key], place, class_at):
             return None
     return f"{planned.name}.model_validate({value_literal(value)})"
-
-
-def _is_one_of(value: Any, allowed: list[Any]) -> bool:
-    return any(
-        value == other and isinstance(value, bool) == isinstance(other, bool) for other in allowed
-    )

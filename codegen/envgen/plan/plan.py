@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..contract.contract import Part
-from ..findings import Finding
 from ..options import Transport
 from ..text import UntrustedText
 
@@ -85,14 +84,12 @@ class Plan:
         transport: the transport that it uses unless its user names one, where settings choose it.
         classes: by name, each after those that it uses (but for recursion).
         roots: the parts of the contract.
-        findings: what is typed wider than the contract says it.
     """
 
     client: str
     transport: Transport | None = None
     classes: dict[str, PlannedClass] = field(default_factory=dict[str, PlannedClass])
     roots: dict[Part, Root] = field(default_factory=dict[Part, Root])
-    findings: list[Finding] = field(default_factory=list[Finding])
 
     @property
     def unions(self) -> list[Root]:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..contract.contract import PARTS, EnvContract, Part
+from envgen_runtime.contract.references import reachable
+
+from ..contract.contract import PARTS, REQUESTS, EnvContract, Part
+from ..findings import Finding
 from ..naming import ChosenNames, ClassNames, camel_case, client_classes, client_name, field_names
 from ..options import PackageOptions
 from ..schema.document import PartDocument
-from ..schema.keywords import JsonSchema, as_array, as_object, pointer_to, subschemas, tags_in
+from ..schema.keywords import JsonSchema, as_array, as_object, pointer_to, tags_in
 from ..text import UntrustedText
 from .defaults import default_expression
 from .expressions import JSON_VALUE, absent, constant_of, names_in, nullable, tagged_union
 from .plan import Direction, Plan, PlannedClass, PlannedField, Root
 from .type_planner import TypePlanner
-
-_REQUESTS = frozenset({"action", "reset_parameters"})
 
 _LIFTED = ("done", "reward", "metadata")
 
@@ -24,12 +25,17 @@ _LIFTED = ("done", "reward", "metadata")
 _RESET_FIELDS = frozenset({"seed", "episode_id"})
 
 
-def make_plan(contract: EnvContract, options: PackageOptions | None = None) -> Plan:
+def make_plan(
+    contract: EnvContract, options: PackageOptions | None = None
+) -> tuple[Plan, tuple[Finding, ...]]:
     """Settle the names and types of a contract's models.
 
     Args:
         contract: the contract.
         options: what settings choose.
+
+    Returns:
+        The plan, and what it types less exactly than the contract says.
 
     Raises:
         ContractError: a part of it is nothing that a client could send or read.
@@ -49,7 +55,7 @@ def make_plan(contract: EnvContract, options: PackageOptions | None = None) -> P
     for planner in planners:
         plan.roots[planner.part] = planner.root()
     chosen.check_all_used()
-    return plan
+    return plan, tuple(finding for planner in planners for finding in planner.findings)
 
 
 class _PartPlanner:
@@ -64,9 +70,9 @@ class _PartPlanner:
         contract: EnvContract,
     ) -> None:
         self.part: Part = part
-        self._document = PartDocument(part, contract.documents[part], plan.findings)
+        self._document = PartDocument(part, contract.documents[part])
         self._types = TypePlanner(self._document, self)
-        self._direction: Direction = "request" if part in _REQUESTS else "reply"
+        self._direction: Direction = "request" if part in REQUESTS else "reply"
         self._plan = plan
         self._names = names
         self._shared = shared
@@ -80,6 +86,11 @@ class _PartPlanner:
             title = UntrustedText(schema.get("title") or f"{prefix}{camel_case(part)}")
             shared[key] = names.claim(title, within=prefix)
         self.root_name: str = shared[key]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What was typed differently from what the contract says."""
+        return self._document.findings
 
     # --- the part itself ------------------------------------------------------------------------
 
@@ -147,16 +158,11 @@ class _PartPlanner:
 
         Parts of the same direction share a class where they agree to the letter.
         """
-        reached: dict[str, JsonSchema] = {}
-        waiting: list[tuple[Any, str]] = [(schema, pointer)]
-        while waiting:
-            value, place = waiting.pop()
-            fields = as_object(value) or {}
-            target = fields.get("$ref")
-            if target is not None and target not in reached:
-                target_place, reached[target] = self._document.resolve(target, place)
-                waiting.append((reached[target], target_place))
-            waiting.extend(subschemas(fields, place))
+        reached = {
+            fields["$ref"]: self._document.resolve(fields["$ref"], place)[1]
+            for fields, place in reachable(schema, pointer, self._document.resolve)
+            if "$ref" in fields
+        }
         return json.dumps([self._direction, schema, reached], sort_keys=True)
 
     def _define(self, name: str, schema: JsonSchema, pointer: str) -> None:

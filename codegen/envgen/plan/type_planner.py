@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from envgen_runtime.json_value import pointer_keys
+
 from ..schema.document import PartDocument
 from ..schema.keywords import (
     DEFINITIONS,
@@ -16,7 +18,7 @@ from ..schema.keywords import (
     as_object,
     fixed_items,
     implied_types,
-    is_kind,
+    is_of_type,
     is_tuple,
     pointer_to,
 )
@@ -113,7 +115,7 @@ class TypePlanner:
                 pointer, f"{target} leads back to itself outside of an object; any value is taken"
             )
             return JSON_VALUE
-        label = place.rsplit("/", 1)[-1].replace("~1", "/").replace("~0", "~")
+        label = pointer_keys(place)[-1]
         self._inlining.append(place)
         try:
             expression = self.type_of(schema, place, self._classes.root_name, label)
@@ -326,7 +328,7 @@ def _is_possible(value: Any, schema: JsonSchema) -> bool:
     kinds = as_array(schema.get("type")) or [schema.get("type")]
     if kinds == [None]:
         return True
-    kind = next((kind for kind in kinds if is_kind(value, kind)), None)
+    kind = next((kind for kind in kinds if is_of_type(value, kind)), None)
     return kind is not None and (kind in ("array", "object") or fits(kind, schema, value))
 
 

@@ -1,98 +1,34 @@
-"""What ``envgen build`` does with the sources it is given."""
+"""Build every source of a project: read, generate, and remove what is no longer generated."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from queue import Empty, SimpleQueue
-from threading import Thread
-from typing import Literal
 
 from ..build import BuiltPackage, build_package
-from ..config import Config, EnvSettings, SourceSettings, load_config
+from ..config import SourceSettings, load_config
 from ..contract.contract import EnvContract
-from ..errors import ConfigError, ContractError, EnvgenError, OutputError
-from ..interrupts import uninterrupted
-from ..options import PackageOptions
-from ..output.differences import Difference, differences, file_difference
-from ..output.lock import FILE as LOCK_FILE
-from ..output.lock import Lock, read_lock, write_lock
-from ..output.publish import remove, write_file
-from ..render.templating import Templates, envgens_templates
-from ..sources import ReadSource, is_started, label, read_source
-
-Stage = Literal["read", "built", "failed"]
-
-Watch = Callable[[str, Stage], None]
-"""Is told, from any thread, what became of which source."""
-
-_READERS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A source, how it is read, and what becomes of it.
-
-    Attributes:
-        source: the source.
-        settings: how it is read.
-        out: the folder that its package goes to.
-        name: the environment's name; None for the contract's.
-        options: how its package is generated.
-    """
-
-    source: str
-    settings: SourceSettings
-    out: Path
-    name: str | None = None
-    options: PackageOptions = field(default_factory=PackageOptions)
-
-
-def jobs(
-    config: Config,
-    sources: Sequence[str] | None = None,
-    *,
-    out: Path | None = None,
-    name: str | None = None,
-    settings: SourceSettings | None = None,
-) -> list[Job]:
-    """What is to be done for sources.
-
-    A source that is the name of a configured environment, or its source, is read as configured;
-    what ``settings`` sets overrides that.
-
-    Args:
-        config: the project's settings.
-        sources: sources and names of environments; None for what the settings list.
-        out: where packages are written; None for what the settings say.
-        name: the environment's name, for a single source.
-        settings: how sources are read.
-
-    Raises:
-        ConfigError: there is nothing to build.
-    """
-    wanted = list(dict.fromkeys(sources)) if sources else config.all_sources()
-    if not wanted:
-        raise ConfigError(
-            "nothing to build",
-            source=f"{config.schemas}/",
-            hint="name a source: envgen build FILE, or envgen build http://HOST:PORT",
-        )
-    given = settings.model_dump(exclude_unset=True) if settings else {}
-    return [_job(config, source, given, name, out) for source in wanted]
+from ..errors import ContractError, EnvgenError
+from ..interrupts import Interrupts, uninterrupted
+from ..output.apply import Mode, discard, keep, keep_lock
+from ..output.differences import Difference
+from ..output.lock import Lock, read_lock
+from ..render.templating import Templates
+from ..sources import ReadSource, is_started, label
+from .jobs import Job, plan_jobs
+from .reading import Progress, read_all
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a build.
+    """The result of a build.
 
     Attributes:
-        results: of each source, in their order.
-        removed: packages that nothing generates any more: they were removed, or would be.
-        differences: what only comparing found beside the packages: the lock, saved contracts.
+        results: each source's package or error, in the order of the sources.
+        removed: packages that are no longer generated: they were removed, or would be.
+        differences: where the build only compared: differences outside of packages that are
+            built, in the lock, saved contracts and packages that are no longer generated.
     """
 
     results: dict[str, BuiltPackage | EnvgenError] = field(
@@ -103,17 +39,17 @@ class Outcome:
 
     @property
     def errors(self) -> list[EnvgenError]:
-        """What went wrong."""
+        """The errors of sources that failed."""
         return [item for item in self.results.values() if isinstance(item, EnvgenError)]
 
     @property
     def packages(self) -> list[BuiltPackage]:
-        """What was built, or compared."""
+        """The packages that were built, or compared."""
         return [item for item in self.results.values() if isinstance(item, BuiltPackage)]
 
     @property
     def all_differences(self) -> list[Difference]:
-        """What comparing found, packages first."""
+        """Every difference, those in packages first."""
         return [*(item for one in self.packages for item in one.differences), *self.differences]
 
 
@@ -124,27 +60,23 @@ def build_all(
     name: str | None = None,
     settings: SourceSettings | None = None,
     templates: Path | None = None,
-    write: bool = True,
-    force: bool = False,
-    strict: bool = False,
-    watch: Watch = lambda _source, _stage: None,
+    mode: Mode | None = None,
+    progress: Progress = lambda _source, _stage: None,
 ) -> Outcome:
-    """Build every source; one that fails doesn't keep the others from being built.
+    """Build every source. A source that fails doesn't stop the others.
 
-    Sources are read side by side, for servers let one wait, and built one after the other. Where
-    all of the project's sources are built, packages that none of them generates are removed.
+    Sources are read at the same time and built one after the other. If all of the project's sources
+    are built, packages that none of them generates are removed.
 
     Args:
-        sources: contract files, ``-``, server URLs, names of configured environments; None for what
-            the project's settings list.
+        sources: sources as ``read_source`` takes them, and names of configured environments; None
+            for what the project's settings list.
         out: where packages are written; None for what the settings say.
         name: the environment's name, for a single source.
-        settings: how sources are read; what is not set is as configured.
+        settings: how sources are read. Fields that are not set are as configured.
         templates: a folder of templates over envgen's own; None for what the settings say.
-        write: False to compare only.
-        force: whether files that were edited by hand are overwritten.
-        strict: whether a warning refuses a source, also where the settings don't say so.
-        watch: is told how it goes.
+        mode: what the build is allowed to do. It is strict if the settings say so, too.
+        progress: called with each source and the stage it has reached.
 
     Raises:
         ConfigError: the settings can't be used, or there is nothing to build.
@@ -152,94 +84,52 @@ def build_all(
         OutputError: a lock can't be read or written.
     """
     config = load_config()
-    wanted = jobs(config, sources, out=out, name=name, settings=settings)
-    own_templates = templates or config.templates
-    if any(is_started(job.source) for job in wanted):
-        # The runtime is imported for those who start something.
-        from envgen_runtime.providers.cleanup import arm
+    mode = mode or Mode()
+    jobs = plan_jobs(config, sources, out=out, name=name, settings=settings)
+    templates = templates or config.templates
+    if any(is_started(job.source) for job in jobs):
+        # Imported only where an environment is started, because the runtime takes 0.2 s.
+        from envgen_runtime.providers.cleanup import install_handlers
 
-        arm()  # from this thread: the others can't set what a signal does
+        install_handlers()  # here, because only the main thread can install signal handlers
     builder = _Builder(
         config.schemas,
-        Templates(own_templates) if own_templates is not None else envgens_templates(),
-        write=write,
-        force=force,
-        strict=strict or config.strict,
+        Templates(templates) if templates is not None else None,
+        Mode(mode.write, mode.force, mode.strict or config.strict),
     )
-    try:
-        _build_jobs(builder, wanted, watch)
-        if not sources and out is None:
-            builder.remove_others(config.folders())
-    finally:
-        builder.save()
+    with Interrupts() as interrupts:
+        try:
+            # One after the other, so that names don't depend on which server answers first.
+            for job, reading in read_all(jobs, progress):
+                try:
+                    builder.build(job, interrupts.result(reading))
+                    progress(job.source, "built")
+                except EnvgenError as error:
+                    builder.outcome.results[job.source] = error
+                    progress(job.source, "failed")
+            interrupts.check()
+            if not sources and out is None and not builder.outcome.errors:
+                builder.discard_others(config.folders())
+        finally:
+            builder.save_locks()
     return builder.outcome
 
 
-def _build_jobs(builder: _Builder, wanted: list[Job], watch: Watch) -> None:
-    owners: dict[str, str] = {}
-    # In their order, so that it doesn't depend on a race which of two gets a name.
-    for job, reading in zip(wanted, _read_side_by_side(wanted, watch), strict=True):
-        try:
-            found = reading.result()
-            _claim(found.contract, job.source, owners)
-            builder.build(found, job)
-            watch(job.source, "built")
-        except EnvgenError as error:
-            builder.outcome.results[job.source] = error
-            watch(job.source, "failed")
-
-
-def _read_side_by_side(wanted: Iterable[Job], watch: Watch) -> list[Future[ReadSource]]:
-    """What each source will turn out to hold.
-
-    The threads are daemons, which those of an executor are not: a build that is interrupted
-    doesn't wait for a server.
-    """
-    pending: SimpleQueue[tuple[Job, Future[ReadSource]]] = SimpleQueue()
-    futures: list[Future[ReadSource]] = []
-    for job in wanted:
-        futures.append(Future())
-        pending.put((job, futures[-1]))
-    for _ in futures[:_READERS]:
-        Thread(target=_read_pending, args=(pending, watch), daemon=True).start()
-    return futures
-
-
-def _read_pending(pending: SimpleQueue[tuple[Job, Future[ReadSource]]], watch: Watch) -> None:
-    with suppress(Empty):
-        while True:
-            job, future = pending.get_nowait()
-            try:
-                found = read_source(job.source, name=job.name, settings=job.settings)
-            except BaseException as error:  # noqa: BLE001 - who waits for it raises it
-                future.set_exception(error)
-            else:
-                future.set_result(found)
-            watch(job.source, "read")
-
-
 class _Builder:
-    """Builds packages, or compares with what is there."""
+    """Builds packages one by one, and keeps the locks of their folders."""
 
-    def __init__(
-        self, schemas: Path, templates: Templates, *, write: bool, force: bool, strict: bool
-    ) -> None:
+    def __init__(self, schemas: Path, templates: Templates | None, mode: Mode) -> None:
         self.outcome = Outcome()
         self._schemas = schemas
         self._templates = templates
-        self._write = write
-        self._force = force
-        self._strict = strict
+        self._mode = mode
         self._locks: dict[Path, Lock] = {}
+        self._sources: dict[str, str] = {}  # by the name of the environment
 
-    def _lock(self, out: Path) -> Lock:
-        if out not in self._locks:
-            self._locks[out] = read_lock(out)
-        return self._locks[out]
-
-    def build(self, found: ReadSource, job: Job) -> None:
-        """Build one package, and keep its contract if no file says the same."""
-        contract = found.contract
+    def build(self, job: Job, read: ReadSource) -> None:
+        """Build a package, and save its contract if no contract file holds it."""
+        contract = read.contract
+        self._claim_name(contract, job.source)
         try:
             self.outcome.results[job.source] = build_package(
                 contract,
@@ -248,81 +138,45 @@ class _Builder:
                 templates=self._templates,
                 source=label(job.source),
                 lock=self._lock(job.out),
-                write=self._write,
-                force=self._force,
-                strict=self._strict,
+                mode=self._mode,
             )
         except ContractError as error:
-            error.source = error.source or label(job.source)
-            raise
-        if found.is_derived:
-            self._keep(self._schemas / f"{contract.name}.json", contract.to_json())
+            raise error.with_context(source=error.source or label(job.source)) from error
+        if read.is_derived:
+            path = self._schemas / f"{contract.name}.json"
+            self.outcome.differences += keep(path, contract.to_json(), self._mode)
 
-    def _keep(self, path: Path, content: str) -> None:
-        difference = file_difference(path, content)
-        if difference is None:
-            return
-        if self._write:
-            write_file(path, content)
-        else:
-            self.outcome.differences.append(difference)
-
-    def remove_others(self, folders: Iterable[Path]) -> None:
-        """Remove what nothing generates any more, unless something failed: it may be that."""
-        if self.outcome.errors:
-            return
+    def discard_others(self, folders: Iterable[Path]) -> None:
+        """Remove the packages in ``folders`` that were not built."""
         built = {package.folder for package in self.outcome.packages}
         for out in folders:
-            for name in sorted(self._lock(out).packages):
-                if out / name not in built:
-                    self._remove(out, name)
+            for folder in [out / name for name in sorted(self._lock(out).packages)]:
+                if folder in built:
+                    continue
+                try:
+                    left_over = discard(folder.name, folder, self._lock(out), self._mode)
+                except EnvgenError as error:
+                    self.outcome.results[str(folder)] = error
+                else:
+                    self.outcome.differences += left_over
+                    self.outcome.removed.append(folder)
 
-    def save(self) -> None:
-        """Write the locks, also of a build that was interrupted."""
+    def save_locks(self) -> None:
+        """Write the locks, also those of a build that was interrupted."""
         with uninterrupted():
             for out, lock in self._locks.items():
-                if self._write:
-                    write_lock(lock, out)
-                else:
-                    self._keep(out / LOCK_FILE, lock.to_json())
+                self.outcome.differences += keep_lock(lock, out, self._mode)
 
-    def _remove(self, out: Path, name: str) -> None:
-        locked, folder = self._lock(out).packages[name], out / name
-        if not self._write:
-            self.outcome.differences += differences({}, folder, None)
-        elif (edited := locked.edited(folder)) and not self._force:
-            self.outcome.results[str(folder)] = OutputError(
-                f"nothing generates this package any more, but it was edited by hand: "
-                f"{', '.join(edited)}",
-                source=str(folder),
-                hint="remove it yourself, or with --force",
+    def _lock(self, out: Path) -> Lock:
+        if out not in self._locks:
+            self._locks[out] = read_lock(out)
+        return self._locks[out]
+
+    def _claim_name(self, contract: EnvContract, source: str) -> None:
+        other = self._sources.setdefault(contract.name, source)
+        if other != source:
+            raise ContractError(
+                f"{label(other)} has the same name, {contract.name}",
+                source=label(source),
+                hint="give one of them a name: envgen build SOURCE --name NAME",
             )
-            return
-        else:
-            remove(locked.files, folder)
-        self.outcome.removed.append(folder)
-        del self._lock(out).packages[name]
-
-
-def _job(
-    config: Config, wanted: str, given: dict[str, object], name: str | None, out: Path | None
-) -> Job:
-    env_name, source = None, wanted
-    for key in config.envs:
-        if wanted in (key, config.source_of(key)):
-            env_name, source = key, config.source_of(key)
-    settings = config.envs[env_name] if env_name is not None else EnvSettings()
-    plugins = (*config.plugins, *settings.plugins)
-    read_as = settings.model_copy(update={"plugins": plugins, **given})
-    folder = out or settings.out or config.out
-    return Job(source, read_as, folder, name or env_name, settings.options)
-
-
-def _claim(contract: EnvContract, source: str, owners: dict[str, str]) -> None:
-    other = owners.setdefault(contract.name, source)
-    if other != source:
-        raise ContractError(
-            f"{label(other)} has the same name, {contract.name}",
-            source=label(source),
-            hint="give one of them a name: envgen build SOURCE --name NAME",
-        )

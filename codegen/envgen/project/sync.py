@@ -1,4 +1,4 @@
-"""Every source read again: what has changed since its client was generated."""
+"""Read every source again, and compare with the contracts that clients were generated from."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from ..compat import Changelog, compare
 from ..config import load_config
 from ..contract.contract import EnvContract
 from ..errors import EnvgenError
+from ..output.apply import Mode
 from ..output.lock import read_lock
 from ..sources import read_contract
-from .build_all import Outcome, Watch, build_all
+from .build_all import Outcome, build_all
 
 
 @dataclass(frozen=True, slots=True)
 class Synced:
-    """What a sync found.
+    """The result of a sync.
 
     Attributes:
-        outcome: what was built, or compared.
-        changelogs: what changed, by the environment's name; an environment that is new has none.
+        outcome: the result of the build.
+        changelogs: what changed, by the environment's name; new environments have no changelog.
         added: environments that had no client yet.
     """
 
@@ -31,28 +32,27 @@ class Synced:
 
     @property
     def has_drifted(self) -> bool:
-        """Whether any contract is another than before."""
+        """Whether any contract has changed."""
         return bool(self.added) or any(item.changes for item in self.changelogs.values())
 
     @property
     def is_breaking(self) -> bool:
-        """Whether a change breaks someone."""
+        """Whether any change is breaking."""
         return any(item.level == "breaking" for item in self.changelogs.values())
 
 
-def sync_all(*, write: bool = True, watch: Watch = lambda _source, _stage: None) -> Synced:
+def sync_all(mode: Mode | None = None) -> Synced:
     """Read every source of the project again, and build what has changed.
 
     Args:
-        write: False to compare only.
-        watch: is told how it goes.
+        mode: what the build is allowed to do.
 
     Raises:
         ConfigError: the settings can't be used, or there is nothing to build.
         OutputError: the lock can't be read or written.
     """
     before = _generated(load_config().folders())
-    outcome = build_all(write=write, watch=watch)
+    outcome = build_all(mode=mode)
     after = {package.name: package.contract for package in outcome.packages}
     changelogs = {
         name: compare(before[name], contract) for name, contract in after.items() if name in before
@@ -62,11 +62,11 @@ def sync_all(*, write: bool = True, watch: Watch = lambda _source, _stage: None)
 
 def _generated(folders: Iterable[Path]) -> dict[str, EnvContract]:
     """The contracts that the packages in these folders were generated from."""
-    found: dict[str, EnvContract] = {}
+    contracts: dict[str, EnvContract] = {}
     for out in folders:
         for name in read_lock(out).packages:
             try:
-                found[name] = read_contract(str(out / name / "contract.json"), name=name)
+                contracts[name] = read_contract(str(out / name / "contract.json"), name=name)
             except EnvgenError:
-                continue  # no package: it will be built as a new one
-    return found
+                continue  # the package is gone, so it is built as a new one
+    return contracts

@@ -14,12 +14,13 @@ from ..sources.parsing import parse_json
 GIT = "git:"
 
 
-def read_version(source: str) -> EnvContract:
+def read_version(source: str, *, default_name: str | None = None) -> EnvContract:
     """The contract that ``source`` names.
 
     Args:
         source: ``git:REVISION:PATH``, a folder with a ``contract.json``, the dotted name of a
             generated package that can be imported, or a source as ``envgen build`` takes it.
+        default_name: what to call the environment if the source doesn't name it.
 
     Raises:
         ContractError: there is none.
@@ -30,7 +31,7 @@ def read_version(source: str) -> EnvContract:
     folder = Path(source) if Path(source).is_dir() else _package(source)
     if folder is not None and (folder / "contract.json").is_file():
         return read_contract(str(folder / "contract.json"))
-    return read_contract(source)
+    return read_contract(source, default_name=default_name)
 
 
 def _of_commit(source: str) -> EnvContract:

@@ -1,31 +1,31 @@
-"""``allOf``: what two schemas say together, as one schema."""
+"""``allOf``: the intersection of two schemas, as one schema."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
+
+from envgen_runtime.json_value import same_json
 
 from .keywords import DESCRIBING, JsonSchema, as_array
 
 Combine = Callable[[Any, Any], Any]
-"""Makes one value of a keyword out of two; None where there is none."""
-
-Conflict = Callable[[str], None]
-"""Takes a keyword that both schemas have and that can't be said once."""
+"""Makes one value of a keyword out of two; returns None if it can't."""
 
 
-def intersection(first: JsonSchema, second: JsonSchema, conflict: Conflict) -> JsonSchema:
-    """A schema for the values that fit both.
+def intersection(first: JsonSchema, second: JsonSchema) -> tuple[JsonSchema, list[str]]:
+    """Return a schema for the values that fit both, and the keywords that conflict.
 
-    Where two values of a keyword can't be made one, ``second``'s stands and ``conflict`` is told.
-    Where one schema closes an object (``additionalProperties: false``) and the other names fields
-    of it, nothing with those fields fits; people mean both to be allowed, so they stay, and
-    ``conflict`` is told of ``additionalProperties``.
+    If two values of a keyword can't become one, ``second``'s is used and the keyword conflicts.
+    If one schema closes an object (``additionalProperties: false``) and the other names further
+    fields, nothing with those fields fits both. People mean to allow both, so the fields stay and
+    ``additionalProperties`` conflicts.
     """
     merged = dict(first)
+    conflicts: list[str] = []
     for key, value in second.items():
-        if key not in merged or merged[key] == value or key in DESCRIBING:
+        if key not in merged or same_json(merged[key], value) or key in DESCRIBING:
             merged[key] = value
         elif key in _MAPS:
             merged[key] = _both_maps(merged[key], value)
@@ -35,36 +35,36 @@ def intersection(first: JsonSchema, second: JsonSchema, conflict: Conflict) -> J
             combine: Combine = _COMBINE.get(key, _nothing)
             merged[key] = combine(merged[key], value)
             if merged[key] is None:
-                conflict(key)
+                conflicts.append(key)
                 merged[key] = value
-    if "const" in merged and merged["const"] in merged.get("enum", ()):
+    if "const" in merged and _contains(merged.get("enum", []), merged["const"]):
         del merged["enum"]
     for one, other in ((first, second), (second, first)):
-        _apply_rest(one, other, merged, conflict)
-    _check_groups(first, second, conflict)
-    return merged
+        conflicts += _apply_rest(one, other, merged)
+    conflicts += _split_groups(first, second)
+    return merged, conflicts
 
 
-def _apply_rest(one: JsonSchema, other: JsonSchema, merged: JsonSchema, conflict: Conflict) -> None:
-    """Hold what ``one`` names, and ``other`` doesn't, to what ``other`` says of all the rest."""
+def _apply_rest(one: JsonSchema, other: JsonSchema, merged: JsonSchema) -> Iterator[str]:
+    """Apply what ``other`` says of all further fields to those that only ``one`` names."""
     rest = other.get("additionalProperties", True)
     foreign = one.get("properties", {}).keys() - other.get("properties", {}).keys()
     if foreign and rest is not True:
         if rest is False or "patternProperties" in other:
-            conflict("additionalProperties")
+            yield "additionalProperties"
         else:
-            held = {name: _both(merged["properties"][name], rest) for name in foreign}
-            merged["properties"] = {**merged["properties"], **held}
+            narrowed = {name: _both(merged["properties"][name], rest) for name in foreign}
+            merged["properties"] = {**merged["properties"], **narrowed}
     if "prefixItems" in one and "prefixItems" not in other and "items" in other:
-        conflict("items")
+        yield "items"
 
 
-def _check_groups(first: JsonSchema, second: JsonSchema, conflict: Conflict) -> None:
-    """Tell of keywords that mean something together only, and can't be taken from both."""
+def _split_groups(first: JsonSchema, second: JsonSchema) -> Iterator[str]:
+    """Yield keywords that only have a meaning together, and can't be taken from both."""
     for group in _GROUPS:
         one, other = ({key: item[key] for key in group if key in item} for item in (first, second))
-        if one and other and one != other:
-            conflict(group[0])
+        if one and other and not same_json(one, other):
+            yield group[0]
 
 
 def _both(first: Any, second: Any) -> Any:
@@ -79,7 +79,9 @@ def _both_maps(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return {
         **first,
         **{
-            name: _both(first[name], child) if name in first and first[name] != child else child
+            name: _both(first[name], child)
+            if name in first and not same_json(first[name], child)
+            else child
             for name, child in second.items()
         },
     }
@@ -87,14 +89,18 @@ def _both_maps(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
 
 def _types(first: Any, second: Any) -> Any:
     one, other = (as_array(value) or [value] for value in (first, second))
-    common = [kind for kind in one if kind in other or (kind == "integer" and "number" in other)]
+    common = [name for name in one if name in other or (name == "integer" and "number" in other)]
     if "integer" in other and "number" in one:
         common.append("integer")
     return (common[0] if len(common) == 1 else common) or None
 
 
 def _common(first: list[Any], second: list[Any]) -> list[Any] | None:
-    return [value for value in first if value in second] or None
+    return [value for value in first if _contains(second, value)] or None
+
+
+def _contains(values: list[Any], value: Any) -> bool:
+    return any(same_json(item, value) for item in values)
 
 
 def _union(first: list[Any], second: list[Any]) -> list[Any]:
@@ -119,7 +125,7 @@ def _either(first: bool, second: bool) -> bool:
     return first or second
 
 
-# Schemas that both hold where each does.
+# Keywords whose schemas apply together.
 _NARROWING = frozenset(
     {
         "additionalItems", "additionalProperties", "items", "propertyNames", "unevaluatedItems",

@@ -1,80 +1,79 @@
-"""One part of a contract as a document: where its references lead, and what is to say of it."""
+"""One part of a contract as a document: it resolves references and folds ``allOf``."""
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import unquote
+from envgen_runtime.contract.references import CircularReference, follow
+from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of
 
 from ..errors import ContractError
 from ..findings import Finding, Severity
 from .all_of import intersection
 from .keywords import DEFINITIONS, DESCRIBING, JsonSchema, as_array, as_object, pointer_to
-
-_FOLDED = DEFINITIONS | {"allOf", "$ref"}
-_BOOLEANS: dict[bool, JsonSchema] = {True: {}, False: {"not": {}}}
+from .references import object_schema
 
 
 class PartDocument:
-    """The schema of one part. Pointers are within the part, as references are."""
+    """The schema of one part. Pointers are within the part, as references are.
 
-    def __init__(self, part: str, schema: JsonSchema, findings: list[Finding]) -> None:
+    Attributes:
+        part: what the part is called in findings and errors.
+        schema: the schema, with plain pointers as references.
+        findings: what had to be typed differently from what the contract says, so far.
+    """
+
+    def __init__(self, part: str, schema: JsonSchema) -> None:
         self.part = part
         self.schema = schema
-        self._findings = findings
+        self.findings: list[Finding] = []
         self._merging: list[str] = []
         self._merged: dict[str, JsonSchema] = {}
 
     def resolve(self, target: str, pointer: str) -> tuple[str, JsonSchema]:
-        """Where a reference leads: the pointer, and the schema there.
+        """Return the pointer and the schema that a reference at ``pointer`` leads to.
 
         Raises:
-            ContractError: there is no schema; ``pointer`` says where the reference stands.
+            ContractError: there is no schema.
         """
-        value: Any = self.schema
-        place = ""
-        for part in unquote(target).removeprefix("#").split("/")[1:]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            fields, items = as_object(value), as_array(value)
-            if fields is not None and key in fields:
-                value = fields[key]
-            elif items is not None and key.isdecimal() and int(key) < len(items):
-                value = items[int(key)]
-            else:
-                raise self.error(
-                    pointer,
-                    f"a $ref to {target}, which is not there",
-                    hint="a reference starts at its part of the contract: #/$defs/NAME",
-                )
-            place = pointer_to(place, key)
-        schema = as_object(_BOOLEANS[value] if isinstance(value, bool) else value)
-        if schema is None or (not place and target != "#"):
+        place = pointer_of(target)
+        try:
+            value = at_pointer(self.schema, place or "")
+        except LookupError as error:
+            raise self.error(
+                pointer,
+                f"a $ref to {target}, which is not there",
+                hint="a reference starts at its part of the contract: #/$defs/NAME",
+            ) from error
+        schema = object_schema(value) if isinstance(value, bool) else as_object(value)
+        if schema is None or place is None:
             raise self.error(pointer, f"a $ref to {target}, which is not a schema")
-        return place, schema
+        return pointer_to("", *pointer_keys(place)), schema
 
     def reference_in(self, schema: JsonSchema) -> str | None:
-        """Where a schema refers to, if that is all it does."""
+        """Return the reference of a schema that is nothing but a reference."""
         narrowing = schema.keys() - {"$ref", "$schema", *DEFINITIONS, *DESCRIBING}
         return schema["$ref"] if "$ref" in schema and not narrowing else None
 
     def followed(self, schema: JsonSchema, pointer: str) -> tuple[str, JsonSchema]:
-        """The schema behind a chain of plain references, with what it folds in.
+        """Return the schema at the end of a chain of plain references, folded, and its pointer.
 
         Raises:
             ContractError: the chain leads back to itself.
         """
-        passed: set[str] = set()
-        while (target := self.reference_in(schema)) is not None:
-            pointer, schema = self.resolve(target, pointer)
-            if pointer in passed:
-                raise self.error(pointer, "a reference that leads back to itself")
-            passed.add(pointer)
-        return pointer, self.merged(schema, pointer)
+        try:
+            place, found = follow(
+                (pointer, schema),
+                lambda at: self.reference_in(at[1]),
+                lambda target, at: self.resolve(target, at[0]),
+            )
+        except CircularReference as error:
+            raise self.error(error.place[0], "a reference that leads back to itself") from error
+        return place, self.merged(found, place)
 
     def merged(self, schema: JsonSchema, pointer: str) -> JsonSchema:
-        """``schema`` with ``allOf``, and keywords beside a ``$ref``, folded into one.
+        """Return ``schema`` with its ``allOf`` and the keywords beside a ``$ref`` folded into one.
 
         Raises:
-            ContractError: it contains itself.
+            ContractError: the ``allOf`` contains itself.
         """
         if "allOf" not in schema and "$ref" not in schema:
             return schema
@@ -92,8 +91,11 @@ class PartDocument:
         return merged
 
     def both(self, first: JsonSchema, second: JsonSchema, pointer: str) -> JsonSchema:
-        """What two schemas, references and ``allOf`` already folded in, say together."""
-        return intersection(first, second, lambda key: self.say(pointer, _conflict(key)))
+        """Return the intersection of two schemas that are already folded."""
+        merged, conflicts = intersection(first, second)
+        for keyword in conflicts:
+            self.say(pointer, _conflict(keyword))
+        return merged
 
     def _part(self, part: JsonSchema, pointer: str) -> JsonSchema:
         if "$ref" not in part:
@@ -101,7 +103,7 @@ class PartDocument:
         place, target = self.resolve(part["$ref"], pointer)
         if place in self._merging:
             raise self.error(pointer, "an allOf that contains itself")
-        if place not in self._merged:  # else a few references to references would take years
+        if place not in self._merged:  # nested references would take exponential time
             self._merging.append(place)
             try:
                 self._merged[place] = self.merged(target, place)
@@ -112,13 +114,13 @@ class PartDocument:
         return self.both(folded, self.merged(beside, pointer), pointer) if beside else folded
 
     def say(self, pointer: str, message: str, *, severity: Severity = "warning") -> None:
-        """Report something that is typed wider than the contract says it, or otherwise."""
+        """Record, once, that something is typed differently from what the contract says."""
         finding = Finding(severity, f"/{self.part}{pointer}", message)
-        if finding not in self._findings:
-            self._findings.append(finding)
+        if finding not in self.findings:
+            self.findings.append(finding)
 
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
-        """What to raise where the part can't be used."""
+        """Return an error with its place in the part."""
         return ContractError(message, pointer=f"/{self.part}{pointer}", hint=hint)
 
 

@@ -1,64 +1,70 @@
-"""Where references lead: every ``$ref`` of a schema as a JSON pointer into the same document.
+"""References of a schema, each rewritten as a JSON pointer into the same document.
 
 A schema may name its places by ``$id`` and ``$anchor`` and refer to them by URI. Nothing is ever
-fetched for that: a reference whose target isn't in the document refuses the contract.
+fetched for that: a reference to something outside the document refuses the contract.
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from envgen_runtime.contract.normal_form import DRAFT_7, metaschema
+from envgen_runtime.json_value import pointer_of
 
 from ..errors import ContractError
 from ..findings import Finding
 from .keywords import (
     DEFINITIONS,
     DESCRIBING,
-    DRAFT_7,
+    NAMING,
     JsonSchema,
     as_object,
     map_subschemas,
-    metaschema,
     pointer_to,
+    schemas_in,
     subschemas,
 )
 
 if TYPE_CHECKING:
     from referencing._core import Resolver  # the class is public, its module isn't
 
-# What names a place or refers to one; plain pointers take the place of all of it.
-_NAMING = frozenset({"$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$ref"})
-
 Lookup = Callable[[JsonSchema, str], str]
-"""Takes a schema that has a reference, and the reference; gives the pointer of its target."""
+"""Takes a schema that has a reference, and the reference; returns the pointer of its target."""
 
 
-def localized(
-    schema: JsonSchema, *, pointer: str, source: str, findings: list[Finding]
-) -> JsonSchema:
-    """``schema`` with plain pointers (``#/$defs/NAME``) for references, and without names.
+def object_schema(schema: bool) -> JsonSchema:
+    """Return the schema true or false as an object of its own."""
+    return {} if schema else {"not": {}}
 
+
+def with_local_refs(
+    schema: JsonSchema, *, pointer: str, source: str
+) -> tuple[JsonSchema, tuple[Finding, ...]]:
+    """Return ``schema`` with plain pointers (``#/$defs/NAME``) as references, and the findings.
+
+    The result has no names and no ``$schema``, which says what references mean and is used up here.
     References to a metaschema of JSON Schema, and those whose target depends on where they are
     reached from (``$dynamicRef`` with several anchors), are taken out with a finding.
 
     Raises:
         ContractError: a reference leads to something that isn't in the document.
     """
-    used = _references(schema)
-    is_plain = all(target == "#" or target.startswith("#/") for _, _, target in used)
+    has_names = any(fields.keys() & NAMING - {"$ref"} for fields, _ in schemas_in(schema))
+    is_plain = all(pointer_of(target) is not None for _, _, target in _references(schema))
     siblings_count = schema.get("$schema") != DRAFT_7
-    if is_plain and siblings_count and not _has_names(schema):
-        return schema
+    if is_plain and siblings_count and not has_names:
+        return {key: value for key, value in schema.items() if key != "$schema"}, ()
     schema = _with_object_definitions(schema)
     lookup = _lookup_by_name(schema)
+    findings: list[Finding] = []
     pointers: dict[int, str] = {}
     for holder, place, target in _references(schema):
         where = pointer + pointer_to(place, "$ref")
-        if metaschema(target) is not None or (
-            "$ref" not in holder and _is_ambiguous(schema, target)
-        ):
+        is_dynamic = "$ref" not in holder
+        if metaschema(target) is not None or (is_dynamic and _is_ambiguous(schema, target)):
             findings.append(
                 Finding("warning", where, f"{target} isn't followed; any value is taken")
             )
@@ -71,75 +77,60 @@ def localized(
                 f"a $ref that leaves the document: {shown}",
                 source=source,
                 pointer=where,
-                hint="put what it refers to under $defs and refer to #/$defs/NAME; files beside "
-                "the contract are taken in with --bundle",
+                hint="put its target under $defs and refer to #/$defs/NAME; --bundle includes "
+                "files beside the contract",
             ) from error
 
-    def localize(fields: JsonSchema) -> JsonSchema:
+    def with_pointers(fields: JsonSchema) -> JsonSchema:
         target = pointers.get(id(fields))
-        kept = {key: value for key, value in fields.items() if key not in _NAMING}
+        kept = {key: value for key, value in fields.items() if key not in NAMING}
         if "$ref" in fields and not siblings_count:
             kept = {key: value for key, value in kept.items() if key in DESCRIBING | DEFINITIONS}
         if target is not None:
             kept["$ref"] = "#" + quote(target, safe="/~")
-        return map_subschemas(kept, localize)
+        return map_subschemas(kept, with_pointers)
 
-    return localize(schema)
+    document = with_pointers(schema)
+    document.pop("$schema", None)
+    return document, tuple(findings)
 
 
 def _is_ambiguous(schema: JsonSchema, target: str) -> bool:
     """Whether several places have the name that a ``$dynamicRef`` leads to."""
     name = target.rpartition("#")[2]
-    return [fields.get("$dynamicAnchor") for fields in _schemas(schema)].count(name) > 1
+    return [fields.get("$dynamicAnchor") for fields, _ in schemas_in(schema)].count(name) > 1
 
 
 def _with_object_definitions(schema: JsonSchema) -> JsonSchema:
-    """``schema`` with definitions that are true or false as objects: those can be told apart."""
+    """Return ``schema`` with boolean definitions as objects, which have an identity."""
     result = map_subschemas(schema, _with_object_definitions)
-    for key in DEFINITIONS:
-        if key in result:
-            result[key] = {
-                name: {True: {}, False: {"not": {}}}[child] if isinstance(child, bool) else child
-                for name, child in result[key].items()
-            }
+    for key in DEFINITIONS & result.keys():
+        result[key] = {
+            name: object_schema(child) if isinstance(child, bool) else child
+            for name, child in result[key].items()
+        }
     return result
 
 
 def _references(schema: JsonSchema) -> list[tuple[JsonSchema, str, str]]:
-    """The schemas that refer to others: each with its place and its reference."""
-    found: list[tuple[JsonSchema, str, str]] = []
-    waiting: list[tuple[Any, str]] = [(schema, "")]
-    while waiting:
-        value, place = waiting.pop()
-        fields = as_object(value) or {}
-        target = fields.get("$ref", fields.get("$dynamicRef"))
-        if target is not None:
-            found.append((fields, place, target))
-        waiting.extend(subschemas(fields, place))
-    return found
-
-
-def _has_names(schema: JsonSchema) -> bool:
-    return any(fields.keys() & _NAMING - {"$ref"} for fields in _schemas(schema))
-
-
-def _schemas(schema: JsonSchema) -> Iterator[JsonSchema]:
-    """A schema and all that it holds, but for true and false."""
-    waiting: list[Any] = [schema]
-    while waiting:
-        fields = as_object(waiting.pop())
-        if fields is not None:
-            yield fields
-            waiting.extend(child for child, _ in subschemas(fields, ""))
+    """Return the schemas that refer to others, each with its place and its reference."""
+    found = (
+        (fields, place, fields.get("$ref", fields.get("$dynamicRef")))
+        for fields, place in schemas_in(schema)
+    )
+    return [(fields, place, target) for fields, place, target in found if target is not None]
 
 
 def _lookup_by_name(schema: JsonSchema) -> Lookup:
-    # A library for what few contracts need: it is imported for those.
+    # Few contracts need this library, so it is imported for those that do.
     from referencing import Registry, Resource
     from referencing.exceptions import Unresolvable
-    from referencing.jsonschema import DRAFT7, DRAFT202012
+    from referencing.jsonschema import DRAFT7, DRAFT201909, DRAFT202012
 
-    specification = DRAFT7 if schema.get("$schema") == DRAFT_7 else DRAFT202012
+    has_older_items = any(isinstance(fields.get("items"), list) for fields, _ in schemas_in(schema))
+    specification = DRAFT201909 if has_older_items else DRAFT202012
+    if schema.get("$schema") == DRAFT_7:
+        specification = DRAFT7
     resource: Resource[Any] = specification.create_resource(schema)
     registry: Registry[Any] = Registry()
     root = registry.with_resource("", resource).resolver_with_root(resource)

@@ -14,8 +14,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from ..contract.contract import PARTS
 from ..errors import ContractError, EnvgenError
-from ..schema.keywords import SCHEMA_MAPS, as_array, as_object, pointer_to
-from ..schema.normalize import MAX_DEPTH, MAX_NODES
+from ..schema.keywords import MAX_DEPTH, SCHEMA_MAPS, as_array, as_object, pointer_to
+from ..schema.normalize import MAX_NODES
 from . import file
 from .openapi import is_openapi
 from .openapi_schemas import DefinitionNames, OpenApiDocument
@@ -86,9 +86,11 @@ class _Files:
             path = (holder.parent / name).resolve() if name else holder
             if not path.is_relative_to(self._root):
                 raise self.error(pointer, reference, "leads out of the contract's folder")
+            if path.is_symlink():  # a loop of links, at which resolve() raises up to Python 3.12
+                raise self.error(pointer, reference, "can't be followed")
             if not path.is_file():
                 raise self.error(pointer, reference, "leads to no file")
-        except (ValueError, OSError, RuntimeError) as error:  # NUL, bad URL, loop of links
+        except (ValueError, OSError, RuntimeError) as error:  # NUL, bad URL, loop
             raise self.error(pointer, reference, "can't be followed") from error
         return path, f"#{parts.fragment}"
 
@@ -97,7 +99,7 @@ class _Files:
             if len(self._documents) >= MAX_FILES:
                 raise self.error(pointer, reference, f"is one of more than {MAX_FILES} files")
             try:
-                self._documents[path] = file.read(str(path))
+                self._documents[path] = file.read(str(path)).content
             except EnvgenError as error:
                 raise self.error(pointer, reference, error.message) from error
         return as_object(self._documents[path]) or {}

@@ -1,4 +1,4 @@
-"""The schemas of an OpenAPI document as parts of a contract: each with what it refers to."""
+"""Convert schemas of an OpenAPI document to parts of a contract, with their definitions."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections import Counter, deque
 from typing import Any
 from urllib.parse import quote, unquote
 
+from envgen_runtime.contract.references import CircularReference, follow, reference_of
+from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of
+
 from ..errors import ContractError
 from ..schema.keywords import (
+    MAX_DEPTH,
     SCHEMA_LISTS,
     SCHEMA_MAPS,
     SCHEMAS,
@@ -16,53 +20,52 @@ from ..schema.keywords import (
     as_object,
     pointer_to,
 )
-from ..schema.normalize import MAX_DEPTH, MAX_NODES
+from ..schema.normalize import MAX_NODES
 
-# About a schema's place in OpenAPI, not about data.
+# Keywords of OpenAPI that say nothing about data.
 _DROPPED = frozenset({"xml", "externalDocs", "example", "examples"})
 
 
 class OpenApiDocument:
-    """An OpenAPI document, and where its references lead."""
+    """An OpenAPI document, with its references."""
 
     def __init__(self, document: dict[str, Any], source: str) -> None:
         self.document = document
         self.source = source
 
     def at(self, target: str, pointer: str) -> Any:
-        """What a reference leads to.
+        """Look up the target of a reference that stands at ``pointer``.
 
         Raises:
-            ContractError: nothing, or out of the document; ``pointer`` says where it stands.
+            ContractError: the target is not there, or outside of the document.
         """
-        if not target.startswith("#/"):
+        place = pointer_of(target)
+        if not place:
             raise self.error(
                 pointer,
                 f"a $ref that leaves the document: {target[:60]!r}",
-                hint="put what it refers to under components, or pass --bundle",
+                hint="move its target to components, or pass --bundle",
             )
-        value: Any = self.document
-        for part in target[2:].split("/"):
-            key = unquote(part).replace("~1", "/").replace("~0", "~")
-            fields, items = as_object(value), as_array(value)
-            if fields is not None and key in fields:
-                value = fields[key]
-            elif items is not None and key.isdecimal() and int(key[:9]) < len(items):
-                value = items[int(key[:9])]
-            else:
-                raise self.error(pointer, f"a $ref to {target[:60]!r}, which is not there")
-        return value
+        try:
+            return at_pointer(self.document, place)
+        except LookupError as error:
+            message = f"a $ref to {target[:60]!r}, which is not there"
+            raise self.error(pointer, message) from error
 
     def followed(self, value: Any, pointer: str) -> tuple[dict[str, Any], str]:
         """The object behind a chain of references, empty if there is none, and its pointer."""
-        passed: set[str] = set()
-        while isinstance(target := (as_object(value) or {}).get("$ref"), str):
-            value = self.at(target, pointer_to(pointer, "$ref"))
-            if target in passed:
-                raise self.error(pointer, "a reference that leads back to itself")
-            passed.add(target)
-            pointer = unquote(target[1:])
-        return as_object(value) or {}, pointer
+        try:
+            found, place = follow(
+                (value, pointer),
+                lambda at: reference_of(at[0]),
+                lambda target, at: (
+                    self.at(target, pointer_to(at[1], "$ref")),
+                    pointer_of(target) or "",
+                ),
+            )
+        except CircularReference as error:
+            raise self.error(error.place[1], "a reference that leads back to itself") from error
+        return as_object(found) or {}, place
 
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
         """An error at a place in the document."""
@@ -70,18 +73,18 @@ class OpenApiDocument:
 
 
 class DefinitionNames:
-    """Gives out names for definitions, each once, in a time that no document can make long."""
+    """Unique names for definitions, made in linear time."""
 
     def __init__(self, taken: set[str]) -> None:
         self._taken = taken
         self._last: Counter[str] = Counter()
 
-    def claim(self, wanted: str) -> str:
-        """``wanted``, or that with a number behind."""
-        name = wanted
+    def claim(self, base: str) -> str:
+        """``base``, with a number appended if it is taken."""
+        name = base
         while name in self._taken:
-            self._last[wanted] += 1
-            name = f"{wanted}_{self._last[wanted] + 1}"
+            self._last[base] += 1
+            name = f"{base}_{self._last[base] + 1}"
         self._taken.add(name)
         return name
 
@@ -90,8 +93,8 @@ class PartSchema:
     """One part of a contract, made of a schema in an OpenAPI document.
 
     Attributes:
-        schema: the part: what it refers to stands in its ``$defs``.
-        origins: for places in the part, where they stand in the document.
+        schema: the part, with the targets of its references in ``$defs``.
+        origins: for places in the part, their places in the document.
     """
 
     def __init__(self, openapi: OpenApiDocument, schema: Any, pointer: str) -> None:
@@ -119,14 +122,14 @@ class PartSchema:
                 self.origins[pointer_to("", "$defs", name)] = unquote(target[1:])
 
     def _inline_root(self, definitions: dict[str, Any]) -> None:
-        """A part that is but a reference becomes what it refers to, unless that is recursive."""
+        """Replace a part that is only a reference by its target, unless the target is recursive."""
         names = {_local(name): (name, target) for target, name in self._names.items()}
         while self.schema.keys() == {"$ref"} and str(self.schema["$ref"]) in names:
             name, target = names[self.schema["$ref"]]
             found = as_object(definitions.get(name))
             if found is None:
                 break
-            title = found.get("title", name)  # what its author called it
+            title = found.get("title", name)  # the name that its author gave it
             if self._references[name] > 1:
                 self.schema = {"title": title, **self.schema}
             else:
@@ -170,11 +173,11 @@ class PartSchema:
     def _reference(self, target: str, pointer: str) -> str:
         self._openapi.at(target, pointer)
         parts = target.split("/")
-        # A schema among the components brings its name along, and all that is in it.
+        # A schema under components keeps its name; references into it point into its definition.
         size = 4 if parts[:3] == ["#", "components", "schemas"] else len(parts)
         whole, rest = "/".join(parts[:size]), parts[size:]
         if whole not in self._names:
-            wanted = unquote(parts[size - 1]).replace("~1", "/").replace("~0", "~")
+            wanted = pointer_keys(unquote(f"/{parts[size - 1]}"))[-1]
             name = self._free.claim(wanted)
             self._names[whole] = name
             self._references[name] = 0
@@ -184,7 +187,7 @@ class PartSchema:
         return "/".join((_local(name), *rest))
 
     def _discriminator(self, value: dict[str, Any], pointer: str) -> dict[str, Any]:
-        """The mapping may name schemas by their names in place of references."""
+        """Rewrite a mapping. Its values may be names of schemas instead of references."""
         schemas = as_object(
             (as_object(self._openapi.document.get("components")) or {}).get("schemas")
         )
@@ -198,4 +201,4 @@ class PartSchema:
 
 
 def _local(name: str) -> str:
-    return "#/$defs/" + quote(name.replace("~", "~0").replace("/", "~1"), safe="~")
+    return "#/$defs" + quote(pointer_to("", name), safe="/~")

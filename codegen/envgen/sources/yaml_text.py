@@ -31,6 +31,9 @@ _CONSTANTS = {
 }
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_NO_BRACKETS = re.compile(r"""'[^']*'?|"[^"]*"?|\s#[^\n]*|[^][{}"'\s][^][{}\s]*""")
+"""Quoted text, comments and words: a bracket in them opens nothing."""
+
 _CORE_TAGS = ("str", "int", "float", "bool", "null", "map", "seq")
 
 
@@ -40,9 +43,11 @@ def parse_yaml(content: bytes, *, source: str) -> Any:
     Raises:
         ContractError: it is not YAML, says what JSON can't, or is too large.
     """
+    reader = _Reader(source)
     try:
-        return _Reader(source).read(yaml.parse(content, Loader=_PARSER))
+        return reader.read(yaml.parse(content, Loader=_PARSER))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        reader.check_lookahead(content, error)
         shown = " ".join(str(error).split())
         raise ContractError(f"not YAML: {shown}", source=source) from error
 
@@ -65,10 +70,12 @@ class _Reader:
         self._anchored: dict[str, tuple[Any, int]] = {}
         self._nodes = 0
         self._documents = 0
+        self._position = 0
         self._result: Any = None
 
     def read(self, events: Iterator[Any]) -> Any:
         for event in events:
+            self._position = event.end_mark.index
             match event:
                 case yaml.DocumentStartEvent():
                     self._documents += 1
@@ -91,6 +98,24 @@ class _Reader:
                 case _:
                     pass
         return self._result
+
+    def check_lookahead(self, content: bytes, error: Exception) -> None:
+        """Say in our words that a document is too deep, if that is why the parser gave up.
+
+        It looks ahead for the rest of a line, where it may reach a limit of its own before it
+        reports the levels that reach ours.
+
+        Raises:
+            ContractError: what it looked at has more levels than we read.
+        """
+        mark = getattr(error, "problem_mark", None)
+        if mark is None:
+            return
+        ahead = content.decode(errors="replace")[self._position : mark.index]
+        brackets = _NO_BRACKETS.sub("", ahead)
+        opened = sum(map(brackets.count, "[{")) - sum(map(brackets.count, "]}"))
+        if len(self._open) + opened > MAX_DEPTH:
+            raise self._error_at(mark, f"more than {MAX_DEPTH} levels") from error
 
     def _start(self, event: Any) -> None:
         self._count(1, event)
@@ -162,5 +187,9 @@ class _Reader:
             raise self._error(f"the tag {tag[:60]}, which JSON doesn't have", event)
 
     def _error(self, message: str, event: Any) -> ContractError:
-        line = event.start_mark.line + 1
-        return ContractError(f"not JSON in YAML: line {line}: {message}", source=self._source)
+        return self._error_at(event.start_mark, message)
+
+    def _error_at(self, mark: Any, message: str) -> ContractError:
+        return ContractError(
+            f"not JSON in YAML: line {mark.line + 1}: {message}", source=self._source
+        )

@@ -1,26 +1,21 @@
-"""The asynchronous client: the synchronous one, awaited."""
+"""The asynchronous client: the effects of a call, performed by awaiting."""
 
 from __future__ import annotations
 
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar, cast
 
-from ..errors import EnvError, UpgradeRefused
 from ..json_value import JsonValue
+from ..observe.trace import AsyncReplayTransport, Replay
 from ..result import StepResult, Transition
 from ..transports import AsyncTransport
-from ..wire.detection import judge
-from ..wire.protocol import Request, read_http
-from ..wire.redaction import scrub
-from ..wire.retries import Attempts
-from .base import LOOK_TIMEOUT_S, ClientBase
+from .base import ClientBase
+from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
 from .constructors import AwaitsServers
-from .session import Phase
 
 T = TypeVar("T")
 
@@ -50,21 +45,19 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
         timeout_s: float | None,
     ) -> StepResult[ResetT]:
         """As ``EnvClient._reset_with``."""
-        return await self._call(
-            self._reset_request(seed, episode_id, extra, timeout_s), self._parse_reset
+        return await self._run(
+            self._reset_call(extra, seed=seed, episode_id=episode_id, timeout_s=timeout_s)
         )
 
     async def step(
         self, action: ActT, *, request_id: str | None = None, timeout_s: float | None = None
     ) -> StepResult[ObsT]:
         """Take one step. As ``EnvClient.step``; a cancelled step loses the session."""
-        return await self._call(
-            self._step_request(action, request_id, timeout_s), self._parse_result
-        )
+        return await self._run(self._step_call(action, request_id, timeout_s))
 
     async def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. As ``EnvClient.state``."""
-        return await self._call(self._state_request(timeout_s), self._parse_state)
+        return await self._run(self._state_call(timeout_s))
 
     async def episode(
         self,
@@ -88,29 +81,16 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     async def server_contract(self, *, timeout_s: float | None = None) -> dict[str, JsonValue]:
         """As ``EnvClient.server_contract``."""
-        request = self._state_request(timeout_s)
-        attempts = Attempts(self._retry)
-        while True:
-            try:
-                return read_http(*await self._get("/schema", request), request)
-            except EnvError as error:
-                delay = attempts.delay_after(error) if error.retryable else None
-                if delay is None:
-                    scrub(error, self._secrets)
-                    raise
-            await asyncio.sleep(delay)
+        request = self._request("schema", {}, timeout_s)
+        return await self._run(self._calls.server_contract(request))
 
     async def is_healthy(self, *, timeout_s: float | None = None) -> bool:
         """As ``EnvClient.is_healthy``."""
-        try:
-            status, _ = await self._get("/health", self._state_request(timeout_s))
-        except EnvError:
-            return False
-        return status == HTTPStatus.OK
+        return await self._run(self._calls.is_healthy(self._request("health", {}, timeout_s)))
 
     async def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
-        if not self._session.close():
+        if not self._calls.session.close():
             return
         try:
             if self._transport is not None:
@@ -131,102 +111,64 @@ class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
     ) -> None:
         await self.close()
 
-    async def _call(self, request: Request, parse: Callable[[dict[str, Any]], T]) -> T:
-        before = self._session.begin(request.operation)
-        payload: dict[str, Any] | None = None
-        began = 0.0
-        try:
-            try:
-                request, began = self._began(request)
-                payload = await self._exchange(request, before)
-            except BaseException as error:
-                if not self._survives(error, request, before):
-                    self._drop()
-                    if self._provider is not None and isinstance(error, EnvError):
-                        await asyncio.to_thread(self._explain, error)
-                raise
-            self._settled(request, before)
-            result = self._read(parse, payload, request)
-        except BaseException as error:
-            if self._wants_explanation(error):
-                self._explain_drift(error, await self._look_at_contract())
-            self._ended(began, payload, error)
-            raise
-        self._ended(began, payload, None)
-        return result
+    # --- effects ------------------------------------------------------------------------------
 
-    async def _exchange(self, request: Request, before: Phase) -> dict[str, Any]:
-        attempts: Attempts | None = None
-        while True:
-            try:
+    async def _run(self, call: Call[T]) -> T:
+        """Perform the effects of ``call`` until it returns."""
+        try:
+            effect = next(call)
+            while True:
+                try:
+                    outcome = await self._perform(effect)
+                except BaseException as error:  # noqa: BLE001 - the call decides
+                    effect = call.throw(error)
+                else:
+                    effect = call.send(outcome)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case Send(request):
                 if self._transport is None:
-                    self._transport = await self._open(request)
-                    if (closed := self._closed_meanwhile()) is not None:
-                        self._transport.abort()
-                        raise closed
+                    raise closed_meanwhile()
                 return await self._transport.exchange(request)
-            except EnvError as error:
-                attempts = attempts or Attempts(self._retry)
-                delay = self._delay(error, request, before, attempts)
-                if delay is None:
-                    raise
-            self._drop()
-            await asyncio.sleep(delay)
-            if (closed := self._closed_meanwhile()) is not None:
-                raise closed
+            case Open():
+                self._drop()
+                self._transport = await self._open(effect)
+            case Drop():
+                self._drop()
+            case Get(path, request):
+                from ..transports.http import AsyncHttpTransport
+
+                http = AsyncHttpTransport(self._endpoint.http, self._options)
+                try:
+                    return await http.get(path, request)
+                finally:
+                    await http.close()
+            case Wait(delay_s):
+                await asyncio.sleep(delay_s)
+            case Diagnose(provider, within_s):
+                return await asyncio.to_thread(provider.diagnosis, within_s)
+        return None
+
+    # Imported when they are first used, as in EnvClient.
+
+    async def _open(self, effect: Open) -> AsyncTransport:
+        if effect.transport == "http":
+            from ..transports.http import AsyncHttpTransport
+
+            return AsyncHttpTransport(self._endpoint.http, self._options)
+        from ..transports.async_websocket import AsyncWebSocketTransport
+
+        headers = effect.request.all_headers(self._options.headers)
+        return await AsyncWebSocketTransport.open(self._endpoint.websocket, self._options, headers)
 
     def _drop(self) -> None:
-        if self._transport is not None and not self._transport.outlives_sessions:
-            transport, self._transport = self._transport, None
+        transport, self._transport = self._transport, None
+        if transport is not None:
             transport.abort()
 
-    async def _open(self, request: Request) -> AsyncTransport:
-        # Imported when needed, as in EnvClient.
-        if self._replay is not None:
-            from ..observe.trace import AsyncReplayTransport
-
-            return AsyncReplayTransport(self._replay)
-        if self._on_drift == "error" and self._drift != []:
-            self._refuse_drift(await self.server_contract())
-        if self._transport_name != "http":
-            from ..transports.async_websocket import AsyncWebSocketTransport
-
-            headers = request.all_headers(self._options.headers)
-            try:
-                return await AsyncWebSocketTransport.open(
-                    self._endpoint.websocket, self._options, headers
-                )
-            except UpgradeRefused as refusal:
-                if self._transport_name == "websocket" or refusal.retryable:
-                    raise
-                schema, _ = await self._get("/schema", request)
-                health, _ = await self._get("/health", request)
-                error = judge(refusal, schema=schema, health=health, base_url=self.base_url)
-                if error is not None:
-                    raise error from refusal
-                self._transport_name = "http"
-        from ..transports.http import AsyncHttpTransport
-
-        return AsyncHttpTransport(self._endpoint.http, self._options)
-
-    async def _get(self, path: str, request: Request) -> tuple[int, bytes]:
-        """As ``EnvClient._get``."""
-        from ..transports.http import AsyncHttpTransport
-
-        http = AsyncHttpTransport(self._endpoint.http, self._options)
-        try:
-            answer = await http.get(path, request)
-        finally:
-            await http.close()
-        return answer.status, answer.body
-
-    async def _look_at_contract(self) -> dict[str, JsonValue] | None:
-        """As ``EnvClient._look_at_contract``."""
-        if self._looked or self._replay is not None:
-            return None
-        self._looked = True
-        request = self._state_request(LOOK_TIMEOUT_S)
-        try:
-            return read_http(*await self._get("/schema", request), request)
-        except EnvError:
-            return None
+    def _replay(self, replay: Replay) -> None:
+        self._transport = AsyncReplayTransport(replay)

@@ -1,10 +1,11 @@
-"""What a client can be told, checked and kept."""
+"""The options of a client. Each is written down once: its name, type, default and description."""
 
-from __future__ import annotations
+# No `from __future__ import annotations`: the annotations are data here, read at run time.
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
+from ..documented import Option, defaults
 from ..observe.observers import Observer
 from ..providers import AnyProvider
 from ..transports import Compression, TransportName
@@ -20,29 +21,101 @@ Validation = Literal["types", "exact"]
 OnDrift = Literal["check", "error", "ignore"]
 
 
-class ClientOptions(TypedDict, total=False):
-    """The keyword arguments of a client, which are those of ``with_options`` too.
+class SessionOptions(TypedDict, total=False):
+    """The options that a client takes by keyword only."""
 
-    ``EnvClient`` says what each means.
-    """
+    connect_timeout_s: Annotated[
+        float, Option("time limit for opening a connection, in seconds.", 10.0)
+    ]
+    reset_timeout_s: Annotated[
+        float | None, Option("for resets, instead of ``request_timeout_s``.", None)
+    ]
+    step_timeout_s: Annotated[
+        float | None, Option("for steps, instead of ``request_timeout_s``.", None)
+    ]
+    state_timeout_s: Annotated[
+        float | None, Option("for states, instead of ``request_timeout_s``.", None)
+    ]
+    transport: Annotated[
+        TransportName | None,
+        Option(
+            "``auto`` uses the WebSocket, or HTTP where the server is one of the first (before "
+            "0.2), whose environment is behind HTTP. ``http`` on a later server gives a fresh "
+            "environment to every request. None is the class's ``default_transport``.",
+            None,
+        ),
+    ]
+    validate: Annotated[
+        Validation,
+        Option(
+            "``types`` checks messages with the generated classes, which are wider than the "
+            "contract where Python's types can't express it, and allows replies to have more "
+            "fields than the contract. ``exact`` also checks them against the contract itself, "
+            "to the letter: a reply with a field that the contract forbids is a "
+            "``ReplyMismatch``, even where a newer server added it.",
+            "types",
+        ),
+    ]
+    on_drift: Annotated[
+        OnDrift,
+        Option(
+            "when to compare the server's contract with the one that the client was built from. "
+            "``check`` does it once something doesn't fit, to say what has changed; ``error`` "
+            "before the first request, raising ``ContractDrift``; ``ignore`` never.",
+            "check",
+        ),
+    ]
+    retry: Annotated[
+        RetryPolicy,
+        Option("how requests that may be repeated are repeated. A step never is.", RetryPolicy()),
+    ]
+    observers: Annotated[
+        Sequence[Observer], Option("are told of every request and how it ended.", ())
+    ]
+    max_message_bytes: Annotated[
+        int, Option("the largest reply that is accepted.", 100 * 1024 * 1024)
+    ]
+    compression: Annotated[
+        Compression,
+        Option(
+            "``auto`` deflates WebSocket messages unless the server is on this machine.", "auto"
+        ),
+    ]
+    ssl_context: Annotated[
+        "ssl.SSLContext | None",
+        Option("for https and wss, instead of the system's trust store.", None),
+    ]
+    http_client: Annotated[
+        "httpx.Client | httpx.AsyncClient | None",
+        Option(
+            "your own ``httpx.Client`` (``httpx.AsyncClient`` for an async client), used for all "
+            "HTTP requests. You close it.",
+            None,
+        ),
+    ]
 
-    base_url: str
-    request_timeout_s: float
-    default_headers: Mapping[str, str] | None
-    provider: AnyProvider | None
-    connect_timeout_s: float
-    reset_timeout_s: float | None
-    step_timeout_s: float | None
-    state_timeout_s: float | None
-    transport: TransportName
-    validate: Validation
-    on_drift: OnDrift
-    retry: RetryPolicy
-    observers: Sequence[Observer]
-    max_message_bytes: int
-    compression: Compression
-    ssl_context: ssl.SSLContext | None
-    http_client: httpx.Client | httpx.AsyncClient | None
+
+class ClientOptions(SessionOptions, total=False):
+    """All options of a client but the server's address and its provider."""
+
+    request_timeout_s: Annotated[
+        float, Option("time limit for a whole reset, step or state, in seconds.", 15.0)
+    ]
+    default_headers: Annotated[
+        Mapping[str, str] | None,
+        Option(
+            "sent with every HTTP request and with the WebSocket handshake (authorization, "
+            "tracing).",
+            None,
+        ),
+    ]
+
+
+class ClientChanges(ClientOptions, total=False):
+    """What ``with_options`` can change."""
+
+    base_url: Annotated[str, Option("the server's address.")]
+    provider: Annotated[AnyProvider | None, Option("what started the server.")]
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
@@ -55,29 +128,41 @@ _POSITIVE = (
     "request_timeout_s", "connect_timeout_s", "reset_timeout_s", "step_timeout_s",
     "state_timeout_s", "max_message_bytes",
 )  # fmt: skip
+_DEFAULTS = defaults(ClientOptions)
 
 
-def check(options: ClientOptions) -> None:
-    """Refuse what no client can work with.
+def complete(client: str, given: Mapping[str, object]) -> dict[str, Any]:
+    """All options of a client: those given, and the defaults of the others.
+
+    Args:
+        client: the name of the client's class.
+        given: options by name.
 
     Raises:
-        ValueError: a limit is not positive, or a choice is none of those there are.
+        TypeError: there is no option of that name.
+        ValueError: a limit is not positive, or a choice is not one of those allowed.
     """
-    given: Mapping[str, object] = {**options}
+    for name in given.keys() - _DEFAULTS.keys():
+        raise TypeError(f"{client}() got an unexpected keyword argument {name!r}")
+    options = {**_DEFAULTS, **given}
     for name in _POSITIVE:
-        value = given.get(name)
+        value = options[name]
         if value is not None and not (isinstance(value, int | float) and value > 0):
             raise ValueError(f"{name} must be greater than zero, not {value!r}")
     for name, choices in _CHOICES.items():
-        if given.get(name) not in choices:
-            raise ValueError(f"{name} is {', '.join(choices)}; not {given.get(name)!r}")
+        if options[name] not in choices:
+            raise ValueError(f"{name} must be one of {', '.join(choices)}; not {options[name]!r}")
+    return options
 
 
-def timeouts(options: ClientOptions) -> dict[Operation, float]:
+def timeouts(options: Mapping[str, Any]) -> dict[Operation, float]:
     """The time limit of each operation, in seconds."""
-    general = float(options.get("request_timeout_s", 15.0))
+    general = float(options["request_timeout_s"])
+    state_s = float(options["state_timeout_s"] or general)
     return {
-        "reset": float(options.get("reset_timeout_s") or general),
-        "step": float(options.get("step_timeout_s") or general),
-        "state": float(options.get("state_timeout_s") or general),
+        "reset": float(options["reset_timeout_s"] or general),
+        "step": float(options["step_timeout_s"] or general),
+        "state": state_s,
+        "schema": state_s,
+        "health": state_s,
     }

@@ -1,25 +1,21 @@
-"""The synchronous client."""
+"""The synchronous client: the effects of a call, performed by blocking."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from http import HTTPStatus
+from contextlib import closing
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from ..errors import EnvError, UpgradeRefused
 from ..json_value import JsonValue
+from ..observe.trace import Replay, ReplayTransport
 from ..result import StepResult, Transition
 from ..transports import Transport
-from ..wire.detection import judge
-from ..wire.protocol import Request, read_http
-from ..wire.redaction import scrub
-from ..wire.retries import Attempts
-from .base import LOOK_TIMEOUT_S, ClientBase
+from .base import ClientBase
+from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
 from .constructors import StartsServers
-from .session import Phase
 
 T = TypeVar("T")
 
@@ -64,9 +60,9 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
         episode_id: str | None,
         timeout_s: float | None,
     ) -> StepResult[ResetT]:
-        """``reset`` with the environment's parameters by their wire names, whatever those are."""
-        return self._call(
-            self._reset_request(seed, episode_id, extra, timeout_s), self._parse_reset
+        """``reset``, with the environment's own parameters by their wire names."""
+        return self._run(
+            self._reset_call(extra, seed=seed, episode_id=episode_id, timeout_s=timeout_s)
         )
 
     def step(
@@ -87,11 +83,11 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             ConnectionLost: the connection ended; the session is lost.
             ReplyMismatch: the reply doesn't fit the contract.
         """
-        return self._call(self._step_request(action, request_id, timeout_s), self._parse_result)
+        return self._run(self._step_call(action, request_id, timeout_s))
 
     def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. Raises as ``step``."""
-        return self._call(self._state_request(timeout_s), self._parse_state)
+        return self._run(self._state_call(timeout_s))
 
     def episode(
         self,
@@ -127,29 +123,15 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
             ServerError: it answers with an error; servers before 0.2 have no ``/schema``.
             ConnectError: it can't be reached.
         """
-        request = self._state_request(timeout_s)
-        attempts = Attempts(self._retry)
-        while True:
-            try:
-                return read_http(*self._get("/schema", request), request)
-            except EnvError as error:
-                delay = attempts.delay_after(error) if error.retryable else None
-                if delay is None:
-                    scrub(error, self._secrets)
-                    raise
-            time.sleep(delay)
+        return self._run(self._calls.server_contract(self._request("schema", {}, timeout_s)))
 
     def is_healthy(self, *, timeout_s: float | None = None) -> bool:
         """Whether the server answers GET ``/health`` with 200, asked once."""
-        try:
-            status, _ = self._get("/health", self._state_request(timeout_s))
-        except EnvError:
-            return False
-        return status == HTTPStatus.OK
+        return self._run(self._calls.is_healthy(self._request("health", {}, timeout_s)))
 
     def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
-        if not self._session.close():
+        if not self._calls.session.close():
             return
         try:
             if self._transport is not None:
@@ -170,100 +152,62 @@ class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
     ) -> None:
         self.close()
 
-    def _call(self, request: Request, parse: Callable[[dict[str, Any]], T]) -> T:
-        before = self._session.begin(request.operation)
-        payload: dict[str, Any] | None = None
-        began = 0.0
-        try:
-            try:
-                request, began = self._began(request)
-                payload = self._exchange(request, before)
-            except BaseException as error:
-                if not self._survives(error, request, before):
-                    self._drop()
-                    self._explain(error)
-                raise
-            self._settled(request, before)
-            result = self._read(parse, payload, request)
-        except BaseException as error:
-            if self._wants_explanation(error):
-                self._explain_drift(error, self._look_at_contract())
-            self._ended(began, payload, error)
-            raise
-        self._ended(began, payload, None)
-        return result
+    # --- effects ------------------------------------------------------------------------------
 
-    def _exchange(self, request: Request, before: Phase) -> dict[str, Any]:
-        attempts: Attempts | None = None
-        while True:
-            try:
+    def _run(self, call: Call[T]) -> T:
+        """Perform the effects of ``call`` until it returns."""
+        try:
+            effect = next(call)
+            while True:
+                try:
+                    outcome = self._perform(effect)
+                except BaseException as error:  # noqa: BLE001 - the call decides
+                    effect = call.throw(error)
+                else:
+                    effect = call.send(outcome)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case Send(request):
                 if self._transport is None:
-                    self._transport = self._open(request)
-                    if (closed := self._closed_meanwhile()) is not None:
-                        self._transport.abort()
-                        raise closed
+                    raise closed_meanwhile()
                 return self._transport.exchange(request)
-            except EnvError as error:
-                attempts = attempts or Attempts(self._retry)
-                delay = self._delay(error, request, before, attempts)
-                if delay is None:
-                    raise
-            self._drop()
-            time.sleep(delay)
-            if (closed := self._closed_meanwhile()) is not None:
-                raise closed
+            case Open():
+                self._drop()
+                self._transport = self._open(effect)
+            case Drop():
+                self._drop()
+            case Get(path, request):
+                from ..transports.http import HttpTransport
+
+                with closing(HttpTransport(self._endpoint.http, self._options)) as http:
+                    return http.get(path, request)
+            case Wait(delay_s):
+                time.sleep(delay_s)
+            case Diagnose(provider, within_s):
+                return provider.diagnosis(within_s)
+        return None
+
+    # The transports and their libraries are imported when they are first used: a client that never
+    # connects (under a type checker, or while a trainer builds its prompts) pays for neither.
+
+    def _open(self, effect: Open) -> Transport:
+        if effect.transport == "http":
+            from ..transports.http import HttpTransport
+
+            return HttpTransport(self._endpoint.http, self._options)
+        from ..transports.websocket import WebSocketTransport
+
+        headers = effect.request.all_headers(self._options.headers)
+        return WebSocketTransport(self._endpoint.websocket, self._options, headers)
 
     def _drop(self) -> None:
-        if self._transport is not None and not self._transport.outlives_sessions:
-            transport, self._transport = self._transport, None
+        transport, self._transport = self._transport, None
+        if transport is not None:
             transport.abort()
 
-    def _open(self, request: Request) -> Transport:
-        # The libraries are imported here, not above: a client that never connects (a type checker,
-        # a trainer that builds its prompts first) pays for neither.
-        if self._replay is not None:
-            from ..observe.trace import ReplayTransport
-
-            return ReplayTransport(self._replay)
-        if self._on_drift == "error" and self._drift != []:
-            self._refuse_drift(self.server_contract())
-        if self._transport_name != "http":
-            from ..transports.websocket import WebSocketTransport
-
-            headers = request.all_headers(self._options.headers)
-            try:
-                return WebSocketTransport(self._endpoint.websocket, self._options, headers)
-            except UpgradeRefused as refusal:
-                if self._transport_name == "websocket" or refusal.retryable:
-                    raise
-                schema, _ = self._get("/schema", request)
-                health, _ = self._get("/health", request)
-                error = judge(refusal, schema=schema, health=health, base_url=self.base_url)
-                if error is not None:
-                    raise error from refusal
-                self._transport_name = "http"
-        from ..transports.http import HttpTransport
-
-        return HttpTransport(self._endpoint.http, self._options)
-
-    def _get(self, path: str, request: Request) -> tuple[int, bytes]:
-        """The status and body that a route answers, over a connection of its own."""
-        from ..transports.http import HttpTransport
-
-        http = HttpTransport(self._endpoint.http, self._options)
-        try:
-            answer = http.get(path, request)
-        finally:
-            http.close()
-        return answer.status, answer.body
-
-    def _look_at_contract(self) -> dict[str, JsonValue] | None:
-        """The server's contract, asked for once in a client's life; None where it can't be had."""
-        if self._looked or self._replay is not None:
-            return None
-        self._looked = True
-        request = self._state_request(LOOK_TIMEOUT_S)
-        try:
-            return read_http(*self._get("/schema", request), request)
-        except EnvError:
-            return None
+    def _replay(self, replay: Replay) -> None:
+        self._transport = ReplayTransport(replay)

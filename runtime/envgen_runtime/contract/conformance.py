@@ -1,27 +1,31 @@
-"""``validate="exact"``: requests and replies held against the contract itself.
+"""``validate="exact"``: requests and replies validated against the contract itself.
 
-A reply is put into the shape of the contract first: ``done``, ``reward`` and ``metadata``, which
-servers move out of the observation, go back where its schema has them.
+A reply gets the shape of the contract first: ``done``, ``reward`` and ``metadata``, which servers
+move out of the observation, go back where its schema has them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from ..errors import InvalidRequest, ReplyMismatch
+from ..json_value import as_object
 from ..wire.envelope import Envelope
 from ..wire.protocol import Operation
-from .contract import package_contract, resolve
+from .contract import package_contract
 from .exact import ExactValidator, Violation
+from .keywords import JsonSchema, subschemas
+from .references import reachable, resolve
 
 _MAX_SHOWN = 3
-_NAMED = ("seed", "episode_id")  # reset parameters that every environment is offered
+_UNIONS = ("anyOf", "oneOf", "allOf")
+_COMMON_PARAMETERS = ("seed", "episode_id")  # every environment may be sent these
 
 
 def check_action(client: type, data: Mapping[str, Any]) -> None:
-    """Check what a step sends.
+    """Validate what a step sends.
 
     Raises:
         InvalidRequest: it breaks the contract.
@@ -31,16 +35,25 @@ def check_action(client: type, data: Mapping[str, Any]) -> None:
 
 
 def check_reset(client: type, data: Mapping[str, Any]) -> None:
-    """Check what a reset sends, where the contract says what it may be. Raises as check_action."""
+    """Validate what a reset sends, if the contract has reset parameters.
+
+    Raises:
+        InvalidRequest: it breaks the contract.
+        ValueError: the contract's own schema is not valid.
+    """
     part = exact_part(client, "reset_parameters")
     if part is not None:
         known = part.fields
-        own = {key: value for key, value in data.items() if key in known or key not in _NAMED}
+        own = {
+            key: value
+            for key, value in data.items()
+            if key in known or key not in _COMMON_PARAMETERS
+        }
         _check_request(client, "reset_parameters", own)
 
 
 def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) -> None:
-    """Check what a server answered.
+    """Validate a server's reply.
 
     Raises:
         ReplyMismatch: it breaks the contract.
@@ -55,7 +68,7 @@ def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) 
     violations = list(part.validator.errors(instance)) if part is not None else []
     if violations:
         raise ReplyMismatch(
-            f"the answer to {operation} breaks the contract: {_shown(violations, root)}. "
+            f"the reply to {operation} breaks the contract: {_shown(violations, root)}. "
             'validate="exact" allows nothing that the contract forbids, newer fields included; '
             'validate="types" lets them pass',
             path=_under(root, violations[0].path),
@@ -90,10 +103,10 @@ def _shown(violations: list[Violation], root: str) -> str:
 
 
 class ExactPart:
-    """One part of a contract, ready to be checked against.
+    """One part of a contract and its validator.
 
     Attributes:
-        validator: what checks.
+        validator: validates instances of the part.
         fields: the properties that its schema names at the top, in a definition that it refers
             to, or in a member of a union.
     """
@@ -107,7 +120,7 @@ class ExactPart:
 
 @cache
 def exact_part(client: type, part: str) -> ExactPart | None:
-    """A part of a client's contract; None where the contract hasn't got it.
+    """Return a part of a client's contract; None if the contract doesn't have it.
 
     Raises:
         ContractMissing: the client has no contract.
@@ -119,19 +132,14 @@ def exact_part(client: type, part: str) -> ExactPart | None:
 
 
 def _fields(schema: Mapping[str, Any]) -> frozenset[str]:
-    found: set[str] = set()
-    seen: set[str] = set()
-    waiting: list[Any] = [schema]
-    while waiting:
-        node = waiting.pop()
-        if not isinstance(node, dict):
-            continue
-        keywords = cast("dict[str, Any]", node)
-        found |= keywords.get("properties", {}).keys()
-        for keyword in ("anyOf", "oneOf", "allOf"):
-            waiting.extend(keywords.get(keyword, ()))
-        target = keywords.get("$ref")
-        if isinstance(target, str) and target not in seen:
-            seen.add(target)
-            waiting.append(resolve(schema, target))
-    return frozenset(found)
+    def target(reference: str, _place: str) -> tuple[str, Any]:
+        return "", resolve(schema, reference)  # the validator has refused broken ones
+
+    nodes = reachable(schema, "", target, _members)
+    return frozenset(name for node, _ in nodes for name in as_object(node.get("properties")) or {})
+
+
+def _members(schema: JsonSchema, pointer: str) -> Iterator[tuple[Any, str]]:
+    """Yield the members of a schema's unions and of its ``allOf``."""
+    members: JsonSchema = {key: schema[key] for key in _UNIONS if key in schema}
+    return subschemas(members, pointer)

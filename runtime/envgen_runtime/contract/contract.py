@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from typing import Any, cast
-from urllib.parse import unquote
 
 from ..errors import ContractMissing
 
@@ -27,10 +25,10 @@ def _contract_text(client: type) -> str:
 
 
 def package_contract(client: type) -> dict[str, Any]:
-    """The contract beside the generated class that ``client`` is or derives from, as a fresh copy.
+    """Return a fresh copy of the contract beside the generated class that ``client`` derives from.
 
     Raises:
-        ContractMissing: there is none: the client was written by hand.
+        ContractMissing: there is none, because the client was written by hand.
     """
     return cast("dict[str, Any]", json.loads(_contract_text(client)))
 
@@ -41,30 +39,3 @@ def has_contract(client: type) -> bool:
         return bool(_contract_text(client))
     except ContractMissing:
         return False
-
-
-def _named(schema: Mapping[str, Any], target: str) -> Any:
-    """The schema that calls itself ``target``, by ``$anchor`` or ``$id``."""
-    waiting: list[Any] = [schema]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            fields = cast("dict[str, Any]", node)
-            names = {f"#{fields.get(key)}" for key in ("$anchor", "$dynamicAnchor")}
-            if target in names or fields.get("$id") == target:
-                return fields
-            waiting.extend(fields.values())
-        elif isinstance(node, list):
-            waiting.extend(node)  # pyright: ignore[reportUnknownArgumentType]
-    return None
-
-
-def resolve(schema: Mapping[str, Any], target: str) -> Any:
-    """What a reference within ``schema`` leads to, by pointer or by name; None for nothing."""
-    if not target.startswith("#/") and target != "#":
-        return _named(schema, target)
-    node: Any = schema
-    for part in unquote(target).removeprefix("#").split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        node = cast("dict[str, Any]", node).get(key) if isinstance(node, dict) else None
-    return node

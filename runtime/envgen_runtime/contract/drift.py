@@ -1,143 +1,167 @@
-"""What has changed between the contract that a client was built from and the server's.
+"""The differences between the contract that a client was built from and the server's.
 
-The server's is compared as it is; ours was rebuilt from known keywords when the client was
-generated. So keywords that envgen drops are not a difference, prose and titles are none, and a
-definition's name is none.
+Both are compared in normal form, so that what envgen drops or rewrites is no difference. Prose and
+the names of definitions are none either.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
-from .contract import resolve
+from ..json_value import as_array, as_object, comparable, pointer_to, same_json
+from .keywords import (
+    DEFINITIONS,
+    NAMING,
+    PROSE,
+    SCHEMA_LISTS,
+    SCHEMA_MAPS,
+    SCHEMAS,
+    VALUES,
+    JsonSchema,
+)
+from .normal_form import normal_form
+from .parts import PARTS, UNPUBLISHED, is_base_state
+from .references import follow, reference_of, resolve
 
-_PARTS = ("action", "observation", "reset_observation", "state")
 _MAX_LISTED = 20
 _MAX_SHOWN = 60
-_BASE_STATE = {"episode_id", "step_count"}
 
-_MAPS = ("properties", "patternProperties", "dependentSchemas")
-_LISTS = ("anyOf", "oneOf", "allOf", "prefixItems")
-_SINGLE = (
-    "items", "additionalItems", "unevaluatedItems", "contains", "additionalProperties",
-    "unevaluatedProperties", "propertyNames", "not", "if", "then", "else",
-)  # fmt: skip
-_VALUES = (
-    "type", "enum", "const", "default", "nullable", "minimum", "maximum", "exclusiveMinimum",
-    "exclusiveMaximum", "multipleOf", "minLength", "maxLength", "pattern", "format", "minItems",
-    "maxItems", "uniqueItems", "minContains", "maxContains", "minProperties", "maxProperties",
-    "dependentRequired",
-)  # fmt: skip
+_VALUES = sorted({"$schema", *VALUES} - NAMING - PROSE - {"required", "discriminator"})
+_MAPS = sorted(SCHEMA_MAPS - DEFINITIONS)
+_NESTED = sorted(SCHEMA_LISTS | SCHEMAS)
 
 
 def differences(built_from: Mapping[str, Any], server: Mapping[str, Any]) -> list[str]:
-    """What the server's contract has otherwise, a line each, with the place as a JSON pointer.
+    """List what the server's contract has otherwise: a line each, with its JSON pointer.
 
-    A part that the server doesn't publish is no difference. Nor is a state of which it publishes
-    the base fields alone: many servers know more about their state than they say.
+    A part that one of the two doesn't have is no difference, nor is one that the user gave in
+    place of the server's. Nor is a state of which the server publishes the base fields alone: many
+    servers send more than they publish.
     """
     found: list[str] = []
-    for part in _PARTS:
-        ours, theirs = _object(built_from.get(part)), _object(server.get(part))
-        if ours is None or theirs is None:
+    for part in PARTS:
+        ours, theirs = as_object(built_from.get(part)), as_object(server.get(part))
+        if ours is None or theirs is None or part in built_from.get(UNPUBLISHED, ()):
             continue
-        if part == "state" and theirs.get("properties", {}).keys() == _BASE_STATE:
+        if part == "state" and is_base_state(theirs):
             continue
-        for line in _Walk(ours, theirs).compare(ours, theirs, f"/{part}"):
-            if len(found) == _MAX_LISTED:
-                return [*found, "and more"]
-            found.append(line)
+        try:
+            lines = _compare_part(normal_form(ours), normal_form(theirs), f"/{part}")
+            for line in lines:
+                if len(found) == _MAX_LISTED:
+                    return [*found, "and more"]
+                found.append(line)
+        except RecursionError:
+            found.append(f"/{part}: nested too deeply to be compared")
     return found
 
 
-class _Walk:
-    def __init__(self, ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+def _compare_part(ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]:
+    if not same_json(ours, theirs):
+        yield from _Comparison(ours, theirs).schemas(ours, theirs, place)
+
+
+class _Comparison:
+    """Compares two schemas place by place, along their references."""
+
+    def __init__(self, ours: JsonSchema, theirs: JsonSchema) -> None:
         self._ours = ours
         self._theirs = theirs
-        self._seen: set[tuple[str, str]] = set()
+        self._compared: set[tuple[str | None, str | None]] = set()
 
-    def compare(self, ours: Any, theirs: Any, place: str) -> Iterator[str]:
-        references = (_reference(ours), _reference(theirs))
+    def schemas(self, ours: Any, theirs: Any, place: str) -> Iterator[str]:
+        references = (reference_of(ours), reference_of(theirs))
         if any(references):
-            if references in self._seen:
+            if references in self._compared:
                 return
-            self._seen.add(references)
-            ours, theirs = _followed(ours, self._ours), _followed(theirs, self._theirs)
-        mine, other = _object(ours), _object(theirs)
+            self._compared.add(references)
+            ours, theirs = _target(ours, self._ours), _target(theirs, self._theirs)
+        mine, other = as_object(ours), as_object(theirs)
         if mine is not None and other is not None:
             yield from self._keywords(mine, other, place)
-        elif ours != theirs and not (_is_anything(ours) and _is_anything(theirs)):
-            yield f"{place}: {_shown(ours)} became {_shown(theirs)}"
+        elif not same_json(ours, theirs) and not (_is_anything(ours) and _is_anything(theirs)):
+            yield _became(place, ours, theirs)
 
-    def _keywords(self, ours: dict[str, Any], theirs: dict[str, Any], place: str) -> Iterator[str]:
+    def _keywords(self, ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]:
         for keyword in _VALUES:
-            mine, other = _value(ours, keyword), _value(theirs, keyword)
-            if mine != other:
-                yield f"{place}/{keyword}: {_shown(mine)} became {_shown(other)}"
-        needed, needs = set(ours.get("required", ())), set(theirs.get("required", ()))
-        for name in sorted(needed ^ needs):
-            how = "now required" if name in needs else "no longer required"
-            yield f"{place}/properties/{name}: {how}"
+            mine, other = ours.get(keyword), theirs.get(keyword)
+            is_equal = _same_members if keyword in ("type", "enum") else same_json
+            if (keyword in ours) is not (keyword in theirs) or not is_equal(mine, other):
+                yield _became(pointer_to(place, keyword), mine, other)
+        tags = [(as_object(item.get("discriminator")) or {}).get("propertyName")
+                for item in (ours, theirs)]  # fmt: skip
+        if tags[0] != tags[1]:
+            yield _became(pointer_to(place, "discriminator", "propertyName"), *tags)
+        yield from _required(ours, theirs, place)
         for keyword in _MAPS:
-            maps = ours.get(keyword, {}), theirs.get(keyword, {})
-            yield from self._maps(*maps, f"{place}/{keyword}")
-        for keyword in (*_LISTS, *_SINGLE):
-            absent: Any = [] if keyword in _LISTS else True
+            pair = as_object(ours.get(keyword)) or {}, as_object(theirs.get(keyword)) or {}
+            yield from self._maps(*pair, pointer_to(place, keyword))
+        for keyword in _NESTED:
+            absent: Any = [] if keyword in SCHEMA_LISTS else True
             pair = ours.get(keyword, absent), theirs.get(keyword, absent)
-            compare = self._lists if all(isinstance(it, list) for it in pair) else self.compare
-            yield from compare(*pair, f"{place}/{keyword}")
+            lists = as_array(pair[0]), as_array(pair[1])
+            if lists[0] is not None and lists[1] is not None:
+                yield from self._lists(lists[0], lists[1], pointer_to(place, keyword))
+            else:
+                yield from self.schemas(*pair, pointer_to(place, keyword))
 
     def _maps(self, ours: dict[str, Any], theirs: dict[str, Any], place: str) -> Iterator[str]:
         for name, schema in ours.items():
             if name in theirs:
-                yield from self.compare(schema, theirs[name], f"{place}/{name}")
+                yield from self.schemas(schema, theirs[name], pointer_to(place, name))
             else:
-                yield f"{place}/{name}: removed"
-        yield from (f"{place}/{name}: added" for name in theirs if name not in ours)
+                yield f"{pointer_to(place, name)}: removed"
+        yield from (f"{pointer_to(place, name)}: added" for name in theirs if name not in ours)
 
-    def _lists(self, ours: Any, theirs: Any, place: str) -> Iterator[str]:
+    def _lists(self, ours: list[Any], theirs: list[Any], place: str) -> Iterator[str]:
         if len(ours) != len(theirs):
             yield f"{place}: {len(ours)} members became {len(theirs)}"
-        else:
-            for number, mine in enumerate(ours):
-                yield from self.compare(mine, theirs[number], f"{place}/{number}")
+            return
+        for index, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from self.schemas(mine, other, pointer_to(place, index))
 
 
-def _reference(schema: Any) -> str:
-    target = schema.get("$ref") if isinstance(schema, dict) else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return target if isinstance(target, str) else ""
+def _required(ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]:
+    needed, needs = (
+        {name for name in as_array(item.get("required")) or [] if isinstance(name, str)}
+        for item in (ours, theirs)
+    )
+    for name in sorted(needed ^ needs):
+        how = "now required" if name in needs else "no longer required"
+        yield f"{pointer_to(place, 'properties', name)}: {how}"
 
 
-def _followed(schema: Any, root: dict[str, Any]) -> Any:
-    """What a schema that is a reference refers to, with what stands beside the reference."""
-    target = _reference(schema)
-    if not target:
-        return schema
-    found = resolve(root, target)
-    if found is None:  # our copy has `definitions` under $defs
-        found = resolve(root, target.replace("#/definitions/", "#/$defs/", 1))
-    beside = {key: value for key, value in schema.items() if key != "$ref"}
-    target_schema = _object(found)
-    return {**target_schema, **beside} if target_schema is not None else found
+def _target(schema: Any, root: JsonSchema) -> Any:
+    """Return what a reference leads to, with the keywords beside it; None if it is broken."""
+
+    def beside(reference: str, holder: Any) -> Any:
+        found = resolve(root, reference)
+        rest = {key: value for key, value in holder.items() if key != "$ref"}
+        return {**found, **rest} if isinstance(found, dict) else found
+
+    try:
+        return follow(schema, reference_of, beside)
+    except LookupError:
+        return None
 
 
-def _value(schema: dict[str, Any], keyword: str) -> Any:
-    value = schema.get(keyword)
-    if keyword in ("type", "enum") and isinstance(value, list):
-        items: list[Any] = list(value)  # pyright: ignore[reportUnknownArgumentType]
-        return sorted(items, key=repr)
-    return value
+def _same_members(ours: Any, theirs: Any) -> bool:
+    """Whether two lists have the same members in any order; one value counts as a list of it."""
+    one, other = (
+        {comparable(item) for item in as_array(value) or [value]} for value in (ours, theirs)
+    )
+    return one == other
 
 
 def _is_anything(schema: Any) -> bool:
     return schema is True or schema == {}
 
 
+def _became(place: str, ours: Any, theirs: Any) -> str:
+    return f"{place}: {_shown(ours)} became {_shown(theirs)}"
+
+
 def _shown(value: Any) -> str:
     text = "nothing" if value is None else repr(value)
     return text if len(text) <= _MAX_SHOWN else f"{text[: _MAX_SHOWN - 3]}..."
-
-
-def _object(value: Any) -> dict[str, Any] | None:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None

@@ -1,26 +1,25 @@
-"""A JSON Schema, enforced to the letter: what ``validate="exact"`` checks messages with.
+"""A JSON Schema validator for ``validate="exact"``.
 
-pydantic can't say every keyword (``not``, ``contains``, ``if``, ``dependentSchemas``,
+pydantic can't express every keyword (``not``, ``contains``, ``if``, ``dependentSchemas``,
 ``unevaluatedProperties`` and others), so generated types are sometimes wider than the contract.
-jsonschema-rs says them all. It is the extra ``exact`` of this distribution, imported when the first
-validator is made.
+jsonschema-rs implements them all. It is the extra ``exact`` of this distribution, imported when the
+first validator is made.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtra
 from ..json_value import json_path
+from .normal_form import DRAFT_2020_12
 
 if TYPE_CHECKING:
     import jsonschema_rs
 
 _MAX_MESSAGE = 200
-_DRAFT_7 = "http://json-schema.org/draft-07/schema#"
-_DRAFT_2020_12 = "https://json-schema.org/draft/2020-12/schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +43,8 @@ class Violation:
 class ExactValidator:
     """Checks instances against one schema. Safe to use from several threads.
 
-    The dialect is what ``$schema`` names. Without it, it is 2020-12, or draft 7 for a schema with
-    keywords that only older drafts have (an array of ``items``, ``additionalItems``,
-    ``dependencies``). ``format`` is a note, not a rule, as both drafts have it by default.
+    ``$schema`` alone decides the dialect, as in every ``contract.json``; without it, the dialect is
+    2020-12. ``format`` is not validated, which is the default of every dialect.
     """
 
     def __init__(self, schema: Mapping[str, Any] | bool) -> None:
@@ -60,7 +58,7 @@ class ExactValidator:
             import jsonschema_rs
         except ImportError as error:
             raise MissingExtra("validate='exact'", extra="exact") from error
-        document = schema if isinstance(schema, bool) else {"$schema": dialect(schema), **schema}
+        document = schema if isinstance(schema, bool) else {"$schema": DRAFT_2020_12, **schema}
         try:
             self._validator: jsonschema_rs.Validator = jsonschema_rs.validator_for(
                 document, retriever=_refuse, validate_formats=False
@@ -80,33 +78,6 @@ class ExactValidator:
                 message=_shown(error.message),
                 keyword="".join(f"/{part}" for part in error.schema_path),
             )
-
-
-def dialect(schema: Mapping[str, Any]) -> str:
-    """The URI of the dialect that ``schema`` is written in."""
-    named = schema.get("$schema")
-    if isinstance(named, str):
-        return named
-    return _DRAFT_7 if _is_older(schema) else _DRAFT_2020_12
-
-
-def _is_older(schema: Mapping[str, Any]) -> bool:
-    """Whether keywords stand in ``schema`` that 2020-12 took away."""
-    waiting: list[Any] = [schema]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            fields = cast("dict[str, Any]", node)
-            if isinstance(fields.get("items"), list) or fields.keys() & _OLDER:
-                return True
-            waiting.extend(value for key, value in fields.items() if key not in _DATA)
-        elif isinstance(node, list):
-            waiting.extend(node)  # pyright: ignore[reportUnknownArgumentType]
-    return False
-
-
-_OLDER = frozenset({"additionalItems", "dependencies"})
-_DATA = frozenset({"const", "default", "enum", "examples"})
 
 
 def _refuse(uri: str) -> Any:

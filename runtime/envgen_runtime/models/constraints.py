@@ -1,18 +1,19 @@
-"""Constraints of JSON Schema that pydantic has no word for, as metadata of ``Annotated``."""
+"""Constraints of JSON Schema that pydantic doesn't have, as metadata of ``Annotated``."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Annotated, Any, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
+
+from ..json_value import comparable
 
 T = TypeVar("T")
 
 
 class _NotNull:
-    """Refuses null, which the type has for a field that was left out."""
+    """Refuses null. The type has None for a field that was left out."""
 
     __slots__ = ()
 
@@ -33,12 +34,12 @@ Omittable: TypeAlias = Annotated[T | None, _NotNull()]
 
 
 class OneOf:
-    """The value is one of these: ``enum`` and ``const``, for what ``Literal`` can't say."""
+    """The value is one of these: ``enum`` and ``const`` where ``Literal`` can't express them."""
 
     __slots__ = ("_allowed", "_shown")
 
     def __init__(self, *values: Any) -> None:
-        self._allowed = {_comparable(value): value for value in values}
+        self._allowed = {comparable(value): value for value in values}
         self._shown = " or ".join(repr(value) for value in values)
 
     def __get_pydantic_core_schema__(
@@ -47,18 +48,19 @@ class OneOf:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
 
     def check(self, value: Any) -> Any:
-        """``value``, if it is allowed; raises pydantic's ``literal_error`` if not.
+        """Return ``value`` if it is allowed; a number as the allowed one that it equals: 1.0 as 1.
 
-        A number comes back as it stands among the allowed ones: 1.0 as 1.
+        Raises:
+            PydanticKnownError: ``literal_error``; the value is not allowed.
         """
-        key = _comparable(value)
+        key = comparable(value)
         if key not in self._allowed:
             raise PydanticKnownError("literal_error", {"expected": self._shown})
         return self._allowed[key] if isinstance(value, int | float) else value
 
 
 class UniqueItems:
-    """No item of the list is equal to another: ``uniqueItems``."""
+    """No two items of the list are equal as JSON: ``uniqueItems``."""
 
     __slots__ = ()
 
@@ -69,23 +71,9 @@ class UniqueItems:
 
 
 def _check_unique(items: list[Any]) -> list[Any]:
-    if len({_comparable(item) for item in items}) < len(items):
+    if len({comparable(item) for item in items}) < len(items):
         raise PydanticCustomError("unique_items", "Items should be different from each other")
     return items
-
-
-def _comparable(value: Any) -> Hashable:
-    """Equal for values that are equal as JSON: 1 is 1.0, and isn't true."""
-    if isinstance(value, bool):
-        return ("bool", value)
-    if isinstance(value, list | tuple):
-        return ("list", tuple(_comparable(item) for item in cast("list[Any]", value)))
-    if isinstance(value, dict):
-        fields = cast("dict[str, Any]", value)
-        return ("dict", frozenset((key, _comparable(item)) for key, item in fields.items()))
-    if isinstance(value, BaseModel):
-        return _comparable(value.model_dump(by_alias=True, exclude_unset=True))
-    return cast("Hashable", value)
 
 
 __all__ = ["Omittable", "OneOf", "UniqueItems"]

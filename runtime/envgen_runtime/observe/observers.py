@@ -1,17 +1,18 @@
-"""Watching a client: what it asks, what is answered, what is tried again.
+"""Observe a client: its requests, their replies, its retries.
 
-Everything is logged under ``envgen_runtime`` at DEBUG (retries at INFO). An ``Observer`` sees the
+Everything is logged under ``envgen_runtime`` at DEBUG, retries at INFO. An ``Observer`` gets the
 same, with the data.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping, Sequence
+import time
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 
 from ..json_value import JsonValue
-from ..wire.protocol import Operation
+from ..wire.protocol import Operation, Request
 
 logger = logging.getLogger("envgen_runtime")
 
@@ -40,13 +41,13 @@ class RequestEvent:
 
 @dataclass(frozen=True, slots=True)
 class ReplyEvent:
-    """How a request ended.
+    """The end of a request.
 
     Attributes:
-        request: the event that began it; the same object.
-        elapsed_s: how long it took, retries included, in seconds.
-        payload: what the server answered; None where it didn't, or with an error.
-        error: what the caller is about to get instead of a result.
+        request: the event of its beginning; the same object.
+        elapsed_s: the time it took, retries included, in seconds.
+        payload: the server's answer; None if there was none, or an error.
+        error: the error that the caller is about to get; None if there is a result.
     """
 
     request: RequestEvent
@@ -60,10 +61,10 @@ class RetryEvent:
     """A request that failed and will be made again.
 
     Attributes:
-        request: the event that began it.
-        attempt: how many attempts have failed, this one included.
-        delay_s: how long the client will wait now, in seconds.
-        error: why.
+        request: the event of its beginning.
+        attempt: the number of attempts that have failed so far.
+        delay_s: the wait before the next attempt, in seconds.
+        error: the error of this attempt.
     """
 
     request: RequestEvent
@@ -73,10 +74,10 @@ class RetryEvent:
 
 
 class Observer:
-    """What watches a client: override what you want to see.
+    """Observes clients: override the methods you need.
 
-    The methods are called in the thread or task that made the request, and have to be quick. What
-    they raise is logged, and changes nothing for the caller.
+    They are called in the thread or task that makes the request, so keep them quick. An exception
+    that they raise is logged, and changes nothing for the caller.
     """
 
     def on_request(self, event: RequestEvent) -> None:
@@ -89,55 +90,72 @@ class Observer:
         """A request has failed and will be made again."""
 
 
-class Watch:
-    """Tells the log and the observers."""
+class Notifier:
+    """Tells the log and the observers about one client's requests."""
 
-    def __init__(self, observers: Sequence[Observer]) -> None:
+    def __init__(self, observers: Sequence[Observer], *, env_name: str, url: str) -> None:
         self._observers = tuple(observers)
+        self._env_name = env_name
+        self._url = url
+        self._began = 0.0  # of the one request in flight
 
     @property
     def is_on(self) -> bool:
-        """Whether anybody looks: most of the time nobody does, and events aren't even made."""
+        """Whether anything is observed or logged. If not, no events are made."""
         return bool(self._observers) or logger.isEnabledFor(logging.DEBUG)
 
-    def request(self, event: RequestEvent) -> None:
-        """Tell of a request."""
-        logger.debug("%s %s to %s", event.request_id, event.operation, event.url)
-        for observer in self._observers:
-            try:
-                observer.on_request(event)
-            except Exception:
-                logger.exception("%r failed on a request", observer)
+    def began(self, request: Request) -> RequestEvent:
+        """A request is about to be sent. Returns its event, with the headers observers added."""
+        event = RequestEvent(
+            self._env_name, self._url, request.operation, request.request_id, request.data
+        )
+        logger.debug("%s %s to %s", request.request_id, request.operation, self._url)
+        self._notify("a request", lambda observer: observer.on_request(event))
+        self._began = time.perf_counter()
+        return event
 
-    def reply(self, event: ReplyEvent) -> None:
-        """Tell how a request ended."""
-        request = event.request
-        how = type(event.error).__name__ if event.error is not None else "answered"
+    def ended(
+        self,
+        request: RequestEvent,
+        payload: dict[str, JsonValue] | None,
+        error: BaseException | None,
+    ) -> None:
+        """A request has ended."""
+        event = ReplyEvent(request, time.perf_counter() - self._began, payload, error)
         logger.debug(
             "%s %s %s after %.1f ms",
             request.request_id,
             request.operation,
-            how,
+            type(error).__name__ if error is not None else "answered",
             event.elapsed_s * 1e3,
         )
-        for observer in self._observers:
-            try:
-                observer.on_reply(event)
-            except Exception:
-                logger.exception("%r failed on a reply", observer)
+        self._notify("a reply", lambda observer: observer.on_reply(event))
 
-    def retry(self, event: RetryEvent) -> None:
-        """Tell of an attempt that failed."""
+    def retry(
+        self,
+        began: RequestEvent | None,
+        request: Request,
+        *,
+        attempt: int,
+        delay_s: float,
+        error: BaseException,
+    ) -> None:
+        """A request has failed and will be made again. Observers see it if they saw it begin."""
         logger.info(
             "%s %s failed (%s), attempt %d; again in %.2f s",
-            event.request.request_id,
-            event.request.operation,
-            type(event.error).__name__,
-            event.attempt,
-            event.delay_s,
+            request.request_id,
+            request.operation,
+            type(error).__name__,
+            attempt,
+            delay_s,
         )
+        if began is not None:
+            event = RetryEvent(began, attempt, delay_s, error)
+            self._notify("a retry", lambda observer: observer.on_retry(event))
+
+    def _notify(self, what: str, tell: Callable[[Observer], None]) -> None:
         for observer in self._observers:
             try:
-                observer.on_retry(event)
+                tell(observer)
             except Exception:
-                logger.exception("%r failed on a retry", observer)
+                logger.exception("%r failed on %s", observer, what)

@@ -117,25 +117,21 @@ def _recorded(described: dict[str, Any], request: Request) -> EnvError:
 
 
 class ReplayTransport:
-    """A ``Transport`` that replays."""
+    """A ``Transport`` that replays a trace. Nothing is ever open."""
 
     outlives_sessions = True
 
     def __init__(self, replay: Replay) -> None:
-        self._replay = replay
-
-    def exchange(self, request: Request) -> dict[str, Any]:
-        """The recorded payload."""
-        return self._replay.answer(request)
+        self.exchange = replay.answer
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
     abort = close
 
 
 class AsyncReplayTransport:
-    """An ``AsyncTransport`` that replays."""
+    """An ``AsyncTransport`` that replays a trace. Nothing is ever open."""
 
     outlives_sessions = True
 
@@ -147,7 +143,7 @@ class AsyncReplayTransport:
         return self._replay.answer(request)
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
     def abort(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""

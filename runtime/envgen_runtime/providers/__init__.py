@@ -1,7 +1,7 @@
-"""What starts an environment for a client and stops it again.
+"""Providers: they start an environment server for a client, and stop it again.
 
-``base`` is what every provider promises; ``cleanup`` sees to it that nothing stays behind. The
-providers themselves are imported when they are first used.
+``base`` has the interface, and ``cleanup`` makes sure that nothing keeps running. The providers
+themselves are imported on first use.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from .base import AnyProvider, ContainerProvider, Provider
 
 if TYPE_CHECKING:
-    from .docker.engine import Credentials
+    from .docker.engine import Credentials, PullProgress
     from .docker.local import LocalDockerProvider
     from .hub import Hub
     from .process.uv import UVProvider
     from .remote import RemoteServer
-    from .swarm.leases import Endpoint, Fleet, Lease
+    from .swarm.leases import Fleet, Lease, Replica
+    from .swarm.leases import Replica as Endpoint
     from .swarm.service import DockerSwarmProvider
 
 __all__ = [
@@ -31,24 +32,28 @@ __all__ = [
     "Lease",
     "LocalDockerProvider",
     "Provider",
+    "PullProgress",
     "RemoteServer",
+    "Replica",
     "UVProvider",
 ]
 
 _HOMES = {
     "Credentials": "docker.engine",
     "DockerSwarmProvider": "swarm.service",
-    "Endpoint": "swarm.leases",
     "Fleet": "swarm.leases",
     "Hub": "hub",
     "Lease": "swarm.leases",
     "LocalDockerProvider": "docker.local",
+    "PullProgress": "docker.engine",
     "RemoteServer": "remote",
+    "Replica": "swarm.leases",
     "UVProvider": "process.uv",
 }
 
 
 def __getattr__(name: str) -> Any:
+    name = "Replica" if name == "Endpoint" else name  # its name in envgen 0.1
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -1,29 +1,31 @@
-"""What every provider promises, and the part of it that they share."""
+"""The provider interface, and what every provider of ours shares."""
 
 from __future__ import annotations
 
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
 from ..errors import ProviderError, ReadyTimeout, StartError
 from . import readiness
+from .cleanup import Cleanup
 
 LOG_LINES = 20
 """How many of the server's last lines an error carries."""
 
-_LONGEST_PROBE_S = 2.0
+_PROBE_LIMIT_S = 2.0
 
 
 @runtime_checkable
 class ContainerProvider(Protocol):
-    """Starts a container from an image. The method names are the seed contract's.
+    """Starts a container from an image, with the seed contract's method names.
 
-    A client that was given a provider owns it: ``close()`` stops the container, once.
+    A client that is given a provider owns it: ``close()`` stops the container, once.
     """
 
     def start_container(self, image: str, /, *args: Any, **kwargs: Any) -> str:
@@ -31,7 +33,7 @@ class ContainerProvider(Protocol):
         ...
 
     def wait_for_ready(self, base_url: str, timeout_s: float = 30.0) -> None:
-        """Return when the server answers; raise when it has not after ``timeout_s`` seconds."""
+        """Return when the server answers; raise if it has not after ``timeout_s`` seconds."""
         ...
 
     def stop_container(self) -> None:
@@ -40,12 +42,12 @@ class ContainerProvider(Protocol):
 
 
 @dataclass(frozen=True)
-class Ended:
+class ServerExit:
     """How a server ended.
 
     Attributes:
-        reason: what happened, to be read by a person.
-        exit_code: what it exited with, where that is known.
+        reason: a predicate for error messages, such as ``exited with code 1``.
+        exit_code: the exit code, if known.
     """
 
     reason: str
@@ -53,23 +55,24 @@ class Ended:
 
 
 class Provider(ABC):
-    """Starts one environment server, watches over it, and stops it.
+    """Starts one environment server, watches it, and stops it.
 
-    A provider serves one server at a time; another start after a stop is fine. Starting, waiting
-    and stopping block, and may be called from any thread: ``stop()`` also ends a start or a wait
-    that goes on in another thread. As a context manager it stops what it has started.
+    A provider runs one server at a time and may start another after a stop. Starting, waiting and
+    stopping block, and may be called from any thread: ``stop()`` also ends a start or a wait in
+    another thread. As a context manager, a provider stops what it started.
     """
 
     def __init__(self) -> None:
         self._base_url: str | None = None
         self._stopping = threading.Event()
+        self._cleanup: Cleanup | None = None
 
     @property
     def base_url(self) -> str:
         """The running server's address.
 
         Raises:
-            ProviderError: nothing was started.
+            ProviderError: no server was started.
         """
         if self._base_url is None:
             raise ProviderError(f"{type(self).__name__} has not started a server")
@@ -83,79 +86,76 @@ class Provider(ABC):
         """Return as soon as ``GET /health`` answers 200.
 
         Args:
-            base_url: the address; by default what the start returned.
+            base_url: the address; by default the one that the start returned.
             timeout_s: the time limit, in seconds.
 
         Raises:
-            StartError: the server has ended; the error has its exit code and its last lines.
-            ReadyTimeout: it runs, and is not healthy in time.
+            StartError: the server ended; the error has its exit code and its last lines.
+            ReadyTimeout: the server runs but is not healthy in time.
         """
         url = base_url or self.base_url
-        deadline = time.monotonic() + timeout_s
         answer = "nothing"
-        for pause_s in readiness.pauses():
-            # Asked before the probe: whoever answers after an end is somebody else.
-            if ended := self._ended():
-                raise StartError(
-                    f"{self._describe()} {ended.reason} before it was ready",
-                    log=self._last_lines(),
-                    exit_code=ended.exit_code,
-                )
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                break
-            answer = self._probe(url, min(left_s, _LONGEST_PROBE_S))
+        for left_s in self._polls(timeout_s):
+            # Before the probe: if the server has ended, an answer is another server's.
+            self._raise_if_ended()
+            answer = self._probe(url, min(left_s, _PROBE_LIMIT_S))
             if answer == readiness.READY:
                 return
-            if self._stopping.wait(min(pause_s, left_s)):
-                raise StartError(f"{self._describe()} was stopped before it was ready")
+        self._raise_if_ended()
         raise ReadyTimeout(
-            f"{self._describe()} runs, but {url}/health was not answered with 200 within "
+            f"{self._describe()} runs, but {url}/health did not answer 200 within "
             f"{timeout_s:g} s (last answer: {answer})",
             log=self._last_lines(),
         )
 
     @abstractmethod
     def logs(self, tail: int | None = None) -> str:
-        """What the server has written, standard output and standard error together.
+        """Return the server's output, standard output and standard error together.
 
         Args:
-            tail: only the last so many lines.
+            tail: only this many of the last lines.
         """
 
     @abstractmethod
     def follow_logs(self) -> Iterator[str]:
-        """What the server has written and writes, line by line, until it ends."""
+        """Yield the server's output, past and future, line by line until the server ends."""
 
-    @abstractmethod
     def stop(self) -> None:
-        """Stop the server and remove all that was made for it. Does nothing the second time.
+        """Stop the server and remove everything made for it. Does nothing the second time.
 
         Raises:
-            EngineError: it can't be known whether the server is gone. Another call tries again.
+            EngineError: the engine can't confirm that the server is gone. Another call, or the end
+                of the process, tries again.
         """
+        self._stopping.set()
+        if self._cleanup is not None:
+            self._cleanup.run()
+        self._cleanup = None
+        self._base_url = None
 
     def stop_container(self) -> None:
-        """The seed contract's name of ``stop``."""
+        """The seed contract's name for ``stop``."""
         self.stop()
 
     def diagnosis(self, within_s: float = 1.0) -> str | None:
-        """How the server ended, and its last lines; None where it runs, or was stopped by us.
+        """Say how the server ended, with its last lines.
+
+        None if it runs, if it was stopped by us, and in a forked child, whose server it is not.
 
         Args:
-            within_s: how long to wait for its end, in seconds: a connection breaks some time
-                before the end of the process is known.
+            within_s: how long to wait for the end, in seconds: a connection breaks some time before
+                the end of the process is known.
         """
         deadline = time.monotonic() + within_s
         for pause_s in readiness.pauses():
-            if self._base_url is None:
+            if self._base_url is None or (self._cleanup and not self._cleanup.is_ours):
                 return None
             try:
-                ended = self._ended()
+                end = self._exit()
             except ProviderError as error:
                 return str(error)
-            if ended is not None:
-                what = f"{self._describe()} {ended.reason}"
+            if end is not None:
+                what = f"{self._describe()} {end.reason}"
                 return str(ProviderError(what, log=self._last_lines()))
             if time.monotonic() > deadline or self._stopping.wait(pause_s):
                 return None
@@ -172,23 +172,65 @@ class Provider(ABC):
     ) -> None:
         self.stop()
 
+    @contextmanager
+    def _starting(self) -> Generator[None]:
+        """Run a start; stop again if it fails, or if another thread stopped it meanwhile.
+
+        Raises:
+            ProviderError: a server is running already.
+            StartError: the start was stopped.
+        """
+        if self._cleanup is not None:
+            raise ProviderError(f"{self._describe()} is already running; stop it first")
+        self._stopping.clear()
+        try:
+            yield
+            if self._stopping.is_set():
+                raise StartError(f"{self._describe()} was stopped while it started")  # noqa: TRY301
+        except BaseException:
+            self.stop()
+            raise
+
+    def _polls(self, timeout_s: float) -> Iterator[float]:
+        """Yield the seconds left, again and again with growing pauses, until the time is up.
+
+        Raises:
+            StartError: ``stop()`` was called.
+        """
+        deadline = time.monotonic() + timeout_s
+        for pause_s in readiness.pauses():
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return
+            yield left_s
+            if self._stopping.wait(min(pause_s, max(0.0, deadline - time.monotonic()))):
+                raise StartError(f"{self._describe()} was stopped before it was ready")
+
     def _probe(self, url: str, timeout_s: float) -> str:
         return readiness.probe(url, timeout_s=timeout_s)
 
+    def _raise_if_ended(self) -> None:
+        if end := self._exit():
+            raise StartError(
+                f"{self._describe()} {end.reason} before it was ready",
+                log=self._last_lines(),
+                exit_code=end.exit_code,
+            )
+
     @abstractmethod
-    def _ended(self) -> Ended | None:
+    def _exit(self) -> ServerExit | None:
         """How the server ended; None while it runs."""
 
     @abstractmethod
     def _describe(self) -> str:
-        """The server, as a sentence names it."""
+        """A noun phrase for the server, for messages."""
 
     def _last_lines(self) -> str:
         try:
             return self.logs(tail=LOG_LINES).rstrip()
         except ProviderError:
-            return ""  # there is an error to report already
+            return ""  # the caller is reporting an error already
 
 
 AnyProvider = ContainerProvider | Provider
-"""What a client can be given: ours, or what follows the seed contract."""
+"""A provider that a client accepts: one of ours, or one that follows the seed contract."""

@@ -1,8 +1,8 @@
-"""That nothing is left running: what this process started is released on every way out of it.
+"""Release everything this process started, on every exit path.
 
-Whatever a provider starts is held here until it is released. At the interpreter's exit, and at
-SIGTERM where the program has no handler of its own, what is still held is released. A process that
-is killed outright can't do that; the labels and records of what it held let ``envgen prune`` do it.
+A provider registers a ``Cleanup`` before it creates anything. A cleanup that is still registered
+runs when the interpreter exits, and on SIGTERM if the program has no handler of its own. A process
+that is killed outright can't do that; ``envgen prune`` finds what it left by labels and records.
 """
 
 from __future__ import annotations
@@ -18,57 +18,61 @@ from types import FrameType
 _EXIT_LIMIT_S = 20.0
 
 _log = logging.getLogger("envgen_runtime")
-_held: dict[int, Held] = {}
-_armed = False
+_pending: dict[int, Cleanup] = {}
+_is_registered = False
 
 
-class Held:
-    """Something to be released, once.
+class Cleanup:
+    """A release that runs once, in the process that registered it.
 
     Args:
-        name: what it is, for the log.
-        release: does it. Must be bounded in time and do no harm when repeated.
+        name: what is released, for the log.
+        release: releases it. It must be bounded in time and harmless when repeated.
     """
 
     def __init__(self, name: str, release: Callable[[], None]) -> None:
         self.name = name
         self._release = release
-        self._process = os.getpid()
+        self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._done = False
-        arm()
-        _held[id(self)] = self
+        self._is_done = False
+        install_handlers()
+        _pending[id(self)] = self
 
-    def release(self) -> None:
-        """Release it, unless that is done. What fails stays held, to be tried again.
+    @property
+    def is_ours(self) -> bool:
+        """Whether this process registered it; False in a forked child."""
+        return os.getpid() == self._pid
 
-        A second caller waits until the first has done it. In a forked child this does nothing:
-        what the parent started is the parent's.
+    def run(self) -> None:
+        """Release it, once. After a failure it stays registered, and another call tries again.
+
+        A concurrent caller waits for the first. A forked child does nothing: the server is its
+        parent's.
         """
-        if os.getpid() != self._process:
-            return
-        with self._lock:
-            if not self._done:
-                self.release_now()
+        if self.is_ours:  # first: the parent may have forked with the lock held
+            with self._lock:
+                if not self._is_done:
+                    self.run_unlocked()
 
-    def release_now(self) -> None:
-        """Release it without waiting for anyone: for the last moments of a process."""
-        self._release()
-        self._done = True
-        _held.pop(id(self), None)
+    def run_unlocked(self) -> None:
+        """Release it without waiting for a concurrent ``run``: for a process about to end."""
+        if self.is_ours:
+            self._release()
+            self._is_done = True
+            _pending.pop(id(self), None)
 
 
-def arm() -> None:
-    """See to it that what is held is released at exit.
+def install_handlers() -> None:
+    """Run pending cleanups at exit and on SIGTERM.
 
-    A signal's handler can be set from the main thread only, so those who start things from
-    another thread call this first from where they come.
+    Python sets signal handlers from the main thread only. A program that starts its first server
+    in another thread calls this once in the main thread.
     """
-    global _armed  # noqa: PLW0603
-    if not _armed:
-        _armed = True
-        atexit.register(release_all)
-        os.register_at_fork(after_in_child=_held.clear)
+    global _is_registered  # noqa: PLW0603
+    if not _is_registered:
+        _is_registered = True
+        atexit.register(run_all)
     if (
         threading.current_thread() is threading.main_thread()
         and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
@@ -76,30 +80,34 @@ def arm() -> None:
         signal.signal(signal.SIGTERM, _on_sigterm)
 
 
-def release_all() -> None:
-    """Release all that is held, side by side, within a bounded time; failures are logged."""
+arm = install_handlers
+"""The name of ``install_handlers`` in envgen 0.1."""
+
+
+def run_all() -> None:
+    """Run all pending cleanups in parallel, within a time limit; log those that fail."""
     workers: list[threading.Thread] = []
-    for held in list(_held.values()):
-        worker = threading.Thread(target=_try, args=(held,), daemon=True)
+    for cleanup in list(_pending.values()):
+        worker = threading.Thread(target=_try, args=(cleanup,), daemon=True)
         try:
             worker.start()
-        except RuntimeError:  # from Python 3.12 on, no thread begins once the interpreter ends
-            _try(held)
+        except RuntimeError:  # Python 3.12 and later start no threads while the interpreter exits
+            _try(cleanup)
         else:
             workers.append(worker)
     for worker in workers:
         worker.join(_EXIT_LIMIT_S)
 
 
-def _try(held: Held) -> None:
+def _try(cleanup: Cleanup) -> None:
     try:
-        held.release_now()
-    except Exception:  # noqa: BLE001 - the others must be released as well
-        _log.exception("%s is left behind; `envgen prune` removes it", held.name)
+        cleanup.run_unlocked()
+    except Exception:  # noqa: BLE001 - the other cleanups must still run
+        _log.exception("%s was not removed; run `envgen prune` to remove it", cleanup.name)
 
 
 def _on_sigterm(number: int, _frame: FrameType | None) -> None:
-    # In threads of their own, so that whatever this one was amid of is not entered again.
-    release_all()
+    # Cleanups run in threads of their own: the interrupted thread may hold the engine's connection.
+    run_all()
     signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)  # and end as it would have without us
+    os.kill(os.getpid(), number)  # end as if there had been no handler

@@ -1,4 +1,4 @@
-"""Hugging Face Spaces: where their images, their sources and their running servers are."""
+"""Hugging Face Spaces: the addresses of their images, sources and running servers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Hub:
-    """A hub and what belongs to it. The defaults are Hugging Face's own.
+    """A hub of Spaces. The defaults are Hugging Face's.
 
     Attributes:
-        endpoint: the hub, whose sources are at ``/spaces/OWNER/NAME``.
+        endpoint: the hub's address; sources are at ``/spaces/OWNER/NAME`` there.
         registry: the registry of the Spaces' images.
-        space_url: where a Space runs; ``{subdomain}`` stands for its subdomain.
+        space_url: the address of a running Space; ``{subdomain}`` stands for its subdomain.
         token: for private Spaces; empty for none.
     """
 
@@ -35,13 +35,13 @@ class Hub:
 
     @classmethod
     def from_environment(cls, token: str | None = None) -> Hub:
-        """As the variables say.
+        """Build a hub from environment variables.
 
-        HF_ENDPOINT and HF_TOKEN are those of huggingface_hub; ENVGEN_HUB_REGISTRY and
-        ENVGEN_HUB_SPACES say the other two, where a hub isn't Hugging Face's.
+        HF_ENDPOINT and HF_TOKEN are those of huggingface_hub. ENVGEN_HUB_REGISTRY and
+        ENVGEN_HUB_SPACES give the other two addresses of a hub that isn't Hugging Face's.
 
         Args:
-            token: instead of HF_TOKEN's; an empty one for none at all.
+            token: replaces HF_TOKEN; empty for no token at all.
         """
         return cls(
             endpoint=os.environ.get("HF_ENDPOINT", cls.endpoint).rstrip("/"),
@@ -55,8 +55,8 @@ class Hub:
         return f"{self.registry}/{subdomain(space_id)}:{tag}"
 
     def source(self, space_id: str, revision: str | None = None) -> str:
-        """A Space's repository, as ``git+URL``; at a commit, branch or tag where one is given."""
-        subdomain(space_id)  # says so if it isn't a Space's id
+        """A Space's repository, as ``git+URL``; at a commit, branch or tag if one is given."""
+        subdomain(space_id)  # raises if it isn't a Space's id
         at = f"@{revision}" if revision else ""
         return f"git+{self.endpoint}/spaces/{space_id}{at}"
 
@@ -65,17 +65,17 @@ class Hub:
         return self.space_url.format(subdomain=subdomain(space_id))
 
     def headers(self) -> Mapping[str, str]:
-        """What a private Space wants with every request and with the WebSocket's handshake."""
+        """The headers of every request and WebSocket handshake for a private Space."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def credentials(self, space_id: str) -> Credentials | None:
-        """The token for the registry and for git, which take it as the password of any user."""
+        """The token as a password; the registry and git accept it with any user name."""
         return Credentials(space_id.partition("/")[0], self.token) if self.token else None
 
     def app_port(self, space_id: str) -> int | None:
-        """The port that the front matter of a Space's README names.
+        """The port in the front matter of a Space's README.
 
-        None where it names none, or can't be had: the image may say it as well.
+        None if it has none or can't be fetched: the image may expose its port as well.
         """
         request = urllib.request.Request(  # noqa: S310 - the endpoint is the user's
             f"{self.endpoint}/spaces/{space_id}/raw/main/README.md", headers=dict(self.headers())
@@ -91,10 +91,10 @@ class Hub:
 
 
 def subdomain(space_id: str) -> str:
-    """A Space's subdomain: its id in lower case, with ``-`` for all that is not a-z or 0-9.
+    """A Space's subdomain: its id in lower case, with ``-`` for everything but a-z and 0-9.
 
     Raises:
-        ValueError: it is not ``OWNER/NAME``.
+        ValueError: the id is not ``OWNER/NAME``.
     """
     if not _SPACE_ID.fullmatch(space_id):
         raise ValueError(f"a Space is OWNER/NAME, not {space_id!r}")

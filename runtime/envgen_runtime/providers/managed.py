@@ -1,8 +1,7 @@
-"""What envgen started on this machine, and the removal of what nobody owns any more."""
+"""Servers that envgen started on this machine, and the removal of those without an owner."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -17,39 +16,39 @@ from .swarm.api import Swarm
 
 
 @dataclass(frozen=True)
-class Started:
-    """Something that a process started through envgen.
+class ManagedServer:
+    """A server that some process started through envgen.
 
     Attributes:
         kind: ``container``, ``process`` or ``service``.
-        name: what to call it.
+        name: its name.
         what: the image or the project that it serves.
-        status: how it is, as the engine says it.
-        owner_lives: whether the process that started it lives; None where nobody can say, as on
-            another machine.
+        status: its status, as the engine gives it.
+        owner_is_alive: whether the process that started it is alive; None if unknown, as for a
+            process on another machine.
     """
 
     kind: str
     name: str
     what: str
     status: str
-    owner_lives: bool | None
+    owner_is_alive: bool | None
     _remove: Callable[[], object] = field(repr=False)
 
     def remove(self) -> None:
         """Stop and remove it.
 
         Raises:
-            EngineError: the engine doesn't answer, or refuses.
+            EngineError: the engine refuses or doesn't answer.
         """
         self._remove()
 
 
-def started(engine: Engine | None) -> list[Started]:
-    """All that was started, by any process of this machine.
+def managed_servers(engine: Engine | None) -> list[ManagedServer]:
+    """Find every server that a process of this machine started.
 
     Args:
-        engine: where to look for containers and services; None to look for processes alone.
+        engine: the engine to ask for containers and services; None to find processes only.
 
     Raises:
         EngineError: the engine doesn't answer.
@@ -63,40 +62,38 @@ def started(engine: Engine | None) -> list[Started]:
     return found
 
 
-def orphans(found: Sequence[Started]) -> list[Started]:
+def orphans(servers: Sequence[ManagedServer]) -> list[ManagedServer]:
     """Those whose owner is known to be gone."""
-    return [one for one in found if one.owner_lives is False]
+    return [server for server in servers if server.owner_is_alive is False]
 
 
-def _process(record: Record) -> Started:
+def _process(record: Record) -> ManagedServer:
     def remove() -> None:
         kill_marked(record.name)
-        shutil.rmtree(record.folder, ignore_errors=True)
-        record.forget()
+        record.remove()
 
-    return Started(
-        "process", record.name, record.what, "", owner.lives(record.owner), _remove=remove
-    )
+    alive = owner.is_alive(record.owner)
+    return ManagedServer("process", record.name, record.what, "", alive, remove)
 
 
-def _container(engine: Engine, entry: dict[str, Any]) -> Started:
-    return Started(
+def _container(engine: Engine, entry: dict[str, Any]) -> ManagedServer:
+    return ManagedServer(
         kind="container",
         name=entry["Names"][0].removeprefix("/") if entry["Names"] else entry["Id"][:12],
         what=entry["Labels"].get(labels.IMAGE, entry["Image"]),
         status=entry["Status"],
-        owner_lives=owner.lives(entry["Labels"].get(labels.OWNER, "")),
+        owner_is_alive=owner.is_alive(entry["Labels"].get(labels.OWNER, "")),
         _remove=partial(engine.remove, entry["Id"]),
     )
 
 
-def _service(swarm: Swarm, entry: dict[str, Any]) -> Started:
+def _service(swarm: Swarm, entry: dict[str, Any]) -> ManagedServer:
     spec = entry["Spec"]
-    return Started(
+    return ManagedServer(
         kind="service",
         name=spec["Name"],
         what=spec["Labels"].get(labels.IMAGE, ""),
         status=f"{spec['Mode']['Replicated']['Replicas']} replicas",
-        owner_lives=owner.lives(spec["Labels"].get(labels.OWNER, "")),
+        owner_is_alive=owner.is_alive(spec["Labels"].get(labels.OWNER, "")),
         _remove=partial(swarm.remove, spec["Name"]),
     )

@@ -1,4 +1,4 @@
-"""Which process started something, and whether it still lives."""
+"""Identify the process that started a server, and tell whether it is still alive."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import platform
 from functools import cache
 from pathlib import Path
 
-_START_TIME_FIELD = 19  # of /proc/PID/stat, counted after the command's name (proc(5), starttime)
+_START_TIME_FIELD = 19  # starttime in /proc/PID/stat, counted after the command's name (proc(5))
 
 
 def this_process() -> str:
-    """Identifies this process: host, process id, and when it began where the system says."""
-    return f"{_host()}/{os.getpid()}/{_began(os.getpid())}"
+    """An id for this process: host, process id, and start time if the system gives it."""
+    return f"{_host()}/{os.getpid()}/{_start_time(os.getpid())}"
 
 
-def lives(owner: str) -> bool | None:
-    """Whether the process that ``this_process`` identified lives; None where nobody can say."""
-    host, pid, began = owner.rsplit("/", 2) if owner.count("/") > 1 else ("", "", "")
+def is_alive(owner: str) -> bool | None:
+    """Whether the process with this id is alive; None if unknown, as for another host's process."""
+    host, pid, start_time = owner.rsplit("/", 2) if owner.count("/") > 1 else ("", "", "")
     if host != _host() or not pid.isdigit():
         return None
     try:
@@ -25,8 +25,8 @@ def lives(owner: str) -> bool | None:
     except ProcessLookupError:
         return False
     except PermissionError:
-        pass  # it lives, as somebody else's
-    return _began(int(pid)) == began
+        pass  # it is alive, and belongs to another user
+    return _start_time(int(pid)) == start_time
 
 
 @cache
@@ -34,7 +34,7 @@ def _host() -> str:
     return platform.node() or "localhost"
 
 
-def _began(pid: int) -> str:
+def _start_time(pid: int) -> str:
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     except OSError:

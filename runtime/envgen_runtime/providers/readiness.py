@@ -15,7 +15,7 @@ _GROWTH = 1.4
 
 
 def pauses() -> Iterator[float]:
-    """How long to wait before each next probe, in seconds: short ones first."""
+    """Yield the pause before each next probe, in seconds, growing to a limit."""
     for number in itertools.count():
         yield min(_FIRST_PAUSE_S * _GROWTH**number, _LONGEST_PAUSE_S)
 

@@ -1,4 +1,4 @@
-"""A server that somebody else runs: waited for, never stopped."""
+"""A server that runs elsewhere: waited for, never stopped."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import ConnectError
 from . import readiness
-from .base import Ended, Provider
+from .base import Provider, ServerExit
 
-_FINAL = {
-    "HTTP 401": "it wants authorization: pass a token",
-    "HTTP 403": "the token may not use it",
-    "HTTP 404": "there is no such server, or it is private and wants a token",
+_FINAL_ANSWERS = {
+    "HTTP 401": "it requires authorization: pass a token",
+    "HTTP 403": "the token has no access to it",
+    "HTTP 404": "there is no such server, or it is private and requires a token",
 }
 
 
 class RemoteServer(Provider):
-    """Waits for a server that runs already, or that wakes up when it is asked.
+    """Waits for a server that is running, or that wakes up on the first request.
 
     Args:
-        base_url: its address.
-        headers: sent with the question whether it is healthy.
+        base_url: the server's address.
+        headers: sent with each health check.
     """
 
     def __init__(self, base_url: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -28,25 +28,25 @@ class RemoteServer(Provider):
         self._base_url = base_url
         self._headers = dict(headers or {})
 
-    def logs(self, tail: int | None = None) -> str:  # noqa: ARG002 - there is none to be had
-        """Nothing: the log is on the other machine."""
+    def logs(self, tail: int | None = None) -> str:  # noqa: ARG002 - there are no logs to cut
+        """Return nothing: the log is on the other machine."""
         return ""
 
     def follow_logs(self) -> Iterator[str]:
-        """Nothing: the log is on the other machine."""
+        """Yield nothing: the log is on the other machine."""
         return iter(())
 
     def stop(self) -> None:
-        """Stop waiting for it. The server is somebody else's."""
+        """Stop waiting. The server keeps running."""
         self._stopping.set()
 
     def _probe(self, url: str, timeout_s: float) -> str:
         answer = readiness.probe(url, timeout_s=timeout_s, headers=self._headers)
-        if why := _FINAL.get(answer):
+        if why := _FINAL_ANSWERS.get(answer):
             raise ConnectError(f"{url}/health answers {answer}: {why}", retryable=False)
         return answer
 
-    def _ended(self) -> Ended | None:
+    def _exit(self) -> ServerExit | None:
         return None
 
     def _describe(self) -> str:

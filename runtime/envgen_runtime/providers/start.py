@@ -1,4 +1,4 @@
-"""Starting a server for a client: how it is started, waited for, and undone when that fails."""
+"""Start a server for a client, wait for it, and stop it again if any of that fails."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from . import (
     RemoteServer,
     UVProvider,
 )
-from .cleanup import arm
+from .cleanup import install_handlers
 from .docker.engine import LOOPBACK
 
 C = TypeVar("C")
 
 
 class Launch(Generic[C]):
-    """Starts a server, waits until it is ready and makes the client; on every failure it stops it.
+    """Starts a server, waits until it is ready, and makes a client. On failure it stops the server.
 
     Args:
-        provider: what starts it.
-        start: starts it through the provider, and returns its address.
+        provider: owns the server.
+        start: starts the server through the provider, and returns its address.
         connect: makes the client from the address.
     """
 
@@ -49,31 +49,31 @@ class Launch(Generic[C]):
         self._cancelled = threading.Event()
 
     def run(self, timeout_s: float) -> C:
-        """Do it, and return the client, which owns the provider.
+        """Start the server and return the client, which owns the provider.
 
         Args:
             timeout_s: how long the server may take to be ready, in seconds.
         """
         try:
             address = self._start()
-            self._unless_cancelled()
+            self._raise_if_cancelled()
             self._provider.wait_for_ready(address, timeout_s=timeout_s)
-            self._unless_cancelled()
+            self._raise_if_cancelled()
             return self._connect(address)
         except BaseException as error:
             try:
                 self._provider.stop_container()
-            except Exception as failure:  # noqa: BLE001 - the first error is the one to see
+            except Exception as failure:  # noqa: BLE001 - the first error matters more
                 error.add_note(f"It could not be stopped either: {failure}")
             raise
 
-    def _unless_cancelled(self) -> None:
+    def _raise_if_cancelled(self) -> None:
         if self._cancelled.is_set():
             raise StartError("the start was cancelled")
 
     async def run_off_loop(self, timeout_s: float) -> C:
-        """``run`` in a thread of its own; a cancellation stops what it has started."""
-        arm()  # here, for a signal's handler can't be set from another thread
+        """Call ``run`` in a thread of its own. A cancellation stops what it has started."""
+        install_handlers()  # not in the thread: only the main thread may set signal handlers
         running = _in_thread(partial(self.run, timeout_s))
         try:
             return await asyncio.shield(running)
@@ -82,19 +82,19 @@ class Launch(Generic[C]):
             await asyncio.shield(_in_thread(self._provider.stop_container))
             await asyncio.shield(asyncio.wait([running]))
             if not running.cancelled():
-                running.exception()  # asked for, so that nobody reports it as forgotten
+                running.exception()  # mark it as retrieved, so that asyncio doesn't log it
             raise
 
 
 def _in_thread(work: Callable[[], C]) -> asyncio.Future[C]:
-    """Run ``work`` in a thread of its own: many starts must not wait for a pool's few threads."""
+    """Run ``work`` in a new thread: many starts must not queue for the few threads of a pool."""
     done: Future[C] = Future()
     context = contextvars.copy_context()
 
     def run() -> None:
         try:
             done.set_result(context.run(work))
-        except BaseException as error:  # noqa: BLE001 - it is raised where it is awaited
+        except BaseException as error:  # noqa: BLE001 - raised where it is awaited
             done.set_exception(error)
 
     threading.Thread(target=run, name="envgen-start", daemon=True).start()
@@ -102,44 +102,35 @@ def _in_thread(work: Callable[[], C]) -> asyncio.Future[C]:
 
 
 Connect = Callable[[str, AnyProvider | None], C]
-"""Makes the client from the server's address and what the client then owns."""
+"""Makes a client from the server's address and the provider that the client will own."""
 
 
 def from_docker_image(
     connect: Connect[C], image: str, provider: ContainerProvider | None, options: Mapping[str, Any]
 ) -> Launch[C]:
-    """A container of ``image``; the options are for the provider's ``start_container``."""
+    """A container of ``image``. The options go to the provider's ``start_container``."""
     chosen = provider or LocalDockerProvider()
-    return Launch(
-        chosen,
-        partial(chosen.start_container, image, **options),
-        lambda address: connect(address, chosen),
-    )
+    return _owned(connect, chosen, partial(chosen.start_container, image, **options))
 
 
 def from_project(
     connect: Connect[C], path: str | Path, port: int | None, options: Mapping[str, Any]
 ) -> Launch[C]:
-    """A project's server; the options are for ``UVProvider``."""
+    """The server of a project. The options go to ``UVProvider``."""
     provider = UVProvider(project_path=path, **options)
-    return Launch(
-        provider, partial(provider.start, port), lambda address: connect(address, provider)
-    )
+    return _owned(connect, provider, partial(provider.start, port))
 
 
 def from_fleet(connect: Connect[C], fleet: Fleet, timeout_s: float) -> Launch[C]:
-    """Room for a session on a fleet's replicas."""
+    """A session on one of a fleet's replicas."""
     lease = fleet.lease()
-    return Launch(lease, partial(lease.start, timeout_s), lambda address: connect(address, lease))
+    return _owned(connect, lease, partial(lease.start, timeout_s))
 
 
 def from_url(connect: Connect[C], base_url: str, headers: Mapping[str, str]) -> Launch[C]:
-    """A server that runs already."""
-    return Launch(
-        RemoteServer(base_url, headers=headers),
-        lambda: base_url,
-        lambda address: connect(address, None),
-    )
+    """A server that is running already."""
+    server = RemoteServer(base_url, headers=headers)
+    return Launch(server, lambda: base_url, lambda address: connect(address, None))
 
 
 def from_hub(
@@ -160,19 +151,19 @@ def from_hub(
     extra_env: Mapping[str, str] | None,
     provider_kwargs: Mapping[str, Any],
 ) -> Launch[C]:
-    """A Space, as it runs, from its image or from its source.
+    """A Space: the running one, its image, or its source.
 
     Raises:
-        TypeError: an option that means nothing for the way that was chosen.
+        TypeError: an option that has no meaning for the chosen way.
     """
-    own_source = {"reload": reload, "runner": runner, "project_url": project_url}
+    source_only = {"reload": reload, "runner": runner, "project_url": project_url}
     if remote:
-        here = {"provider": provider, "port": port, "connect_host": connect_host, **own_source}
-        here |= {"extra_env": extra_env, "use_docker": use_docker, **provider_kwargs}
-        _refuse(here, "a Space that runs")
+        local_only = {"provider": provider, "port": port, "connect_host": connect_host}
+        local_only |= {"extra_env": extra_env, "use_docker": use_docker}
+        _refuse({**local_only, **source_only, **provider_kwargs}, "a running Space")
         return from_url(connect, hub.url(space_id), hub.headers())
     if use_docker:
-        _refuse(own_source, "an image")
+        _refuse(source_only, "an image")
         given = {
             **provider_kwargs,
             "port": port,
@@ -182,13 +173,13 @@ def from_hub(
         }
         options = {name: value for name, value in given.items() if value is not None}
         return _space_image(connect, space_id, hub, provider, options)
-    runner = runner or provider
-    if runner is not None:
-        _refuse({**provider_kwargs, "project_url": project_url}, "a runner of one's own")
+    server = runner or provider
+    if server is not None:
+        _refuse({**provider_kwargs, "project_url": project_url}, "a runner of your own")
     else:
         options = dict(provider_kwargs)
         source = hub.source(space_id, options.pop("revision", None))
-        runner = UVProvider(
+        server = UVProvider(
             project_path=project_url or source,
             host=host,
             connect_host=connect_host,
@@ -198,11 +189,16 @@ def from_hub(
             clone_timeout_s=timeout_s,
             **options,
         )
-    return _space_source(connect, space_id, hub, runner, port)
+
+    def start() -> str:
+        with _explained(space_id, hub):
+            return str(server.start() if port is None else server.start(port=port))
+
+    return _owned(connect, server, start)
 
 
 def _refuse(options: Mapping[str, Any], what: str) -> None:
-    """Say which of the given options mean nothing here, rather than ignore them."""
+    """Refuse options that have no meaning here, rather than ignore them."""
     if given := sorted(name for name, value in options.items() if value):
         raise TypeError(f"{', '.join(given)}: not an option of from_hub with {what}")
 
@@ -212,36 +208,28 @@ def _space_image(
     space_id: str,
     hub: Hub,
     provider: ContainerProvider | None,
-    options: Mapping[str, Any],
+    options: dict[str, Any],
 ) -> Launch[C]:
-    """A container of a Space's image; the options are for ``start_container``.
+    """A container of a Space's image. The options go to ``start_container``.
 
-    ``image``, ``tag`` and ``container_port`` are the Space's unless they are among the options.
+    ``image``, ``tag`` and ``container_port`` are the Space's unless the options have them.
     """
-    given = dict(options)
-    tag = given.pop("tag", "latest")
-    image = given.pop("image", None) or hub.image(space_id, tag)
+    tag = options.pop("tag", "latest")
+    image = options.pop("image", None) or hub.image(space_id, tag)
     chosen = provider or LocalDockerProvider(credentials=hub.credentials(space_id))
 
     def start() -> str:
-        if provider is None and given.get("container_port") is None:
-            given["container_port"] = hub.app_port(space_id)
+        if provider is None and "container_port" not in options:
+            options["container_port"] = hub.app_port(space_id)
         with _explained(space_id, hub):
-            return chosen.start_container(image, **given)
+            return chosen.start_container(image, **options)
 
-    return Launch(chosen, start, lambda address: connect(address, chosen))
+    return _owned(connect, chosen, start)
 
 
-def _space_source(
-    connect: Connect[C], space_id: str, hub: Hub, runner: Any, port: int | None
-) -> Launch[C]:
-    """A Space's source, served by ``runner`` on this machine."""
-
-    def start() -> str:
-        with _explained(space_id, hub):
-            return str(runner.start() if port is None else runner.start(port=port))
-
-    return Launch(runner, start, lambda address: connect(address, runner))
+def _owned(connect: Connect[C], provider: AnyProvider, start: Callable[[], str]) -> Launch[C]:
+    """A launch whose client owns the provider."""
+    return Launch(provider, start, lambda address: connect(address, provider))
 
 
 @contextmanager
@@ -250,4 +238,4 @@ def _explained(space_id: str, hub: Hub) -> Generator[None]:
         yield
     except FetchError as error:
         hint = "" if hub.token else ". If it is private, pass token= or set HF_TOKEN"
-        raise FetchError(f"the Space {space_id} can't be had: {error}{hint}") from error
+        raise FetchError(f"the Space {space_id} can't be fetched: {error}{hint}") from error

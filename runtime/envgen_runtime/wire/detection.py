@@ -1,4 +1,4 @@
-"""Which transport a server wants, judged by what it answers. No I/O."""
+"""Which transport a server wants, told from its answers. No I/O."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from http import HTTPStatus
 from ..errors import ConnectError, UpgradeRefused
 
 
-def judge(
+def explain_refused_upgrade(
     refusal: UpgradeRefused, *, schema: int, health: int, base_url: str
 ) -> ConnectError | None:
-    """Judge a refused upgrade by what two routes answer; None where HTTP is right.
+    """The error for a refused upgrade, told from two routes' answers; None if HTTP is right.
 
     Servers before 0.2 have no ``/ws`` and no ``/schema``, and one stateful environment behind
     HTTP. A server that has ``/schema`` is a later one, whose HTTP routes can't hold an episode.

@@ -39,16 +39,16 @@ class Envelope(NamedTuple):
         """
         observation = as_object(payload.get("observation"))
         if observation is None:
-            raise _misfit(payload, "observation", "an object")
+            raise _mismatch(payload, "observation", "an object")
         beside = {key: payload[key] for key in _MOVED if key in payload}
         if beside.get("metadata") is None:  # over HTTP, 0.4 says null for none
             beside.pop("metadata", None)
         told = {**observation, **beside}
         done, reward = told.get("done"), told.get("reward")
         if not isinstance(done, bool):
-            raise _misfit(told, "done", "a boolean")
+            raise _mismatch(told, "done", "a boolean")
         if reward is not None and not isinstance(reward, int | float):
-            raise _misfit(told, "reward", "a number or null")
+            raise _mismatch(told, "reward", "a number or null")
         metadata = as_object(beside.get("metadata")) or as_object(observation.get("metadata"))
         return cls(observation, reward, done, metadata or {}, beside)
 
@@ -61,6 +61,6 @@ class Envelope(NamedTuple):
         return {**self.observation, **{name: beside[name] for name in names if name in beside}}
 
 
-def _misfit(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:
+def _mismatch(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:
     found = type(payload[key]).__name__ if key in payload else "missing"
     return ReplyMismatch(f"$.{key} should be {wanted} and is {found}", path=f"$.{key}")

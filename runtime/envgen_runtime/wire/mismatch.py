@@ -15,10 +15,10 @@ _MAX_SHOWN_ERRORS = 3
 _MAX_EXCERPT = 60
 
 
-def misfit(error: ValidationError, request: Request, *, env_name: str) -> ReplyMismatch:
+def reply_mismatch(error: ValidationError, request: Request, *, env_name: str) -> ReplyMismatch:
     """The error for a reply that the generated classes refuse."""
     root = "$" if request.operation == "state" else "$.observation"
-    shown, path = _told(error, root)
+    shown, path = _describe(error, root)
     return ReplyMismatch(
         f"the answer to {request.operation} doesn't fit {env_name}'s contract: {shown}",
         path=path,
@@ -27,13 +27,13 @@ def misfit(error: ValidationError, request: Request, *, env_name: str) -> ReplyM
     )
 
 
-def unfit(error: ValidationError, model: type) -> InvalidRequest:
+def invalid_fields(error: ValidationError, model: type) -> InvalidRequest:
     """The error for fields that make no ``model``."""
-    shown, path = _told(error, "$")
+    shown, path = _describe(error, "$")
     return InvalidRequest(f"these are not the fields of {model.__name__}: {shown}", path=path)
 
 
-def _told(error: ValidationError, root: str) -> tuple[str, str]:
+def _describe(error: ValidationError, root: str) -> tuple[str, str]:
     """What is wrong, the first few places of it, and the first place."""
     details = error.errors(include_url=False, include_context=False)
     shown = "; ".join(

@@ -41,9 +41,10 @@ from ..errors import (
 )
 from ..json_value import as_object
 
-Operation = Literal["reset", "step", "state"]
+Operation = Literal["reset", "step", "state", "schema", "health"]
+"""The three requests of a session, and the two that any client may make at any time."""
 
-_REPLY_TYPE: Mapping[Operation, str] = {
+_REPLY_TYPE: Mapping[str, str] = {
     "reset": "observation",
     "step": "observation",
     "state": "state",

@@ -1,4 +1,7 @@
-"""Keeping secrets out of what people read: addresses and headers carry tokens, messages mustn't."""
+"""Keep secrets out of what people read: tokens travel in addresses and headers, never in messages.
+
+Redaction is the one place that knows what a secret is, for the runtime and the generator.
+"""
 
 from __future__ import annotations
 
@@ -14,34 +17,42 @@ _PUBLIC_HEADERS = frozenset({"accept", "content-type", "traceparent", "user-agen
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """A copy of ``headers``.
-
-    Raises:
-        ValueError: one can't be sent; the message has its name and not its value.
-    """
-    for name, value in headers.items():
-        if not _HEADER_NAME.fullmatch(name):
-            raise ValueError(f"{name!r} is no header name")
-        if not value.isascii() or not value.isprintable():
-            raise ValueError(f"the value of the header {name} has characters that can't be sent")
-    return dict(headers)
+def without_secrets(url: str) -> str:
+    """``url`` as a message may show it: without user, password, query and fragment."""
+    try:
+        parts = urlsplit(url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except ValueError:
+        return "a URL that can't be read"
 
 
 def split_credentials(url: str) -> tuple[str, str | None]:
-    """A URL without ``user:password@``, and the Authorization header that says the same."""
+    """A URL without ``user:password@``, and the Authorization header that replaces them."""
     parts = urlsplit(url.strip())
     credentials, at, host = parts.netloc.rpartition("@")
     if not at:
         return url, None
     user, _, password = credentials.partition(":")
-    words = f"{unquote(user)}:{unquote(password)}".encode()
-    bare = urlunsplit((parts.scheme, host, parts.path, parts.query, parts.fragment))
-    return bare, f"Basic {b64encode(words).decode()}"
+    login = f"{unquote(user)}:{unquote(password)}".encode()
+    return urlunsplit(parts._replace(netloc=host)), f"Basic {b64encode(login).decode()}"
+
+
+def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Copy ``headers``.
+
+    Raises:
+        ValueError: a header can't be sent. The message gives its name, never its value.
+    """
+    for name, value in headers.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a header name")
+        if not value.isascii() or not value.isprintable():
+            raise ValueError(f"the value of the header {name} has characters that can't be sent")
+    return dict(headers)
 
 
 def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """What must not be shown of ``headers``: their values, and the longer words within them."""
+    """The secrets in ``headers``, longest first: whole values, and the longer words in them."""
     found = {
         text
         for name, value in headers.items()
@@ -52,8 +63,8 @@ def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(found, key=len, reverse=True))
 
 
-def scrub(error: EnvError, secrets: Iterable[str]) -> None:
-    """Take secrets out of an error's text: a server may have said them back."""
+def redact(error: EnvError, secrets: Iterable[str]) -> None:
+    """Replace secrets in an error's text by ``***``: a server may have echoed them."""
     for secret in secrets:
         if any(isinstance(arg, str) and secret in arg for arg in error.args):
             error.args = tuple(

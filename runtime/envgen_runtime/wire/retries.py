@@ -1,4 +1,4 @@
-"""When to try again, and how long to wait before that. No I/O."""
+"""When to try again, and how long to wait first. No I/O."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from .protocol import Request
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often, and for how long, what may be repeated is repeated.
+    """How often, and for how long, requests are repeated.
 
-    Repeated are: connecting; health, schema and state over HTTP; a reset of which nothing was sent,
-    or that the server turned away. Never a step.
+    Only these are: connecting; schema, and state over HTTP; a reset of which nothing was sent, or
+    which the server turned away. A step never is.
 
     Attributes:
-        attempts: how many there are in all; 1 means none is repeated.
-        first_delay_s: about how long to wait before the second attempt, in seconds. Every further
-            wait is twice the one before, give or take a quarter.
-        max_delay_s: no wait is longer, in seconds; a server that asks for more isn't asked again.
-        capacity_wait_s: how long to wait in all for a free session of a server that has none left,
-            in seconds; 0 raises ``CapacityReached`` at once. Sessions that were lost take the
-            server a moment to notice.
+        attempts: how many attempts to make in all; 1 repeats nothing.
+        first_delay_s: the wait before the second attempt, in seconds. Each further wait is twice
+            as long as the one before, give or take a quarter.
+        max_delay_s: the longest wait, in seconds. If a server asks for a longer one, its error is
+            raised instead.
+        capacity_wait_s: how long to wait in all for a free session on a full server, in seconds;
+            0 raises ``CapacityReached`` at once. A server takes a moment to notice that a session
+            was lost.
     """
 
     attempts: int = 3
@@ -45,20 +46,20 @@ class RetryPolicy:
 
 
 def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_http: bool) -> bool:
-    """Whether ``request`` can be made again without anybody noticing.
+    """Whether ``request`` can be made again without losing or repeating anything.
 
-    A step can't. A reset can while nothing of it was sent, or where the server turned it away: what
-    it would have ended is gone either way. A state can where there is no episode to lose, or where
-    it is a plain GET.
+    A reset can if nothing of it was sent, or if the server turned it away: the episode that it
+    would have ended is gone either way. A state can if there is no episode to lose, or if it is a
+    plain GET, as ``/schema`` is. Never ask about a step: a call sends it once.
 
     Args:
-        error: how it failed.
-        request: what failed.
+        error: the error of the last attempt.
+        request: the request that failed; not a step.
         has_episode: there was a session with an episode before it.
         over_http: there is no session to lose.
     """
-    if request.operation == "step":
-        return False
+    if request.operation == "schema":
+        return error.retryable
     if isinstance(error, CapacityReached):
         return request.operation == "reset" or not has_episode
     if isinstance(error, ServerError):
@@ -75,7 +76,7 @@ _TURNED_AWAY = ("HTTP_429", "HTTP_503")
 
 
 class Attempts:
-    """The attempts at one request."""
+    """The attempts at one request, counted and timed."""
 
     def __init__(self, policy: RetryPolicy) -> None:
         self._policy = policy
@@ -85,11 +86,11 @@ class Attempts:
 
     @property
     def count(self) -> int:
-        """How many have failed."""
+        """How many have failed so far."""
         return self._failed + self._refused
 
     def delay_after(self, error: EnvError) -> float | None:
-        """How long to wait before the next attempt, in seconds; None where there should be none."""
+        """The wait before the next attempt, in seconds; None if there should be none."""
         policy = self._policy
         if isinstance(error, CapacityReached):
             self._refused += 1

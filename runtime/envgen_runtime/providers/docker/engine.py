@@ -1,8 +1,8 @@
-"""A Docker engine: the only module that knows the docker SDK, and imports it when it is used."""
+"""A Docker engine. Only this module imports the docker SDK, and not before it is used."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -18,14 +18,12 @@ REMOVAL_LIMIT_S = 15
 """How long the engine may take to remove a container, in seconds."""
 
 LOOPBACK = "127.0.0.1"
-
-PullEvent = Mapping[str, Any]
-"""A line of the engine's report on a pull: ``status``, ``id`` (the layer), ``progressDetail``."""
+DEFAULT_PORT = 8000
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """A registry's user and its password or token."""
+    """A user name for a registry, and its password or token."""
 
     username: str
     password: str
@@ -36,11 +34,11 @@ class Credentials:
 
 @dataclass(frozen=True)
 class Image:
-    """An image that the engine has.
+    """An image in the engine's store.
 
     Attributes:
-        id: the engine's id of it.
-        digest: ``repository@sha256:...`` where it came from a registry, else the id.
+        id: the engine's id for it.
+        digest: ``repository@sha256:...`` if it came from a registry, else the id.
         ports: the TCP ports that it exposes, lowest first.
     """
 
@@ -48,13 +46,36 @@ class Image:
     digest: str
     ports: tuple[int, ...]
 
+    @property
+    def server_port(self) -> int:
+        """The port that its server listens on: the usual one, or the first that it exposes."""
+        return DEFAULT_PORT if DEFAULT_PORT in self.ports or not self.ports else self.ports[0]
+
+
+@dataclass(frozen=True, slots=True)
+class PullProgress:
+    """How far the pull of an image is.
+
+    Attributes:
+        image: the image's name.
+        done_bytes: how much was downloaded, over all layers.
+        total_bytes: how much there is to download; 0 while only the registry was asked. It grows
+            as layers begin.
+        is_done: whether the pull has ended; true of the last event only.
+    """
+
+    image: str
+    done_bytes: int
+    total_bytes: int
+    is_done: bool = False
+
 
 class Engine:
-    """The part of an engine's API that the providers need, with the runtime's errors.
+    """The part of an engine's API that the providers use, with the runtime's errors.
 
     Args:
-        address: as DOCKER_HOST gives it; by default what DOCKER_HOST, or the current docker
-            context, says.
+        address: an address as in DOCKER_HOST; by default that of DOCKER_HOST or of the current
+            docker context.
         timeout_s: how long the engine may take to answer, in seconds.
 
     Raises:
@@ -63,11 +84,8 @@ class Engine:
     """
 
     def __init__(self, address: str | None = None, *, timeout_s: int = 60) -> None:
-        try:
-            import docker
-        except ImportError as error:
-            raise MissingExtra("a provider that uses Docker", extra="docker") from error
-        where = address or "the address that DOCKER_HOST or the docker context gives"
+        docker = _sdk()
+        where = address or "the address in DOCKER_HOST or the docker context"
         with translated(f"the Docker engine can't be reached at {where}"):
             if address is None:
                 self._client: DockerClient = docker.from_env(timeout=timeout_s)
@@ -78,18 +96,18 @@ class Engine:
 
     @property
     def api(self) -> Any:
-        """The SDK's own client, for ``swarm_api``.
+        """The SDK's own client, for ``swarm.api``.
 
         Raises:
             EngineError: the connection was closed.
         """
-        if self._closed:  # the SDK would open connections anew, and nobody would close them
+        if self._closed:  # the SDK would open new connections, which nothing would close
             raise EngineError(f"the connection to the engine at {self.address} was closed")
         return self._client.api
 
     @property
     def host(self) -> str:
-        """The host on which the engine's published ports are found."""
+        """The host that serves the engine's published ports."""
         parts = urlsplit(self.address)
         if parts.scheme in ("http", "https") and parts.hostname not in (None, "localhost"):
             # The SDK shows a socket's address as http+docker://localhost or http://localhost.
@@ -97,8 +115,8 @@ class Engine:
         return LOOPBACK
 
     def image(self, reference: str) -> Image | None:
-        """The image of that name; None where the engine has none."""
-        with translated(f"the engine can't say whether it has {reference}"):
+        """The image with this name; None if the engine has none."""
+        with translated(f"the image {reference} can't be inspected"):
             try:
                 found = self.api.inspect_image(reference)
             except not_found():
@@ -112,24 +130,18 @@ class Engine:
         )
 
     def pull(
-        self,
-        reference: str,
-        *,
-        credentials: Credentials | None,
-        platform: str | None,
-        on_event: Callable[[PullEvent], None],
-    ) -> None:
-        """Pull an image, reporting as it goes.
+        self, reference: str, *, credentials: Credentials | None, platform: str | None
+    ) -> Iterator[PullProgress]:
+        """Pull an image, and yield how far it is as the engine reports it.
 
         Raises:
-            FetchError: the registry refused, or can't be reached.
+            FetchError: the registry refused or can't be reached.
         """
-        from docker.utils import parse_repository_tag
-
-        repository, tag = parse_repository_tag(reference)
+        repository, tag = _sdk().utils.parse_repository_tag(reference)
         login = None
         if credentials is not None:
             login = {"username": credentials.username, "password": credentials.password}
+        layers: dict[str, tuple[int, int]] = {}
         with translated(f"the image {reference} can't be pulled", error=FetchError):
             for event in self.api.pull(
                 repository,
@@ -141,16 +153,20 @@ class Engine:
             ):
                 if "error" in event:
                     raise FetchError(f"the image {reference} can't be pulled: {event['error']}")
-                on_event(event)
+                _update(layers, event)
+                done = sum(done for done, _ in layers.values())
+                yield PullProgress(reference, done, sum(total for _, total in layers.values()))
+        total = sum(total for _, total in layers.values())
+        yield PullProgress(reference, total, total, is_done=True)
 
     def create(self, name: str, image: str, *, platform: str | None, config: dict[str, Any]) -> str:
         """Create a container and return its id.
 
         Args:
-            name: what to call it.
-            image: what it runs.
-            platform: as ``linux/arm64``; None for the engine's own.
-            config: what POST /containers/create takes (Engine API).
+            name: its name.
+            image: the image's name or id.
+            platform: such as ``linux/arm64``; None for the engine's own.
+            config: the body of POST /containers/create (Engine API).
         """
         with translated(f"the container {name} can't be created"):
             made = self.api.create_container_from_config({**config, "Image": image}, name, platform)
@@ -162,7 +178,7 @@ class Engine:
             self.api.start(container)
 
     def inspect(self, container: str) -> dict[str, Any] | None:
-        """What the engine knows of a container; None where there is none."""
+        """The engine's description of a container; None if there is none."""
         with translated(f"the container {container} can't be inspected"):
             try:
                 found: dict[str, Any] = self.api.inspect_container(container)
@@ -171,7 +187,7 @@ class Engine:
         return found
 
     def logs(self, container: str, tail: int | None) -> str:
-        """What a container wrote; empty where there is none."""
+        """A container's output; empty if there is no such container."""
         with translated(f"the log of {container} can't be read"):
             try:
                 content: bytes = self.api.logs(container, tail="all" if tail is None else tail)
@@ -180,7 +196,7 @@ class Engine:
         return content.decode("utf-8", errors="replace")
 
     def follow_logs(self, container: str) -> Iterator[str]:
-        """What a container wrote and writes, line by line, until it ends."""
+        """Yield a container's output, past and future, line by line until the container ends."""
         pending = b""
         with translated(f"the log of {container} can't be read"):
             chunks = self.api.logs(container, stream=True, follow=True)
@@ -189,7 +205,7 @@ class Engine:
                     *lines, pending = (pending + chunk).split(b"\n")
                     yield from (line.decode("utf-8", errors="replace") for line in lines)
             finally:
-                chunks.close()  # which leaves the response, and so the socket, half open
+                chunks.close()  # this alone leaves the response and its socket half open
                 chunks._response.close()  # noqa: SLF001
         if pending:
             yield pending.decode("utf-8", errors="replace")
@@ -203,19 +219,19 @@ class Engine:
                 return
 
     def remove(self, container: str) -> bool:
-        """Kill and remove a container and its anonymous volumes; false where there is none."""
+        """Kill and remove a container and its anonymous volumes; False if there is none."""
         with translated(f"the container {container} can't be removed"):
             try:
                 self.api.remove_container(container, force=True, v=True)
             except not_found():
                 return False
-            except _api_error() as error:
-                if error.status_code != HTTPStatus.CONFLICT:  # it is being removed already
+            except _sdk().errors.APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:  # another caller is removing it
                     raise
         return True
 
     def containers(self, label: str) -> list[dict[str, Any]]:
-        """All containers with a label, also those that have ended."""
+        """All containers with a label, running or not."""
         with translated("the engine can't list its containers"):
             found: list[dict[str, Any]] = self.api.containers(all=True, filters={"label": label})
         return found
@@ -232,32 +248,63 @@ class Engine:
         self.close()
 
 
-def not_found() -> type[Exception]:
-    """The SDK's error for what isn't there."""
-    from docker.errors import NotFound
+def memory_bytes(size: str | int | None) -> int:
+    """A size in bytes, from what ``docker run --memory`` takes: ``512m`` is 512 MiB. 0 for None.
 
-    return NotFound
+    Raises:
+        ValueError: it is not a size.
+    """
+    if size is None:
+        return 0
+    text = str(size).strip().lower().removesuffix("ib").removesuffix("b")
+    factor = 1
+    if text.endswith("t"):  # parse_bytes has no unit above g
+        text, factor = f"{text[:-1]}g", 1024
+    try:
+        found = int(_sdk().utils.parse_bytes(text) * factor)
+    except (_sdk().errors.DockerException, ValueError, OverflowError):  # 1.5x, nang, infg
+        found = 0
+    if found <= 0:
+        raise ValueError(f"not a size: {size!r}; give a number of bytes, or 512m, 2g")
+    return found
 
 
-def _api_error() -> Any:
-    from docker.errors import APIError
-
-    return APIError
+def not_found() -> Any:
+    """The SDK's error for a missing object."""
+    return _sdk().errors.NotFound
 
 
 @contextmanager
 def translated(
     what: str, *, error: type[EngineError | FetchError] = EngineError
 ) -> Generator[None]:
-    """Turn the SDK's errors into ours, with what was being done."""
-    from docker.errors import APIError, DockerException
+    """Turn the SDK's errors into ours, prefixed with what failed."""
     from requests.exceptions import RequestException
 
+    errors = _sdk().errors
     try:
         yield
-    except APIError as cause:
+    except errors.APIError as cause:
         raise error(f"{what}: {cause.explanation or cause}") from cause
     except RequestException as cause:
         raise EngineError(f"{what}: the engine doesn't answer ({cause})", retryable=True) from cause
-    except DockerException as cause:
+    except errors.DockerException as cause:
         raise EngineError(f"{what}: {cause}") from cause
+
+
+def _sdk() -> Any:
+    try:
+        import docker
+    except ImportError as error:
+        raise MissingExtra("a provider that uses Docker", extra="docker") from error
+    return docker
+
+
+def _update(layers: dict[str, tuple[int, int]], event: Mapping[str, Any]) -> None:
+    """Record a line of the engine's report in ``layers``: bytes done and in all, by layer."""
+    layer: str = event.get("id", "")
+    detail: Mapping[str, int] = event.get("progressDetail") or {}
+    if event.get("status") == "Downloading" and detail.get("total"):
+        layers[layer] = detail["current"], detail["total"]
+    elif event.get("status") == "Download complete" and layer in layers:
+        layers[layer] = layers[layer][1], layers[layer][1]

@@ -1,4 +1,4 @@
-"""The labels by which what envgen started is found again."""
+"""The labels of the containers and services that envgen starts."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ DIGEST = "envgen.image-digest"
 
 
 def managed(**more: str) -> dict[str, str]:
-    """The labels of something that this process starts."""
+    """The labels of a container or service that this process starts."""
     return {MANAGED: "true", OWNER: this_process(), **more}

@@ -1,4 +1,4 @@
-"""Environments in containers of a Docker engine."""
+"""Environments in containers of one Docker engine."""
 
 from __future__ import annotations
 
@@ -7,19 +7,24 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal
 
-from ...errors import EngineError, FetchError, ProviderError, StartError
-from ..base import Ended, Provider
-from ..cleanup import Held
-from . import labels as marks
-from .engine import LOOPBACK, REMOVAL_LIMIT_S, Credentials, Engine, Image
-from .options import device_requests, memory_bytes
-from .pulling import PullBar
-
-DEFAULT_PORT = 8000
+from ...errors import EngineError, FetchError, StartError
+from ..base import ServerExit
+from ..cleanup import Cleanup
+from . import labels as own_labels
+from .engine import (
+    LOOPBACK,
+    REMOVAL_LIMIT_S,
+    Credentials,
+    Engine,
+    Image,
+    PullProgress,
+    memory_bytes,
+)
+from .provider import EngineProvider
 
 _log = logging.getLogger("envgen_runtime")
 
@@ -31,17 +36,18 @@ _PORT_TAKEN = re.compile(
 )
 
 
-class LocalDockerProvider(Provider):
-    """Runs an image's container, and removes it with all that belongs to it.
+class LocalDockerProvider(EngineProvider):
+    """Runs an image in a container, and removes the container with everything that belongs to it.
 
     Args:
-        engine: the engine's address, as DOCKER_HOST gives it; by default what DOCKER_HOST or the
-            current docker context says.
-        pull: ``missing`` pulls an image that the engine hasn't got, ``always`` and ``never`` do as
-            they say.
-        credentials: the registry's user and token; by default what ``docker login`` stored.
+        engine: the engine's address, as in DOCKER_HOST; by default that of DOCKER_HOST or of the
+            current docker context.
+        pull: ``missing`` pulls an image that the engine does not have; ``always`` and ``never`` do
+            what they say.
+        credentials: the registry's user and token; by default those that ``docker login`` stored.
         grace_s: how long a container may take to end by itself before it is killed, in seconds.
             By default it is killed at once.
+        on_pull: called with the progress of a pull, from the thread that starts the container.
     """
 
     def __init__(
@@ -51,18 +57,13 @@ class LocalDockerProvider(Provider):
         pull: Literal["missing", "always", "never"] = "missing",
         credentials: Credentials | None = None,
         grace_s: float = 0.0,
+        on_pull: Callable[[PullProgress], None] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(engine=engine, credentials=credentials, grace_s=grace_s)
         if pull not in ("missing", "always", "never"):
             raise ValueError(f"pull is missing, always or never, not {pull!r}")
-        self._address = engine
         self._pull = pull
-        self._credentials = credentials
-        self._grace_s = grace_s
-        self._engine: Engine | None = None
-        self._held: Held | None = None
-        self._name = ""
-        self._image = ""
+        self._on_pull = on_pull
         self._digest = ""
 
     @property
@@ -72,7 +73,7 @@ class LocalDockerProvider(Provider):
 
     @property
     def image_digest(self) -> str:
-        """What was started: ``repository@sha256:...``, or the image's id; empty before a start."""
+        """What was started: ``repository@sha256:...`` or the image's id; empty before a start."""
         return self._digest
 
     def start_container(
@@ -99,96 +100,87 @@ class LocalDockerProvider(Provider):
         """Start a container and return its base URL.
 
         Args:
-            image: the image's name; pulled if the engine hasn't got it.
+            image: the image's name; pulled if the engine does not have it.
             port: the port on the engine's machine; by default the engine chooses a free one.
-            env_vars: variables of the container's environment.
+            env_vars: environment variables of the container.
             container_port: the port that the server listens on; by default the one that the
                 image exposes, else 8000.
-            host: the address on the engine's machine at which the port is published.
+            host: the address on the engine's machine where the port is published.
             connect_host: the host to connect to; by default the engine's machine.
-            memory: the limit, in bytes or as ``512m``; swap doesn't add to it.
-            cpus: how many processors' time it may use.
+            memory: the limit, in bytes or as ``512m``; no swap is added to it.
+            cpus: the limit, in processors.
             gpus: how many GPUs it sees, ``all``, or their ids.
             shm_size: the size of /dev/shm, in bytes or as ``1g``.
-            user: who the server runs as, as ``name`` or ``uid:gid``.
-            read_only: the container's files can't be written; /tmp is in memory.
-            network: the network it joins, or ``host``.
+            user: the user that the server runs as, as ``name`` or ``uid:gid``.
+            read_only: make the container's files read-only, with /tmp in memory.
+            network: the network to join, or ``host``.
             volumes: as ``HOST:CONTAINER`` or ``HOST:CONTAINER:ro``.
-            labels: besides those of envgen.
-            command: instead of the image's.
-            platform: as ``linux/arm64``; by default the engine's own.
+            labels: added to those of envgen.
+            command: replaces the image's command.
+            platform: such as ``linux/arm64``; by default the engine's own.
 
         Raises:
-            TypeError: an option that doesn't exist.
-            ValueError: an option's value can't be used.
+            TypeError: an unknown option.
+            ValueError: an option has a value that can't be used.
             FetchError: the image can't be pulled.
-            EngineError: the engine can't be reached, or refused.
+            EngineError: the engine refused or can't be reached.
             StartError: the container can't be started.
         """
-        if self._held is not None:
-            raise ProviderError(f"{self._describe()} runs already; stop it first")
         if network == "none":
             raise ValueError("a container without a network can't be reached")
-        host_config: dict[str, Any] = {
-            "Memory": memory_bytes(memory),
-            "MemorySwap": memory_bytes(memory),
-            "NanoCpus": round((cpus or 0) * 1e9),
-            "DeviceRequests": device_requests(gpus),
-            "ShmSize": memory_bytes(shm_size),
-            "ReadonlyRootfs": read_only,
-            "Tmpfs": {"/tmp": ""} if read_only else {},  # noqa: S108 - in the container
-            "NetworkMode": network or "default",
-            "Binds": list(volumes),
-        }
-        config: dict[str, Any] = {
-            "Env": [f"{name}={value}" for name, value in (env_vars or {}).items()],
-            "Labels": dict(labels or {}),
-            "HostConfig": host_config,
-        }
-        if user is not None:
-            config["User"] = user
-        if command is not None:
-            config["Cmd"] = list(command)
-        self._stopping.clear()
-        self._image = image
-        try:
+        with self._starting():
+            host_config: dict[str, Any] = {
+                "Memory": memory_bytes(memory),
+                "MemorySwap": memory_bytes(memory),
+                "NanoCpus": round((cpus or 0) * 1e9),
+                "DeviceRequests": _device_requests(gpus),
+                "ShmSize": memory_bytes(shm_size),
+                "ReadonlyRootfs": read_only,
+                "Tmpfs": {"/tmp": ""} if read_only else {},  # noqa: S108 - in the container
+                "NetworkMode": network or "default",
+                "Binds": list(volumes),
+            }
+            self._image = image
             engine = self._engine = Engine(self._address)
             if connect_host is None:
                 _check_reachable(engine, host)
             found = self._find(engine, image, platform)
-            inner = container_port or exposed_port(found)
+            inner = container_port or found.server_port
             if network != "host":
                 binding = {"HostIp": host, "HostPort": str(port or "")}
                 host_config["PortBindings"] = {f"{inner}/tcp": [binding]}
-            config["ExposedPorts"] = {f"{inner}/tcp": {}}
-            config["Labels"] |= marks.managed(
-                **{marks.IMAGE: image, marks.DIGEST: found.digest, marks.PORT: str(inner)}
-            )
+            config: dict[str, Any] = {
+                "Env": [f"{name}={value}" for name, value in (env_vars or {}).items()],
+                "ExposedPorts": {f"{inner}/tcp": {}},
+                "HostConfig": host_config,
+            }
+            if user is not None:
+                config["User"] = user
+            if command is not None:
+                config["Cmd"] = list(command)
+            marks = {own_labels.IMAGE: image, own_labels.DIGEST: found.digest}
+            marks[own_labels.PORT] = str(inner)
+            config["Labels"] = {**(labels or {}), **own_labels.managed(**marks)}
             self._digest = found.digest
             self._name = f"envgen-{uuid.uuid4()}"
-            # Held before it is made: a reply that is never read leaves a container behind, too.
-            settled = threading.Event()
-            remove = partial(_remove, self._address, self._name, settled)
-            self._held = Held(f"the container {self._name}", remove)
+            # Registered before creation: a container may exist although its creation's reply was
+            # never read.
+            is_settled = threading.Event()
+            remove = partial(_remove, self._address, self._name, is_settled)
+            self._cleanup = Cleanup(f"the container {self._name}", remove)
             engine.create(self._name, found.id, platform=platform, config=config)
-            settled.set()
+            is_settled.set()
             self._start(engine, port, host)
-            reached = inner if network == "host" else self._published()
+            reached = inner if network == "host" else self._published_port(engine)
             self._base_url = f"http://{connect_host or engine.host}:{reached}"
-        except BaseException:
-            self.stop()
-            raise
-        if self._stopping.is_set():
-            self.stop()
-            raise StartError(f"{self._describe()} was stopped while it started")
         return self._base_url
 
     def logs(self, tail: int | None = None) -> str:
-        """What the server has written. As ``Provider.logs``."""
+        """Return the server's output. As ``Provider.logs``."""
         return self._engine.logs(self._name, tail) if self._engine else ""
 
     def follow_logs(self) -> Iterator[str]:
-        """What the server has written and writes. As ``Provider.follow_logs``."""
+        """Yield the server's output, past and future. As ``Provider.follow_logs``."""
         return self._engine.follow_logs(self._name) if self._engine else iter(())
 
     def stop(self) -> None:
@@ -199,16 +191,9 @@ class LocalDockerProvider(Provider):
                 or the end of the process, tries again.
         """
         self._stopping.set()
-        held = self._held
-        if held is not None:
-            if self._grace_s and self._engine:
-                self._engine.stop(self._name, self._grace_s)
-            held.release()
-        self._held = None
-        self._base_url = None
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close()
+        if self._grace_s and self._engine and self._cleanup and self._cleanup.is_ours:
+            self._engine.stop(self._name, self._grace_s)
+        super().stop()
 
     def _find(self, engine: Engine, reference: str, platform: str | None) -> Image:
         found = None if self._pull == "always" else engine.image(reference)
@@ -216,22 +201,15 @@ class LocalDockerProvider(Provider):
             return found
         if self._pull == "never":
             raise FetchError(f"the engine has no image {reference}, and pull is never")
-        bar = PullBar(reference)
-
-        def on_event(event: Mapping[str, Any]) -> None:
+        _log.info("pulling %s", reference)
+        for progress in engine.pull(reference, credentials=self._credentials, platform=platform):
             if self._stopping.is_set():
                 raise FetchError(f"the pull of {reference} was stopped")
-            bar.update(event)
-
-        try:
-            engine.pull(
-                reference, credentials=self._credentials, platform=platform, on_event=on_event
-            )
-        finally:
-            bar.close()
+            if self._on_pull is not None:
+                self._on_pull(progress)
         found = engine.image(reference)
         if found is None:
-            raise FetchError(f"the image {reference} was pulled, and isn't there")
+            raise FetchError(f"the image {reference} was pulled but is not in the engine's store")
         _log.info("pulled %s (%s)", reference, found.digest)
         return found
 
@@ -245,22 +223,17 @@ class LocalDockerProvider(Provider):
                 ) from error
             raise StartError(str(error), log=self._last_lines()) from error
 
-    def _published(self) -> str:
+    def _published_port(self, engine: Engine) -> str:
         """The port on the engine's machine, which the engine chose when the container started."""
-        state = self._engine.inspect(self._name) if self._engine else None
-        ports: Mapping[str, Any] = (state or {}).get("NetworkSettings", {}).get("Ports") or {}
+        state = engine.inspect(self._name) or {}
+        ports: Mapping[str, Any] = state.get("NetworkSettings", {}).get("Ports") or {}
         for bindings in ports.values():
             for binding in bindings or ():
                 return str(binding["HostPort"])
-        ended = self._ended()  # a container that has ended has no ports any more
-        reason = ended.reason if ended else "has no published port"
-        raise StartError(
-            f"{self._describe()} {reason}",
-            log=self._last_lines(),
-            exit_code=ended.exit_code if ended else None,
-        )
+        self._raise_if_ended()  # a container that has ended has no ports any more
+        raise StartError(f"{self._describe()} has no published port", log=self._last_lines())
 
-    def _ended(self) -> Ended | None:
+    def _exit(self) -> ServerExit | None:
         engine, found = self._engine, None
         try:
             if engine is not None:
@@ -269,41 +242,56 @@ class LocalDockerProvider(Provider):
             if not self._stopping.is_set():
                 raise
         if self._stopping.is_set():
-            return Ended("was stopped")
+            return ServerExit("was stopped")
         if found is None:
-            return Ended("was removed by somebody else")
+            return ServerExit("was removed by another program")
         state = found["State"]
         if state["Running"]:
             return None
         if state.get("OOMKilled"):
             limit = found["HostConfig"]["Memory"] / 2**20
-            return Ended(f"was killed at its memory limit of {limit:g} MiB", state["ExitCode"])
-        trouble = f" ({state['Error']})" if state.get("Error") else ""
-        return Ended(f"exited with code {state['ExitCode']}{trouble}", state["ExitCode"])
+            return ServerExit(f"was killed at its memory limit of {limit:g} MiB", state["ExitCode"])
+        detail = f" ({state['Error']})" if state.get("Error") else ""
+        return ServerExit(f"exited with code {state['ExitCode']}{detail}", state["ExitCode"])
 
     def _describe(self) -> str:
         return f"the container {self._name} of {self._image}"
 
 
-def _remove(address: str | None, name: str, settled: threading.Event) -> None:
-    # On a connection of its own: this may run amid a request of another thread. While that is the
-    # request to make the container, the container may come to be after its removal.
+def _remove(address: str | None, name: str, is_settled: threading.Event) -> None:
+    # On a connection of its own: another thread's request may be in progress. If that request is
+    # the one that creates the container, the container may appear after its removal.
     deadline = time.monotonic() + _LATE_CREATION_S
     with Engine(address, timeout_s=REMOVAL_LIMIT_S) as engine:
-        while not engine.remove(name) and not settled.is_set() and time.monotonic() < deadline:
+        while not engine.remove(name) and not is_settled.is_set() and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
 
 def _check_reachable(engine: Engine, host: str) -> None:
     if engine.host != LOOPBACK and host == LOOPBACK:
         raise ValueError(
-            f"the engine runs on {engine.host}, where {LOOPBACK} can't be reached from here: "
-            "say with host= which of its addresses to publish on"
+            f"the engine runs on {engine.host}, whose {LOOPBACK} can't be reached from here: "
+            "pass host= with one of its addresses to publish on"
         )
 
 
-def exposed_port(image: Image) -> int:
-    """The port that an image's server listens on: the usual one, or the first that it exposes."""
-    if DEFAULT_PORT in image.ports or not image.ports:
-        return DEFAULT_PORT
-    return image.ports[0]
+def _device_requests(gpus: int | str | Sequence[str] | None) -> list[dict[str, Any]]:
+    """The engine's device requests for a number of GPUs, for ``all``, or for those with these ids.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    request: dict[str, Any] = {"Driver": "", "Capabilities": [["gpu"]]}
+    match gpus:
+        case None:
+            return []
+        case "all":
+            return [{**request, "Count": -1}]
+        case str():
+            raise ValueError(f"gpus is a number, 'all' or a list of ids, not {gpus!r}")
+        case int() if gpus <= 0:
+            raise ValueError("gpus must be greater than zero")
+        case int():
+            return [{**request, "Count": gpus}]
+        case _:
+            return [{**request, "DeviceIDs": list(gpus)}]

@@ -1,4 +1,4 @@
-"""Sources from git repositories, at the revision that was asked for."""
+"""Sources from git repositories, at a given revision."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from ...errors import EngineError, FetchError
 from ..docker.engine import Credentials
-from .processes import chosen_environment
+from .processes import server_environment
 
 PREFIX = "git+"
 
@@ -25,9 +25,9 @@ class GitSource:
     """A repository at a revision.
 
     Attributes:
-        url: what git fetches from.
+        url: the repository's address.
         revision: a commit, branch or tag; HEAD for the default branch.
-        subdirectory: where in it the project is; empty for its root.
+        subdirectory: the project's folder in the repository; empty for the root.
     """
 
     url: str
@@ -39,15 +39,15 @@ class GitSource:
         """Read ``git+URL[@REVISION][#subdirectory=FOLDER]``, as pip and uv write it.
 
         Raises:
-            ValueError: it is not one.
+            ValueError: it is not a git source.
         """
         parts = urlsplit(text.removeprefix(PREFIX))
         path, at, revision = parts.path.rpartition("@")
         if not at:
             path, revision = parts.path, "HEAD"
         folder = parse_qs(parts.fragment).get("subdirectory", [""])[0]
-        sound = parts.scheme in _SCHEMES and _SAFE_REVISION.fullmatch(revision)
-        if not sound or Path(folder).is_absolute() or ".." in Path(folder).parts:
+        is_safe = parts.scheme in _SCHEMES and _SAFE_REVISION.fullmatch(revision)
+        if not is_safe or Path(folder).is_absolute() or ".." in Path(folder).parts:
             raise ValueError(
                 f"not a git source: {text!r}; write git+https://HOST/PATH[@REVISION]"
                 "[#subdirectory=FOLDER]"
@@ -61,13 +61,13 @@ def clone(
     """Fetch one revision of a repository into ``folder``, and return the commit's hash.
 
     Args:
-        source: what to fetch.
-        folder: where to; made if it isn't there.
-        credentials: for a repository that wants them; never seen in a process's arguments.
-        timeout_s: the time limit, in seconds.
+        source: the repository and the revision.
+        folder: the destination; created if it doesn't exist.
+        credentials: for a private repository; never passed in a process's arguments.
+        timeout_s: the time limit of each git command, in seconds.
 
     Raises:
-        FetchError: the repository or the revision can't be had.
+        FetchError: the repository or the revision can't be fetched.
         EngineError: git is not installed.
     """
     variables = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
@@ -80,7 +80,7 @@ def clone(
         }
     if "GIT_SSL_CAINFO" in os.environ:
         variables["GIT_SSL_CAINFO"] = os.environ["GIT_SSL_CAINFO"]
-    env = chosen_environment(variables)
+    env = server_environment(variables)
 
     def git(*arguments: str) -> str:
         try:
@@ -94,7 +94,7 @@ def clone(
                 check=False,
             )
         except FileNotFoundError as error:
-            raise EngineError("git is not installed, and sources are fetched with it") from error
+            raise EngineError("git is not installed, but it fetches the sources") from error
         except subprocess.TimeoutExpired as error:
             raise FetchError(f"{source.url} was not fetched within {timeout_s:g} s") from error
         if done.returncode:

@@ -1,4 +1,4 @@
-"""Trees of processes that end together."""
+"""Process trees that end together."""
 
 from __future__ import annotations
 
@@ -11,26 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 COOKIE = "ENVGEN_SERVER"
-"""The variable by which a server's processes are known, also those that left its group."""
+"""The variable that marks a server's processes, also those that left its process group."""
 
 _KILL_LIMIT_S = 5.0
 _POLL_S = 0.02
 
 _INHERITED = frozenset(
     {
-        *(
-            "HOME",
-            "LANG",
-            "LANGUAGE",
-            "LOGNAME",
-            "PATH",
-            "SHELL",
-            "SYSTEMROOT",
-            "TERM",
-            "TZ",
-            "USER",
-        ),
-        *("TEMP", "TMP", "TMPDIR"),
+        *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "SYSTEMROOT"),
+        *("TERM", "TZ", "USER", "TEMP", "TMP", "TMPDIR"),
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
         *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
         *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
@@ -40,17 +29,17 @@ _INHERITED = frozenset(
 _INHERITED_PREFIXES = ("LC_", "UV_", "XDG_")
 
 
-def chosen_environment(more: Mapping[str, str]) -> dict[str, str]:
-    """What a server inherits: how to find programs and to reach the network, and ``more``.
+def server_environment(extra: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a server: the variables that find programs and the network, and ``extra``.
 
-    Not the rest: a trainer's secrets are none of an environment's business.
+    A trainer's secrets are not passed on.
     """
     inherited = {
         name: value
         for name, value in os.environ.items()
         if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
-    return {**inherited, **more}
+    return {**inherited, **extra}
 
 
 def spawn(
@@ -62,7 +51,7 @@ def spawn(
     log: Path,
     pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
-    """Start a process in a group of its own, with its output in ``log``.
+    """Start a process in a process group of its own, with its output in ``log``.
 
     Raises:
         OSError: it can't be started.
@@ -80,22 +69,21 @@ def spawn(
         )
 
 
-def end_group(process: subprocess.Popen[bytes], cookie: str, grace_s: float) -> None:
-    """End a process and all that it started: asked first, killed after ``grace_s`` seconds."""
+def end_group(process: subprocess.Popen[bytes], grace_s: float) -> None:
+    """End a process and its group: SIGTERM first, SIGKILL after ``grace_s`` seconds."""
     if process.poll() is None:
         _signal_group(process.pid, signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(grace_s)
     _signal_group(process.pid, signal.SIGKILL)
-    kill_marked(cookie)
     process.wait(_KILL_LIMIT_S)
 
 
 def kill_marked(cookie: str) -> None:
-    """Kill the processes that carry a cookie, until none is left. Needs /proc; else does nothing.
+    """Kill the processes that carry a cookie, until none is left. Does nothing without /proc.
 
-    A child that made a session of its own is no longer in its parent's group, but it has its
-    parent's variables.
+    A child with a session of its own has left its parent's group, but not its parent's
+    environment.
     """
     deadline = time.monotonic() + _KILL_LIMIT_S
     while (found := _marked(cookie)) and time.monotonic() < deadline:
@@ -106,12 +94,12 @@ def kill_marked(cookie: str) -> None:
 
 
 def _marked(cookie: str) -> list[int]:
-    sign = f"{COOKIE}={cookie}".encode()
+    mark = f"{COOKIE}={cookie}".encode()
     found: list[int] = []
     for entry in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it has ended, or is somebody else's
-            # A zombie has no variables any more: it is not found, and needs no killing.
-            if sign in (entry / "environ").read_bytes().split(b"\0"):
+        with contextlib.suppress(OSError):  # it has ended, or belongs to another user
+            # A zombie has no environment, so it is not found; it needs no killing.
+            if mark in (entry / "environ").read_bytes().split(b"\0"):
                 found.append(int(entry.name))
     return found
 

@@ -1,7 +1,7 @@
-"""Notes of what has no labels: processes and folders, so that ``envgen prune`` can find them.
+"""Records of processes and folders, which have no labels, for ``envgen prune`` to find.
 
-One JSON file each in ``$XDG_STATE_HOME/envgen/started`` (``~/.local/state`` by default), written
-before the thing is made and removed after it is gone.
+Each record is a JSON file in ``$XDG_STATE_HOME/envgen/started`` (``~/.local/state`` by default). It
+is written before anything is created and removed after everything is gone.
 """
 
 from __future__ import annotations
@@ -9,10 +9,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-from ..owner import this_process
 
 
 @dataclass(frozen=True)
@@ -20,7 +19,7 @@ class Record:
     """A server process that envgen starts.
 
     Attributes:
-        name: identifies it; the processes carry it in their environment.
+        name: identifies it; its processes carry the name in their environment.
         what: the project that it serves.
         folder: the temporary folder with its log and its clone.
         owner: the process that started it.
@@ -31,29 +30,30 @@ class Record:
     folder: str
     owner: str
 
-    @classmethod
-    def new(cls, name: str, what: str, folder: Path) -> Record:
-        """A record of something that this process starts, written down."""
-        record = cls(name, what, str(folder), this_process())
-        path = _place() / f"{name}.json"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(asdict(record)), encoding="utf-8")
-        return record
+    def save(self) -> None:
+        """Write the record."""
+        _folder().mkdir(parents=True, exist_ok=True)
+        self._path.write_text(json.dumps(asdict(self)), encoding="utf-8")
 
-    def forget(self) -> None:
-        """Remove the note: what it tells of is gone."""
-        (_place() / f"{self.name}.json").unlink(missing_ok=True)
+    def remove(self) -> None:
+        """Remove the temporary folder, then the record."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self._path.unlink(missing_ok=True)
+
+    @property
+    def _path(self) -> Path:
+        return _folder() / f"{self.name}.json"
 
 
 def records() -> list[Record]:
-    """All that is noted. A note that can't be read is passed over: it is being written."""
+    """All records. One that can't be read is skipped: another process is writing it."""
     found: list[Record] = []
-    for path in sorted(_place().glob("*.json")):
+    for path in sorted(_folder().glob("*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError):
             found.append(Record(**json.loads(path.read_text(encoding="utf-8"))))
     return found
 
 
-def _place() -> Path:
+def _folder() -> Path:
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "envgen" / "started"

@@ -1,4 +1,4 @@
-"""What the swarm provider asks of a manager's engine: services, their tasks, and the nodes."""
+"""The part of a manager's API that the swarm provider uses: services, their tasks, and nodes."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any
 
 from ..docker.engine import Credentials, Engine, not_found, translated
 
-_WORKING = frozenset(
+_STARTING = frozenset(
     {"new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting"}
 )
-_BROKEN = frozenset({"failed", "rejected"})
+_FAILED = frozenset({"failed", "rejected"})
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Node:
     Attributes:
         name: its host name.
         address: where its published ports are reached.
-        is_up: whether the manager hears from it.
+        is_up: whether the manager is in contact with it.
     """
 
     name: str
@@ -31,39 +31,39 @@ class Node:
 
 @dataclass(frozen=True)
 class Task:
-    """A replica's container, of now or of before.
+    """A replica's container, present or past.
 
     Attributes:
         id: the task's id.
-        node_id: where it runs; empty while it is nowhere.
-        state: as the manager says, such as ``running``.
-        is_wanted: whether the manager means it to run.
-        message: why it is not, where it failed.
-        exit_code: what its container exited with, where it has.
-        port: the port of the node at which it is published; None where it isn't.
+        node_id: the machine that runs it; empty before it is assigned to one.
+        state: the manager's word for its state, such as ``running``.
+        should_run: whether the manager wants it to run.
+        message: the error, if it failed.
+        exit_code: its container's exit code, if it has exited.
+        port: its published port on the node; None if it has none.
     """
 
     id: str
     node_id: str
     state: str
-    is_wanted: bool
+    should_run: bool
     message: str
     exit_code: int | None
     port: int | None
 
     @property
-    def is_on_its_way(self) -> bool:
+    def is_starting(self) -> bool:
         """Whether it is still being started."""
-        return self.state in _WORKING
+        return self.state in _STARTING
 
     @property
-    def is_broken(self) -> bool:
-        """Whether it failed, or was refused by its node."""
-        return self.state in _BROKEN
+    def has_failed(self) -> bool:
+        """Whether it failed, or its node refused it."""
+        return self.state in _FAILED
 
 
 class Swarm:
-    """A swarm, seen from one of its managers.
+    """A swarm, as one of its managers sees it.
 
     Args:
         engine: the manager's engine.
@@ -80,11 +80,11 @@ class Swarm:
 
     def init(self) -> None:
         """Make the engine the manager of a swarm of its own."""
-        with translated("a swarm can't be made"):
+        with translated("a swarm can't be created"):
             self._engine.api.init_swarm(advertise_addr="127.0.0.1")
 
     def leave_if_empty(self) -> None:
-        """Take the engine out of the swarm that ``init`` made, unless somebody uses it."""
+        """Leave the swarm that ``init`` made, unless it has services."""
         with translated("the swarm can't be left"):
             if not self._engine.api.services():
                 self._engine.api.leave_swarm(force=True)
@@ -95,9 +95,9 @@ class Swarm:
         """Create a service.
 
         Args:
-            name: what to call it.
+            name: its name.
             spec: ``labels``, ``mode``, ``endpoint_spec`` and ``task_template`` of the Engine API.
-            credentials: for the image's registry; handed on to the nodes.
+            credentials: for the image's registry; passed on to the nodes.
             image: the image's name.
         """
         with translated(f"the service {name} can't be created"):
@@ -124,7 +124,7 @@ class Swarm:
             )
 
     def remove(self, name: str) -> bool:
-        """Remove a service; false where there is none."""
+        """Remove a service; False if there is none."""
         with translated(f"the service {name} can't be removed"):
             try:
                 self._engine.api.remove_service(name)
@@ -139,7 +139,7 @@ class Swarm:
         return found
 
     def tasks(self, service: str) -> list[Task]:
-        """The tasks of a service, of now and of before; none where there is no such service."""
+        """The tasks of a service, present and past; empty if there is no such service."""
         with translated(f"the tasks of {service} can't be listed"):
             try:
                 found = self._engine.api.tasks(filters={"service": service})
@@ -154,7 +154,7 @@ class Swarm:
         return {entry["ID"]: self._node(entry) for entry in found}
 
     def logs(self, service: str, tail: int | None) -> str:
-        """What the replicas of a service wrote."""
+        """The output of a service's replicas."""
         lines = "all" if tail is None else tail
         with translated(f"the log of {service} can't be read"):
             stream = self._engine.api.service_logs(
@@ -164,7 +164,7 @@ class Swarm:
 
     def _node(self, entry: Mapping[str, Any]) -> Node:
         address = entry["Status"].get("Addr", "")
-        if address in ("", "0.0.0.0"):  # noqa: S104 - what a manager may say of itself
+        if address in ("", "0.0.0.0"):  # noqa: S104 - a manager may report this as its own address
             manager: Mapping[str, Any] = entry.get("ManagerStatus") or {}
             address = str(manager.get("Addr", "")).rpartition(":")[0] or self._engine.host
         return Node(
@@ -183,7 +183,7 @@ def _task(entry: Mapping[str, Any]) -> Task:
         id=entry["ID"],
         node_id=entry.get("NodeID", ""),
         state=status["State"],
-        is_wanted=entry["DesiredState"] == "running",
+        should_run=entry["DesiredState"] == "running",
         message=status.get("Err", ""),
         exit_code=container.get("ExitCode"),
         port=next((port["PublishedPort"] for port in ports), None),

@@ -1,4 +1,4 @@
-"""Room for sessions on servers that several clients share."""
+"""Leases: the right to one session on a server that several clients share."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ...errors import ProviderError
-from ..base import Ended, Provider
+from ..base import Provider, ServerExit
 
 
 @dataclass(frozen=True)
-class Endpoint:
-    """A replica that can be talked to.
+class Replica:
+    """A running replica of a fleet.
 
     Attributes:
-        url: its own address: sessions stay with their replica.
-        task_id: the swarm's id of it.
-        node: the name of the machine.
-        sessions: how many leases on it are out.
-        capacity: how many there may be.
+        url: its own address: a session stays on its replica.
+        task_id: the swarm's id for it.
+        node: the name of its machine.
+        sessions: how many leases it has.
+        capacity: how many leases it may have.
     """
 
     url: str
@@ -30,94 +30,94 @@ class Endpoint:
 
 
 class Fleet(Protocol):
-    """What gives out room on its replicas, to clients from any thread."""
+    """Leases sessions on its replicas, to clients from any thread."""
 
     def lease(self) -> Lease:
-        """Room for one session, to be had with its ``start``."""
+        """A lease of one session, which begins with its ``start``."""
         ...
 
-    def acquire(self, timeout_s: float) -> Endpoint:
-        """Take room on the replica that has most of it.
+    def acquire(self, timeout_s: float) -> Replica:
+        """Take a session on the replica with the most room.
 
         Raises:
-            ReadyTimeout: there was none in time.
+            ReadyTimeout: no replica had room in time.
         """
         ...
 
     def release(self, task_id: str) -> None:
-        """Give back room on a replica."""
+        """Give back a session on a replica."""
         ...
 
-    def end_of(self, task_id: str) -> Ended | None:
+    def end_of(self, task_id: str) -> ServerExit | None:
         """How a replica ended; None while it runs."""
         ...
 
     def logs(self, tail: int | None = None) -> str:
-        """What the replicas have written."""
+        """Return the output of all replicas."""
         ...
 
     def follow_logs(self) -> Iterator[str]:
-        """What the replicas have written until now, line by line."""
+        """Yield the output of all replicas until now, line by line."""
         ...
 
 
 class Lease(Provider):
-    """Room for one session on a replica. A client that owns it gives it back when it is closed."""
+    """One session on a replica. A client that owns the lease gives it back when it closes."""
 
     def __init__(self, fleet: Fleet) -> None:
         super().__init__()
         self._fleet = fleet
-        self._endpoint: Endpoint | None = None
+        self._replica: Replica | None = None
 
     @property
-    def endpoint(self) -> Endpoint:
+    def replica(self) -> Replica:
         """The replica.
 
         Raises:
-            ProviderError: it was not started, or was given back.
+            ProviderError: the lease was not started, or was given back.
         """
-        if self._endpoint is None:
+        if self._replica is None:
             raise ProviderError("the lease holds no replica")
-        return self._endpoint
+        return self._replica
+
+    endpoint = replica
+    """The name of ``replica`` in envgen 0.1."""
 
     def start(self, timeout_s: float = 60.0) -> str:
-        """Take the room on the replica that has most of it, and return the replica's address.
+        """Take a session on the replica with the most room, and return the replica's address.
 
         Args:
             timeout_s: how long to wait for room, in seconds.
 
         Raises:
-            ReadyTimeout: there was none.
+            ReadyTimeout: no replica had room in time.
         """
-        if self._endpoint is None:
-            self._endpoint = self._fleet.acquire(timeout_s)
-            self._base_url = self._endpoint.url
-        return self._endpoint.url
+        if self._replica is None:
+            self._replica = self._fleet.acquire(timeout_s)
+            self._base_url = self._replica.url
+        return self._replica.url
 
     def logs(self, tail: int | None = None) -> str:
-        """What the service's replicas have written."""
+        """Return the output of all the fleet's replicas."""
         return self._fleet.logs(tail)
 
     def follow_logs(self) -> Iterator[str]:
-        """What the service's replicas have written until now."""
+        """Yield the output of all the fleet's replicas until now."""
         return self._fleet.follow_logs()
 
     def stop(self) -> None:
-        """Give the room back. Does nothing the second time."""
-        self._stopping.set()
-        endpoint, self._endpoint = self._endpoint, None
-        self._base_url = None
-        if endpoint is not None:
-            self._fleet.release(endpoint.task_id)
+        """Give the session back. Does nothing the second time."""
+        super().stop()
+        replica, self._replica = self._replica, None
+        if replica is not None:
+            self._fleet.release(replica.task_id)
 
-    def _ended(self) -> Ended | None:
-        return self._fleet.end_of(self.endpoint.task_id)
+    def _exit(self) -> ServerExit | None:
+        return self._fleet.end_of(self.replica.task_id)
 
     def _describe(self) -> str:
-        endpoint = self._endpoint
-        if endpoint is None:
-            return "a replica"
-        return f"the replica {endpoint.task_id} at {endpoint.url}"
+        replica = self._replica
+        return f"the replica {replica.task_id} at {replica.url}" if replica else "a replica"
 
     def _last_lines(self) -> str:
-        return ""  # a replica's own lines can't be told from the others'
+        return ""  # the log doesn't tell one replica's lines from another's

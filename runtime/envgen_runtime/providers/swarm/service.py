@@ -1,4 +1,4 @@
-"""Environments on more than one machine: a Docker Swarm's service, and its replicas one by one."""
+"""Environments on several machines: a Docker Swarm service and its replicas."""
 
 from __future__ import annotations
 
@@ -6,41 +6,41 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from ...errors import ProviderError, ReadyTimeout, StartError
 from .. import readiness
-from ..base import Ended, Provider
-from ..cleanup import Held
-from ..docker import labels as marks
-from ..docker.engine import REMOVAL_LIMIT_S, Credentials, Engine
-from ..docker.local import DEFAULT_PORT, exposed_port
-from ..docker.options import memory_bytes
-from .api import Node, Swarm, Task
-from .leases import Endpoint, Lease
+from ..base import ServerExit
+from ..cleanup import Cleanup
+from ..docker import labels as own_labels
+from ..docker.engine import DEFAULT_PORT, REMOVAL_LIMIT_S, Credentials, Engine, memory_bytes
+from ..docker.provider import EngineProvider
+from .api import Swarm
+from .leases import Lease, Replica
 
 _FIRST_REPLICA_S = 120.0
-_LONGEST_PAUSE_S = 0.5
+_MAX_PAUSE_S = 0.5
 _PROBE_S = 1.0
 _RESTART_DELAY_NS = 1_000_000_000
+_POLL_S = 0.05
 
 
-class DockerSwarmProvider(Provider):
-    """Runs an image as a service of a Docker Swarm, and gives out its replicas.
+class DockerSwarmProvider(EngineProvider):
+    """Runs an image as a Docker Swarm service and leases sessions on its replicas.
 
-    A replica publishes a port of its own on its machine (host mode), for a session must stay with
-    its replica, and a swarm's routing mesh sends every connection elsewhere. Swarm publishes on
-    all addresses of a machine: keep the machines' ports from those who have no business there.
+    Each replica publishes a port of its own on its machine (host mode): a session must stay on its
+    replica, and a swarm's routing mesh would send each connection to another one. Swarm publishes
+    on all addresses of a machine, so protect the machines' ports with a firewall.
 
     Sessions are counted in this process: share a provider among the threads of a trainer, and give
     each process a service of its own.
 
     Args:
         engine: a manager's address, as for ``LocalDockerProvider``.
-        init: make the engine a swarm of its own if it is in none, and leave it afterwards.
-        credentials: for the image's registry; handed on to the nodes.
+        init: if the engine is in no swarm, make one of it, and leave it afterwards.
+        credentials: for the image's registry; passed on to the nodes.
         grace_s: how long a replica may take to end by itself before it is killed, in seconds.
     """
 
@@ -52,18 +52,11 @@ class DockerSwarmProvider(Provider):
         credentials: Credentials | None = None,
         grace_s: float = 0.0,
     ) -> None:
-        super().__init__()
-        self._grace_s = grace_s
-        self._address = engine
+        super().__init__(engine=engine, credentials=credentials, grace_s=grace_s)
         self._init = init
-        self._credentials = credentials
-        self._engine: Engine | None = None
-        self._held: Held | None = None
-        self._name = ""
-        self._image = ""
         self._replicas = 0
         self._capacity = 1
-        self._forgiven: set[str] = set()
+        self._known_failures: set[str] = set()
         self._leases: Counter[str] = Counter()
         self._room = threading.Condition()
 
@@ -85,56 +78,53 @@ class DockerSwarmProvider(Provider):
     ) -> str:
         """Start a service, wait until a replica runs, and return that replica's base URL.
 
-        For sessions with all of them see ``lease``.
+        ``lease`` gives sessions on all of them.
 
         Args:
-            image: the image's name, which every node can pull or has.
+            image: the image's name; each node must have it or be able to pull it.
             port: the port that the server listens on; by default the one that the image exposes,
-                where the manager has it, else 8000. The nodes choose the ports they publish.
-            env_vars: variables of the replicas' environment.
-            replicas: how many replicas to run.
+                if the manager has the image, else 8000. The nodes choose the published ports.
+            env_vars: environment variables of the replicas.
+            replicas: the number of replicas.
             sessions_per_replica: how many sessions a replica takes at once.
-            memory: each replica's limit, in bytes or as ``512m``; as much is reserved.
-            cpus: how many processors' time each may use.
-            constraints: where replicas may run, as ``node.labels.gpu==true``.
-            user: who the server runs as.
-            read_only: the containers' files can't be written.
-            labels: of the service, besides those of envgen.
-            command: instead of the image's.
+            memory: each replica's limit, in bytes or as ``512m``; the same amount is reserved.
+            cpus: each replica's limit, in processors.
+            constraints: restrict the nodes, such as ``node.labels.gpu==true``.
+            user: the user that the server runs as.
+            read_only: make the containers' files read-only.
+            labels: labels of the service, added to those of envgen.
+            command: replaces the image's command.
 
         Raises:
-            TypeError: an option that doesn't exist.
-            ValueError: an option's value can't be used.
-            EngineError: the engine can't be reached, is no manager of a swarm, or refused.
-            StartError: a replica failed.
+            TypeError: an unknown option.
+            ValueError: an option has a value that can't be used.
+            EngineError: the engine refused or can't be reached.
+            StartError: a replica failed, or the engine is not a swarm manager.
         """
-        if self._held is not None:
-            raise ProviderError(f"{self._describe()} runs already; stop it first")
         if replicas < 1 or sessions_per_replica < 1:
             raise ValueError("replicas and sessions_per_replica must be at least 1")
-        limits = {"MemoryBytes": memory_bytes(memory), "NanoCPUs": round((cpus or 0) * 1e9)}
-        container: dict[str, Any] = {
-            "Image": image,
-            "Env": [f"{name}={value}" for name, value in (env_vars or {}).items()],
-            "ReadOnly": read_only,
-            "StopGracePeriod": round(self._grace_s * 1e9),
-        }
-        if user is not None:
-            container["User"] = user
-        if command is not None:
-            container["Command"] = list(command)
-        self._stopping.clear()
-        self._image, self._replicas, self._capacity = image, replicas, sessions_per_replica
-        self._name = f"envgen-{uuid.uuid4()}"
-        try:
+        with self._starting():
+            limits = {"MemoryBytes": memory_bytes(memory), "NanoCPUs": round((cpus or 0) * 1e9)}
+            container: dict[str, Any] = {
+                "Image": image,
+                "Env": [f"{name}={value}" for name, value in (env_vars or {}).items()],
+                "ReadOnly": read_only,
+                "StopGracePeriod": round(self._grace_s * 1e9),
+            }
+            if user is not None:
+                container["User"] = user
+            if command is not None:
+                container["Command"] = list(command)
+            self._image, self._replicas, self._capacity = image, replicas, sessions_per_replica
+            self._name = f"envgen-{uuid.uuid4()}"
             engine = self._engine = Engine(self._address)
             found = engine.image(image)
-            inner = port or (exposed_port(found) if found else DEFAULT_PORT)
-            made = self._enter(Swarm(engine))
-            remove = partial(_remove, self._address, self._name, leave=made)
-            self._held = Held(f"the service {self._name}", remove)
+            inner = port or (found.server_port if found else DEFAULT_PORT)
+            swarm = Swarm(engine)
+            remove = partial(_remove, self._address, self._name, leave=self._join(swarm))
+            self._cleanup = Cleanup(f"the service {self._name}", remove)
             spec = {
-                "labels": {**(labels or {}), **marks.managed(**{marks.IMAGE: image})},
+                "labels": {**(labels or {}), **own_labels.managed(**{own_labels.IMAGE: image})},
                 "mode": {"Replicated": {"Replicas": replicas}},
                 "task_template": {
                     "ContainerSpec": container,
@@ -150,11 +140,8 @@ class DockerSwarmProvider(Provider):
                     "Ports": [{"Protocol": "tcp", "TargetPort": inner, "PublishMode": "host"}],
                 },
             }
-            Swarm(engine).create(self._name, spec, self._credentials, image)
-            self._base_url = self._first()
-        except BaseException:
-            self.stop()
-            raise
+            swarm.create(self._name, spec, self._credentials, image)
+            self._base_url = self._first_replica().url
         return self._base_url
 
     def wait_for_ready(self, base_url: str | None = None, timeout_s: float = 60.0) -> None:
@@ -162,54 +149,66 @@ class DockerSwarmProvider(Provider):
 
         Raises:
             StartError: a replica failed; the error has the service's last lines.
-            ReadyTimeout: they are not all healthy in time.
+            ReadyTimeout: not all replicas are healthy in time.
         """
-        del base_url  # all of them are waited for
+        del base_url  # every replica is waited for
         healthy: set[str] = set()
+        for _ in self._polls(timeout_s):
+            self._raise_if_failed()
+            running = self.replicas()
+            healthy &= {replica.task_id for replica in running}
+            healthy |= {
+                replica.task_id
+                for replica in running
+                if replica.task_id not in healthy and _is_healthy(replica)
+            }
+            if len(healthy) >= self._replicas:
+                self._accept_failures()
+                return
+        raise ReadyTimeout(
+            f"{len(healthy)} of {self._replicas} replicas of {self._describe()} were ready "
+            f"within {timeout_s:g} s",
+            log=self._last_lines(),
+        )
 
-        def all_ready(endpoints: list[Endpoint]) -> bool:
-            for endpoint in endpoints:
-                if endpoint.task_id not in healthy and _answers(endpoint):
-                    healthy.add(endpoint.task_id)
-            return len(healthy & {endpoint.task_id for endpoint in endpoints}) >= self._replicas
-
-        if not self._until(all_ready, timeout_s):
-            raise ReadyTimeout(
-                f"{len(healthy)} of {self._replicas} replicas of {self._describe()} were ready "
-                f"within {timeout_s:g} s",
-                log=self._last_lines(),
-            )
-        self._forgive()
-
-    def endpoints(self) -> list[Endpoint]:
-        """The replicas that run now, on machines that the manager hears from."""
+    def replicas(self) -> list[Replica]:
+        """The replicas that run now, on machines that the manager is in contact with."""
         swarm = self._swarm()
         nodes = swarm.nodes()
         return [
-            self._endpoint(task, nodes[task.node_id])
+            Replica(
+                url=f"http://{nodes[task.node_id].address}:{task.port}",
+                task_id=task.id,
+                node=nodes[task.node_id].name,
+                sessions=self._leases[task.id],
+                capacity=self._capacity,
+            )
             for task in swarm.tasks(self._name)
-            if task.is_wanted and task.state == "running" and task.port is not None
+            if task.should_run and task.state == "running" and task.port is not None
             if task.node_id in nodes and nodes[task.node_id].is_up
         ]
 
+    endpoints = replicas
+    """The name of ``replicas`` in envgen 0.1."""
+
     def scale(self, replicas: int) -> None:
-        """Change how many replicas there are. Sessions of those that go are lost."""
+        """Change the number of replicas. Sessions on removed replicas are lost."""
         if replicas < 1:
             raise ValueError("replicas must be at least 1")
-        self._forgive()
+        self._accept_failures()
         self._swarm().scale(self._name, replicas)
         self._replicas = replicas
 
     def lease(self) -> Lease:
-        """Room for one session, to be had with its ``start``; a client gives it back at its end."""
+        """A lease of one session, which begins with its ``start`` and ends with its client."""
         return Lease(self)
 
     def logs(self, tail: int | None = None) -> str:
-        """What the replicas have written. As ``Provider.logs``."""
+        """Return the output of all replicas. As ``Provider.logs``."""
         return self._swarm().logs(self._name, tail) if self._engine else ""
 
     def follow_logs(self) -> Iterator[str]:
-        """What the replicas have written until now, line by line."""
+        """Yield the output of all replicas until now, line by line."""
         yield from self.logs().splitlines()
 
     def stop(self) -> None:
@@ -217,147 +216,115 @@ class DockerSwarmProvider(Provider):
         self._stopping.set()
         with self._room:
             self._room.notify_all()
-        if self._held is not None:
-            self._held.release()
-        self._held = None
-        self._base_url = None
+        super().stop()
         self._leases.clear()
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close()
 
-    def acquire(self, timeout_s: float) -> Endpoint:
-        """Take room on the replica that has most of it, once it answers. For ``Lease``."""
+    def acquire(self, timeout_s: float) -> Replica:
+        """Take a session on the healthy replica with the most room. For ``Lease``."""
         deadline = time.monotonic() + timeout_s
         while not self._stopping.is_set():
             with self._room:
-                free = [one for one in self.endpoints() if one.sessions < one.capacity]
+                free = [one for one in self.replicas() if one.sessions < one.capacity]
                 chosen = max(free, key=lambda one: one.capacity - one.sessions, default=None)
                 if chosen is not None:
                     self._leases[chosen.task_id] += 1
                 elif time.monotonic() > deadline:
                     break
                 else:
-                    # Room comes with a release, which says so, or with a replica, which doesn't.
-                    self._room.wait(min(_LONGEST_PAUSE_S, max(0, deadline - time.monotonic())))
+                    # A release notifies; a new replica does not, so the wait is short.
+                    self._room.wait(min(_MAX_PAUSE_S, max(0, deadline - time.monotonic())))
                     continue
-            # Asked, for the manager hears late of a machine that is gone.
-            if _answers(chosen):
+            # The manager notices late that a machine is gone.
+            if _is_healthy(chosen):
                 return chosen
             self.release(chosen.task_id)
-            if time.monotonic() > deadline or self._stopping.wait(_LONGEST_PAUSE_S):
+            if time.monotonic() > deadline or self._stopping.wait(_MAX_PAUSE_S):
                 break
-        out = sum(self._leases.values())
+        leases = sum(self._leases.values())
         raise ReadyTimeout(
-            f"no replica of {self._describe()} had room within {timeout_s:g} s ({out} sessions "
-            f"are out, {self._capacity} to a replica)",
+            f"no replica of {self._describe()} had room within {timeout_s:g} s "
+            f"({leases} sessions in use, {self._capacity} per replica)",
             retryable=True,
         )
 
     def release(self, task_id: str) -> None:
-        """Give back room on a replica. For ``Lease``."""
+        """Give back a session on a replica. For ``Lease``."""
         with self._room:
             if self._leases[task_id] > 0:
                 self._leases[task_id] -= 1
             self._room.notify()
 
-    def end_of(self, task_id: str) -> Ended | None:
+    def end_of(self, task_id: str) -> ServerExit | None:
         """How a replica ended; None while it runs. For ``Lease``."""
         swarm = self._swarm()
         task = next((one for one in swarm.tasks(self._name) if one.id == task_id), None)
         if task is None:
-            return Ended("is gone from the swarm")
+            return ServerExit("is gone from the swarm")
         node = swarm.nodes().get(task.node_id)
         where = node.name if node else "a machine that has left the swarm"
         if node is None or not node.is_up:
-            return Ended(f"was lost with its machine, {where}")
-        if task.is_wanted and task.state == "running":
+            return ServerExit(f"was lost with its machine, {where}")
+        if task.should_run and task.state == "running":
             return None
-        why = f": {task.message}" if task.message else ""
-        return Ended(f"ended on {where} ({task.state}{why})", task.exit_code)
+        detail = f": {task.message}" if task.message else ""
+        return ServerExit(f"ended on {where} ({task.state}{detail})", task.exit_code)
 
-    def _enter(self, swarm: Swarm) -> bool:
-        """See to it that there is a swarm; whether it had to be made."""
+    def _join(self, swarm: Swarm) -> bool:
+        """Make sure that the engine manages a swarm; return whether one had to be created."""
         if swarm.is_active():
             return False
         if not self._init:
             raise StartError(
-                "the engine is no manager of a swarm: give a manager's address with engine=, or "
-                "let it make one with init=True"
+                "the engine is not a swarm manager: pass a manager's address with engine=, or "
+                "create a swarm with init=True"
             )
         swarm.init()
         return True
 
-    def _first(self) -> str:
-        """The address of the first replica that runs."""
-        found: list[Endpoint] = []
+    def _first_replica(self) -> Replica:
+        for _ in self._polls(_FIRST_REPLICA_S):
+            self._raise_if_failed()
+            for replica in self.replicas():
+                return replica
+        tasks = self._swarm().tasks(self._name)
+        reasons = "; ".join({task.message for task in tasks if task.is_starting and task.message})
+        raise ReadyTimeout(
+            f"no replica of {self._describe()} ran within {_FIRST_REPLICA_S:g} s: "
+            f"{reasons or 'the swarm gives no reason'}"
+        )
 
-        def any_running(endpoints: list[Endpoint]) -> bool:
-            found.extend(endpoints[:1])
-            return bool(found)
-
-        if not self._until(any_running, _FIRST_REPLICA_S):
-            raise ReadyTimeout(
-                f"no replica of {self._describe()} ran within {_FIRST_REPLICA_S:g} s: "
-                f"{self._obstacles() or 'the swarm does not say why'}"
-            )
-        return found[0].url
-
-    def _until(self, done: Callable[[list[Endpoint]], bool], timeout_s: float) -> bool:
-        deadline = time.monotonic() + timeout_s
-        for pause_s in readiness.pauses():
-            self._raise_if_broken()
-            if done(self.endpoints()):
-                return True
-            left_s = deadline - time.monotonic()
-            if left_s <= 0:
-                return False
-            if self._stopping.wait(min(pause_s, left_s)):
-                raise StartError(f"{self._describe()} was stopped before it was ready")
-        return False
-
-    def _raise_if_broken(self) -> None:
+    def _raise_if_failed(self) -> None:
         for task in self._swarm().tasks(self._name):
-            if task.is_broken and task.id not in self._forgiven:
+            if task.has_failed and task.id not in self._known_failures:
                 raise StartError(
                     f"a replica of {self._describe()} {task.state}: {task.message}",
                     log=self._last_lines(),
                     exit_code=task.exit_code,
                 )
 
-    def _forgive(self) -> None:
-        """What failed until now is replaced by the swarm, and says nothing about a later start."""
-        self._forgiven |= {task.id for task in self._swarm().tasks(self._name) if task.is_broken}
-
-    def _obstacles(self) -> str:
+    def _accept_failures(self) -> None:
+        """Ignore past failures: the swarm replaced those replicas."""
         tasks = self._swarm().tasks(self._name)
-        return "; ".join({task.message for task in tasks if task.is_on_its_way and task.message})
-
-    def _endpoint(self, task: Task, node: Node) -> Endpoint:
-        return Endpoint(
-            url=f"http://{node.address}:{task.port}",
-            task_id=task.id,
-            node=node.name,
-            sessions=self._leases[task.id],
-            capacity=self._capacity,
-        )
+        self._known_failures |= {task.id for task in tasks if task.has_failed}
 
     def _swarm(self) -> Swarm:
         if self._engine is None:
-            raise ProviderError("the service was stopped, or never started")
+            raise ProviderError("the service was stopped or never started")
         return Swarm(self._engine)
 
-    def _ended(self) -> Ended | None:
+    def _exit(self) -> ServerExit | None:
         if self._stopping.is_set():
-            return Ended("was stopped")
-        return None if self._swarm().tasks(self._name) else Ended("was removed by somebody else")
+            return ServerExit("was stopped")
+        if self._swarm().tasks(self._name):
+            return None
+        return ServerExit("was removed by another program")
 
     def _describe(self) -> str:
         return f"the service {self._name} of {self._image}"
 
 
-def _answers(endpoint: Endpoint) -> bool:
-    return readiness.probe(endpoint.url, timeout_s=_PROBE_S) == readiness.READY
+def _is_healthy(replica: Replica) -> bool:
+    return readiness.probe(replica.url, timeout_s=_PROBE_S) == readiness.READY
 
 
 def _remove(address: str | None, name: str, *, leave: bool) -> None:
@@ -369,6 +336,6 @@ def _remove(address: str | None, name: str, *, leave: bool) -> None:
         while engine.containers(f"com.docker.swarm.service.name={name}"):
             if time.monotonic() > deadline:
                 break
-            time.sleep(0.05)
+            time.sleep(_POLL_S)
         if leave:
             swarm.leave_if_empty()

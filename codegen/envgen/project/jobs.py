@@ -1,0 +1,77 @@
+"""From the project's settings and the command's arguments to a list of sources to build."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..config import Config, EnvSettings, SourceSettings
+from ..errors import ConfigError
+from ..options import PackageOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A source to build.
+
+    Attributes:
+        source: the source.
+        settings: how it is read.
+        out: the folder that its package is written to.
+        name: the environment's name; None for the contract's own.
+        options: how its package is generated.
+    """
+
+    source: str
+    settings: SourceSettings
+    out: Path
+    name: str | None = None
+    options: PackageOptions = field(default_factory=PackageOptions)
+
+
+def plan_jobs(
+    config: Config,
+    sources: Sequence[str] | None = None,
+    *,
+    out: Path | None = None,
+    name: str | None = None,
+    settings: SourceSettings | None = None,
+) -> list[Job]:
+    """List the jobs for sources, each source once.
+
+    The name of a configured environment, or its source, is read as configured; fields that are set
+    in ``settings`` override the configuration.
+
+    Args:
+        config: the project's settings.
+        sources: sources and names of environments; None for what the settings list.
+        out: where packages are written; None for what the settings say.
+        name: the environment's name, for a single source.
+        settings: how sources are read.
+
+    Raises:
+        ConfigError: there is nothing to build.
+    """
+    requested = list(dict.fromkeys(sources or config.all_sources()))
+    if not requested:
+        raise ConfigError(
+            "nothing to build",
+            source=f"{config.schemas}/",
+            hint="name a source: envgen build FILE, or envgen build http://HOST:PORT",
+        )
+    overrides = settings.model_dump(exclude_unset=True) if settings else {}
+    jobs: list[Job] = []
+    for source in requested:
+        env_name = config.env_of(source)
+        env = config.envs[env_name] if env_name is not None else EnvSettings()
+        jobs.append(
+            Job(
+                source if env_name is None else config.source_of(env_name),
+                env.model_copy(update=overrides),
+                out or env.out or config.out,
+                name or env_name,
+                env.options,
+            )
+        )
+    return jobs

@@ -1,0 +1,325 @@
+"""One request from beginning to end, without I/O.
+
+A ``Call`` is a generator. It yields the effect that it needs next: open the transport, send the
+request, wait. The client performs the effect and sends the outcome back, or throws the error in.
+In the end the call returns the result, or raises the error that the caller gets.
+
+What may be repeated, what loses the session and how an error is explained are decided here, for
+both clients. A client is a loop that performs effects; the sync and the async client differ in
+awaiting alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+
+from ..contract.conformance import check_reply
+from ..contract.contract import has_contract, package_contract
+from ..contract.drift import differences
+from ..errors import (
+    ActionRejected,
+    ConnectError,
+    ConnectionLost,
+    ContractDrift,
+    EnvError,
+    ReplyMismatch,
+    RequestTimeout,
+    SessionClosed,
+    UpgradeRefused,
+)
+from ..json_value import JsonValue
+from ..observe.observers import Notifier, RequestEvent
+from ..providers import AnyProvider, Provider
+from ..transports import TransportName
+from ..wire.detection import explain_refused_upgrade
+from ..wire.mismatch import explain_drift, reply_mismatch
+from ..wire.protocol import Request, read_http, retry_after
+from ..wire.redaction import redact
+from ..wire.retries import Attempts, RetryPolicy, may_repeat
+from .codec import EnvHooks
+from .options import OnDrift
+from .session import Phase, Session
+
+T = TypeVar("T")
+
+_LOOK_TIMEOUT_S = 5.0  # an error waits for the server's contract no longer than this
+
+
+class Open(NamedTuple):
+    """Open a transport for the session. No outcome."""
+
+    transport: Literal["websocket", "http"]
+    request: Request
+
+
+class Send(NamedTuple):
+    """Send a request over the transport. The outcome is the payload of the reply."""
+
+    request: Request
+
+
+class Drop(NamedTuple):
+    """Close the transport at once, without a closing handshake. No outcome."""
+
+
+class Get(NamedTuple):
+    """Ask a route over a connection of its own. The outcome is the HTTP response."""
+
+    path: Literal["/schema", "/health"]
+    request: Request
+
+
+class Wait(NamedTuple):
+    """Let time pass. No outcome."""
+
+    delay_s: float
+
+
+class Diagnose(NamedTuple):
+    """Ask the provider whether its server has ended. The outcome is what it says, or None."""
+
+    provider: Provider
+    within_s: float
+
+
+Effect = Open | Send | Drop | Get | Wait | Diagnose
+Call = Generator[Effect, Any, T]
+
+
+def closed_meanwhile() -> SessionClosed:
+    """The error for a request during which ``close()`` was called."""
+    return SessionClosed("the client was closed during the request")
+
+
+class Calls:
+    """Makes the calls of one client, and keeps what they share.
+
+    Attributes:
+        session: which request may be made now.
+        transport: the transport to open, as given, or ``http`` once detection has chosen it.
+        is_open: whether the transport is open.
+        episode_id: the name that the last reset gave to its episode.
+    """
+
+    def __init__(
+        self,
+        client: type[EnvHooks[Any, Any, Any, Any]],
+        url: str,
+        *,
+        notifier: Notifier,
+        secrets: tuple[str, ...],
+        provider: AnyProvider | None,
+        transport: TransportName,
+        retry: RetryPolicy,
+        on_drift: OnDrift,
+        exact: bool,
+    ) -> None:
+        self.session = Session()
+        self.transport = transport
+        self.is_open = False
+        self.episode_id: str | None = None
+        self._client = client
+        self._url = url
+        self._notifier = notifier
+        self._secrets = secrets
+        self._provider = provider
+        self._retry = retry
+        self._on_drift = on_drift
+        self._exact = exact
+        self._drift: list[str] | None = None  # None until both contracts were compared
+        self._has_looked = False
+
+    # --- calls --------------------------------------------------------------------------------
+
+    def exchange(self, request: Request, parse: Callable[[dict[str, Any]], T]) -> Call[T]:
+        """Make one request of the session, and read the reply.
+
+        Args:
+            request: the request.
+            parse: reads the payload of the reply.
+
+        Raises:
+            SessionError: the session can't take the request now; nothing has changed.
+            EnvError: the request failed, as ``EnvClient.step`` says.
+        """
+        self.session.begin(request.operation)
+        event: RequestEvent | None = None
+        payload: dict[str, Any] | None = None
+        try:
+            if self._notifier.is_on:
+                event = self._notifier.began(request)
+                request = request._replace(headers=event.headers)
+            if request.operation == "step":
+                reply: dict[str, Any] = yield Send(request)  # once, whatever happens
+            else:
+                reply = yield from self._repeat(self._open_and_send, request, event)
+            payload = reply
+            self.session.succeed()
+            if request.operation == "reset":
+                self.episode_id = request.data.get("episode_id")
+            result = self._read(parse, reply, request)
+        except BaseException as error:
+            if isinstance(error, EnvError):
+                redact(error, self._secrets)
+            if payload is None:
+                yield from self._fail(error)
+            if isinstance(error, ReplyMismatch | ActionRejected):
+                yield from self._explain_mismatch(error, request)
+            if event is not None:
+                self._notifier.ended(event, payload, error)
+            raise
+        if event is not None:
+            self._notifier.ended(event, payload, None)
+        return result
+
+    def server_contract(self, request: Request) -> Call[dict[str, JsonValue]]:
+        """Ask for ``/schema``. The session takes no part in it."""
+        try:
+            return (yield from self._repeat(self._schema, request))
+        except EnvError as error:
+            redact(error, self._secrets)
+            raise
+
+    def is_healthy(self, request: Request) -> Call[bool]:
+        """Ask once whether ``/health`` answers 200. The session takes no part in it."""
+        try:
+            response = yield Get("/health", request)
+        except EnvError:
+            return False
+        return bool(response.status == HTTPStatus.OK)
+
+    # --- attempts -----------------------------------------------------------------------------
+
+    def _repeat(
+        self,
+        attempt: Callable[[Request], Call[dict[str, Any]]],
+        request: Request,
+        event: RequestEvent | None = None,
+    ) -> Call[dict[str, Any]]:
+        """Make an attempt; make another while the policy allows it and nothing can be lost."""
+        attempts: Attempts | None = None
+        while True:
+            try:
+                return (yield from attempt(request))
+            except EnvError as error:
+                attempts = attempts or Attempts(self._retry)
+                has_episode, over_http = self.session.had_episode, self.transport == "http"
+                if not may_repeat(error, request, has_episode=has_episode, over_http=over_http):
+                    raise
+                delay_s = attempts.delay_after(error)
+                if delay_s is None:
+                    raise
+                redact(error, self._secrets)
+                self._notifier.retry(
+                    event, request, attempt=attempts.count, delay_s=delay_s, error=error
+                )
+            if request.operation != "schema":
+                yield from self._drop()
+            yield Wait(delay_s)
+
+    def _open_and_send(self, request: Request) -> Call[dict[str, Any]]:
+        self._check_not_closed()
+        if not self.is_open:
+            yield from self._open(request)
+        payload: dict[str, Any] = yield Send(request)
+        return payload
+
+    def _open(self, request: Request) -> Call[None]:
+        """Open the transport that the server wants."""
+        if self._on_drift == "error" and self._drift != []:
+            self._refuse_drift((yield from self._schema(request)))
+        if self.transport != "http":
+            try:
+                yield Open("websocket", request)
+            except UpgradeRefused as refusal:
+                if self.transport == "websocket" or refusal.retryable:
+                    raise
+                schema = yield Get("/schema", request)
+                health = yield Get("/health", request)
+                error = explain_refused_upgrade(
+                    refusal, schema=schema.status, health=health.status, base_url=self._url
+                )
+                if error is not None:
+                    raise error from refusal
+                self.transport = "http"
+        if self.transport == "http":
+            yield Open("http", request)
+        self.is_open = True
+        if self.session.phase is Phase.CLOSED:
+            yield Drop()
+        self._check_not_closed()
+
+    def _schema(self, request: Request) -> Call[dict[str, JsonValue]]:
+        request = request._replace(operation="schema")
+        response = yield Get("/schema", request)
+        after_s = retry_after(response.headers.get("retry-after"))
+        return read_http(response.status, response.body, request, retry_after_s=after_s)
+
+    def _drop(self) -> Call[None]:
+        """Drop the connection of a session. HTTP has none: its next request needs no other."""
+        if self.transport != "http":
+            self.is_open = False
+            yield Drop()
+
+    def _check_not_closed(self) -> None:
+        if self.session.phase is Phase.CLOSED:
+            raise closed_meanwhile()
+
+    # --- replies and errors -------------------------------------------------------------------
+
+    def _read(
+        self, parse: Callable[[dict[str, Any]], T], payload: dict[str, Any], request: Request
+    ) -> T:
+        try:
+            if self._exact:
+                check_reply(self._client, request.operation, payload)
+            return parse(payload)
+        except ValidationError as error:
+            raise reply_mismatch(error, request, env_name=self._client.env_name) from error
+        except ReplyMismatch as error:
+            error.request_id = request.request_id
+            error.maybe_applied = request.operation == "step"
+            raise
+
+    def _fail(self, error: BaseException) -> Call[None]:
+        """End the request in flight. Add to ``error`` that the provider's server has ended."""
+        if self.session.fail(error):
+            return
+        if isinstance(error, GeneratorExit):  # the client was interrupted, and performs no more
+            self.is_open = False
+            return
+        yield from self._drop()
+        is_cut_off = isinstance(error, ConnectError | ConnectionLost | RequestTimeout)
+        if is_cut_off and isinstance(self._provider, Provider):
+            # A caller that has waited for a reply already doesn't wait for this as well.
+            within_s = 0.0 if isinstance(error, RequestTimeout) else 1.0
+            if (diagnosis := (yield Diagnose(self._provider, within_s))) is not None:
+                error.add_note(diagnosis)
+
+    def _explain_mismatch(
+        self, error: ReplyMismatch | ActionRejected, request: Request
+    ) -> Call[None]:
+        """Add to ``error`` what has changed in the server's contract, asked for once per client."""
+        if self._on_drift != "check" or not has_contract(self._client):
+            return
+        if not self._has_looked:
+            self._has_looked = True
+            with suppress(EnvError):
+                server = yield from self._schema(request._replace(timeout_s=_LOOK_TIMEOUT_S))
+                self._drift = differences(package_contract(self._client), server)
+        explain_drift(error, self._drift, url=self._url)
+
+    def _refuse_drift(self, server: dict[str, JsonValue]) -> None:
+        self._drift = differences(package_contract(self._client), server)
+        if self._drift:
+            url, env_name = self._url, self._client.env_name
+            raise ContractDrift(
+                f"{url} has another contract than {env_name}'s client was built from: "
+                f"{'; '.join(self._drift)}. Regenerate with: envgen build {url}",
+                drift=self._drift,
+            )

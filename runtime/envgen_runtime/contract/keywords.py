@@ -1,0 +1,133 @@
+"""The keywords of JSON Schema that envgen knows, and where they hold other schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, TypeAlias
+
+from ..json_value import as_array, as_object, pointer_to
+
+JsonSchema: TypeAlias = dict[str, Any]
+
+MAX_DEPTH = 100
+"""Nesting allowed in a schema. Real ones stay under 15."""
+
+# Keywords that hold schemas: by name, as a list, or one.
+SCHEMA_MAPS = frozenset(
+    {"properties", "patternProperties", "$defs", "definitions", "dependentSchemas", "dependencies"}
+)
+SCHEMA_LISTS = frozenset({"anyOf", "oneOf", "allOf", "prefixItems"})
+SCHEMAS = frozenset(
+    {
+        "items", "additionalItems", "unevaluatedItems", "contains", "additionalProperties",
+        "unevaluatedProperties", "propertyNames", "not", "if", "then", "else",
+    }
+)  # fmt: skip
+
+ValueType = Literal[
+    "any", "array", "boolean", "bound", "discriminator", "name map", "names", "number",
+    "positive", "size", "string", "type",
+]  # fmt: skip
+
+VALUES: Mapping[str, ValueType] = {
+    "$ref": "string",
+    "$id": "string",
+    "$anchor": "string",
+    "$dynamicRef": "string",
+    "$dynamicAnchor": "string",
+    "title": "string",
+    "description": "string",
+    "type": "type",
+    "enum": "array",
+    "const": "any",
+    "default": "any",
+    "deprecated": "boolean",
+    "readOnly": "boolean",
+    "writeOnly": "boolean",
+    "nullable": "boolean",
+    "minimum": "number",
+    "maximum": "number",
+    "exclusiveMinimum": "bound",
+    "exclusiveMaximum": "bound",
+    "multipleOf": "positive",
+    "minLength": "size",
+    "maxLength": "size",
+    "pattern": "string",
+    "format": "string",
+    "contentEncoding": "string",
+    "contentMediaType": "string",
+    "minItems": "size",
+    "maxItems": "size",
+    "uniqueItems": "boolean",
+    "minContains": "size",
+    "maxContains": "size",
+    "minProperties": "size",
+    "maxProperties": "size",
+    "required": "names",
+    "dependentRequired": "name map",
+    "discriminator": "discriminator",
+}
+"""The keywords that hold no schemas, each with what its value must be."""
+
+DEFINITIONS = frozenset({"$defs", "definitions"})
+"""Keywords under which a schema keeps schemas for others to refer to."""
+
+DESCRIBING = frozenset({"title", "description", "default", "deprecated", "readOnly", "writeOnly"})
+"""Keywords beside a ``$ref`` that describe its target and do not narrow it."""
+
+NAMING = frozenset({"$id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$ref"})
+"""Keywords that name a place or refer to one."""
+
+PROSE = frozenset({"title", "description", "$comment", "examples", "deprecated"})
+"""Keywords that only people read."""
+
+
+def subschemas(schema: JsonSchema, pointer: str = "") -> Iterator[tuple[Any, str]]:
+    """Yield the schemas directly within a schema, each with its pointer."""
+    for key, value in schema.items():
+        place = pointer_to(pointer, key)
+        if key in SCHEMA_MAPS:
+            for name, child in (as_object(value) or {}).items():
+                if not isinstance(child, list):  # names, in ``dependencies``
+                    yield child, pointer_to(place, name)
+        elif key in SCHEMA_LISTS | SCHEMAS and isinstance(value, list):
+            children = enumerate(as_array(value) or [])
+            yield from ((child, pointer_to(place, index)) for index, child in children)
+        elif key in SCHEMAS:
+            yield value, place
+
+
+def schemas_in(schema: Any) -> Iterator[tuple[JsonSchema, str]]:
+    """Yield a schema and every one within it, each with its pointer; not true and false."""
+    waiting: list[tuple[Any, str]] = [(schema, "")]
+    while waiting:
+        value, place = waiting.pop()
+        fields = as_object(value)
+        if fields is not None:
+            yield fields, place
+            waiting.extend(subschemas(fields, place))
+
+
+def map_subschemas(schema: JsonSchema, change: Callable[[JsonSchema], JsonSchema]) -> JsonSchema:
+    """Return a copy of ``schema`` with ``change`` applied to the schemas directly within it."""
+
+    def changed(value: Any) -> Any:
+        fields = as_object(value)
+        return value if fields is None else change(fields)
+
+    result: JsonSchema = {}
+    for key, value in schema.items():
+        fields, items = as_object(value), as_array(value)
+        if key in SCHEMA_MAPS and fields is not None:
+            result[key] = {name: changed(child) for name, child in fields.items()}
+        elif key in SCHEMA_LISTS | SCHEMAS:
+            result[key] = changed(value) if items is None else [*map(changed, items)]
+        else:
+            result[key] = value
+    return result
+
+
+def without_prose(schema: JsonSchema) -> JsonSchema:
+    """Return ``schema`` without the keywords that only people read."""
+    kept = {key: value for key, value in schema.items() if key not in PROSE}
+    return map_subschemas(kept, without_prose)

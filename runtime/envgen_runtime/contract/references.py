@@ -1,0 +1,100 @@
+"""Where the references of a JSON Schema lead, and the walks along them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from ..json_value import as_object, at_pointer, pointer_of
+from .keywords import JsonSchema, schemas_in, subschemas
+
+Place = TypeVar("Place")
+
+
+class CircularReference(LookupError):
+    """A chain of references that leads back to itself.
+
+    Attributes:
+        place: the place with the reference that closes the circle.
+    """
+
+    def __init__(self, reference: str, place: Any) -> None:
+        super().__init__(reference)
+        self.place = place
+
+
+def reference_of(schema: Any) -> str | None:
+    """Return the ``$ref`` of a schema; None if it has none."""
+    target = (as_object(schema) or {}).get("$ref")
+    return target if isinstance(target, str) else None
+
+
+def resolve(schema: Mapping[str, Any], reference: str) -> Any:
+    """Return what a reference within ``schema`` leads to, by pointer or by name.
+
+    Raises:
+        LookupError: nothing has that place or name.
+    """
+    pointer = pointer_of(reference)
+    if pointer is not None:
+        return at_pointer(schema, pointer)
+    for fields, _ in schemas_in(schema):
+        names = {f"#{fields[key]}" for key in ("$anchor", "$dynamicAnchor") if key in fields}
+        if reference in names or fields.get("$id") == reference:
+            return fields
+    raise LookupError(reference)
+
+
+def follow(
+    start: Place,
+    next_reference: Callable[[Place], str | None],
+    resolve: Callable[[str, Place], Place],
+) -> Place:
+    """Return the end of a chain of references.
+
+    Args:
+        start: where it begins.
+        next_reference: returns the reference at a place; None at the end of the chain.
+        resolve: takes a reference and the place that has it; returns its target.
+
+    Raises:
+        CircularReference: the chain has no end.
+    """
+    place, passed = start, set[str]()
+    while (reference := next_reference(place)) is not None:
+        if reference in passed:
+            raise CircularReference(reference, place)
+        passed.add(reference)
+        place = resolve(reference, place)
+    return place
+
+
+def reachable(
+    schema: Any,
+    pointer: str,
+    resolve: Callable[[str, str], tuple[str, Any]],
+    within: Callable[[JsonSchema, str], Iterable[tuple[Any, str]]] = subschemas,
+) -> Iterator[tuple[JsonSchema, str]]:
+    """Yield a schema and every one that it holds or refers to, each with its pointer.
+
+    Args:
+        schema: where to begin.
+        pointer: its pointer.
+        resolve: takes a reference and the pointer of its holder; returns the target's pointer and
+            the target. It is called once for each reference.
+        within: yields the schemas in a schema that count as held, each with its pointer.
+    """
+    passed: set[str] = set()
+    waiting: list[tuple[Any, str]] = [(schema, pointer)]
+    while waiting:
+        value, place = waiting.pop()
+        fields = as_object(value)
+        if fields is None:
+            continue
+        yield fields, place
+        reference = reference_of(fields)
+        if reference is not None and reference not in passed:
+            passed.add(reference)
+            target_place, target = resolve(reference, place)
+            waiting.append((target, target_place))
+        waiting.extend(within(fields, place))
