@@ -1,14 +1,14 @@
-"""Options as data: a ``TypedDict`` gives their names, types, defaults and descriptions.
+"""Options as data: a ``TypedDict`` holds their names, types, defaults and descriptions.
 
 A function takes them as ``**options: Unpack[...]``, so type checkers know each one by name.
-``documented`` does the same for readers: it shows each option in the signature and the docstring.
+``documented`` shows them to readers too, in the function's signature and docstring.
 """
 
 from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar, get_args
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,54 +20,66 @@ class Option(NamedTuple):
     """What ``Annotated`` adds to an option's type.
 
     Attributes:
-        description: what it does, as a docstring says it.
-        default: the value if it isn't given; left out if the callee decides.
+        description: what the option does, as a docstring would say it.
+        default: the value of an option that isn't given; ``...`` if the callee decides.
     """
 
     description: str
     default: Any = ...
 
 
-def options_of(options: type) -> dict[str, tuple[Any, Option]]:
-    """The type and the ``Option`` of each key of a ``TypedDict``."""
-    found: dict[str, tuple[Any, Option]] = {}
-    for name, annotation in options.__annotations__.items():
-        annotated = get_args(annotation)
-        found[name] = annotated[0], annotated[1]
-    return found
+def complete(options: type, given: Mapping[str, Any], *, of: str) -> dict[str, Any]:
+    """Add the defaults of the options that aren't given.
 
+    Args:
+        options: the ``TypedDict`` of the options.
+        given: options by name.
+        of: what takes them, for the message.
 
-def defaults(options: type) -> dict[str, Any]:
-    """The default of each option that has one."""
-    return {name: it.default for name, (_, it) in options_of(options).items()}
+    Raises:
+        TypeError: there is no option of that name.
+    """
+    known = _options_of(options)
+    for name in given.keys() - known.keys():
+        raise TypeError(f"{of}() got an unexpected keyword argument {name!r}")
+    return {name: given.get(name, option.default) for name, (_, option) in known.items()}
 
 
 def documented(options: type) -> Callable[[F], F]:
-    """Show each option in the signature and the docstring of a function that unpacks them.
+    """Show each option in the signature and the docstring of a function that takes them.
 
     Args:
-        options: the ``TypedDict`` of the function's ``**options``. In the docstring, the entry
-            ``options:`` is followed by the entries of the options.
+        options: the ``TypedDict`` of the function's last parameter, ``**options``. Their entries
+            are inserted after the entry ``options:`` of the docstring.
     """
 
     def document(function: F) -> F:
-        known = options_of(options)
+        known = _options_of(options)
         signature = inspect.signature(function)
-        given = list(signature.parameters.values())
         shown = [
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=it.default,
+                default=option.default,
                 annotation=getattr(annotation, "__forward_arg__", annotation),
             )
-            for name, (annotation, it) in known.items()
+            for name, (annotation, option) in known.items()
         ]
-        function.__signature__ = signature.replace(parameters=[*given[:-1], *shown])  # type: ignore[attr-defined]
+        parameters = [*list(signature.parameters.values())[:-1], *shown]
+        function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         function.__doc__ = _with_entries(function.__doc__ or "", known)
         return function
 
     return document
+
+
+def _options_of(options: type) -> dict[str, tuple[Any, Option]]:
+    """The type and the ``Option`` of each key of a ``TypedDict``."""
+    found: dict[str, tuple[Any, Option]] = {}
+    for name, annotation in options.__annotations__.items():
+        type_, option = get_args(annotation)
+        found[name] = type_, option
+    return found
 
 
 def _with_entries(doc: str, options: dict[str, tuple[Any, Option]]) -> str:
@@ -77,12 +89,12 @@ def _with_entries(doc: str, options: dict[str, tuple[Any, Option]]) -> str:
             indent = line[: len(line) - len(line.lstrip())]
             entries = [
                 textwrap.fill(
-                    f"{name}: {it.description}",
+                    f"{name}: {option.description}",
                     _WIDTH,
                     initial_indent=indent,
                     subsequent_indent=indent + "    ",
                 )
-                for name, (_, it) in options.items()
+                for name, (_, option) in options.items()
             ]
             return "\n".join([*lines[: number + 1], *entries, *lines[number + 1 :]])
     return doc

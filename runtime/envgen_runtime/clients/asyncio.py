@@ -15,12 +15,12 @@ from ..transports import AsyncTransport
 from .base import ClientBase
 from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
-from .constructors import AwaitsServers
+from .constructors import AsyncConstructors
 
 T = TypeVar("T")
 
 
-class AsyncEnvClient(AwaitsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
+class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     """A session with one environment, for asyncio. Everything else is as in ``EnvClient``."""
 
     _transport: AsyncTransport | None = None

@@ -23,7 +23,7 @@ from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
 from .call import Call, Calls
 from .codec import ActT, EnvHooks, ObsT, ResetT, StateT
-from .options import ClientChanges, SessionOptions, complete, timeouts
+from .options import ClientChanges, SessionOptions, checked, timeouts
 from .session import Phase
 
 
@@ -56,7 +56,7 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
                 header can't be sent.
             MissingExtra: ``validate="exact"`` without the extra ``exact``.
         """
-        known = complete(
+        known = checked(
             type(self).__name__,
             {
                 "request_timeout_s": request_timeout_s,

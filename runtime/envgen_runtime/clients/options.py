@@ -5,7 +5,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 
-from ..documented import Option, defaults
+from ..documented import Option, complete
 from ..observe.observers import Observer
 from ..providers import AnyProvider
 from ..transports import Compression, TransportName
@@ -128,10 +128,9 @@ _POSITIVE = (
     "request_timeout_s", "connect_timeout_s", "reset_timeout_s", "step_timeout_s",
     "state_timeout_s", "max_message_bytes",
 )  # fmt: skip
-_DEFAULTS = defaults(ClientOptions)
 
 
-def complete(client: str, given: Mapping[str, object]) -> dict[str, Any]:
+def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
     """All options of a client: those given, and the defaults of the others.
 
     Args:
@@ -142,9 +141,7 @@ def complete(client: str, given: Mapping[str, object]) -> dict[str, Any]:
         TypeError: there is no option of that name.
         ValueError: a limit is not positive, or a choice is not one of those allowed.
     """
-    for name in given.keys() - _DEFAULTS.keys():
-        raise TypeError(f"{client}() got an unexpected keyword argument {name!r}")
-    options = {**_DEFAULTS, **given}
+    options = complete(ClientOptions, given, of=client)
     for name in _POSITIVE:
         value = options[name]
         if value is not None and not (isinstance(value, int | float) and value > 0):

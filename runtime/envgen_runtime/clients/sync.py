@@ -15,12 +15,12 @@ from ..transports import Transport
 from .base import ClientBase
 from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
-from .constructors import StartsServers
+from .constructors import Constructors
 
 T = TypeVar("T")
 
 
-class EnvClient(StartsServers, ClientBase[ActT, ObsT, StateT, ResetT]):
+class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     """A session with one environment. Generated clients subclass it with concrete types.
 
     A client is one session: one request at a time, from one thread at a time. Make several for

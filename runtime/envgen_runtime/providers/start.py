@@ -113,11 +113,11 @@ def from_docker_image(
     return _owned(connect, chosen, partial(chosen.start_container, image, **options))
 
 
-def from_project(
-    connect: Connect[C], path: str | Path, port: int | None, options: Mapping[str, Any]
-) -> Launch[C]:
-    """The server of a project. The options go to ``UVProvider``."""
-    provider = UVProvider(project_path=path, **options)
+def from_project(connect: Connect[C], path: str | Path, options: Mapping[str, Any]) -> Launch[C]:
+    """The server of a project. The options but ``port`` go to ``UVProvider``."""
+    given = dict(options)
+    port: int | None = given.pop("port", None)
+    provider = UVProvider(project_path=path, **given)
     return _owned(connect, provider, partial(provider.start, port))
 
 
@@ -134,60 +134,40 @@ def from_url(connect: Connect[C], base_url: str, headers: Mapping[str, str]) -> 
 
 
 def from_hub(
-    connect: Connect[C],
-    space_id: str,
-    hub: Hub,
-    *,
-    use_docker: bool,
-    remote: bool,
-    provider: Any,
-    host: str,
-    port: int | None,
-    reload: bool,
-    timeout_s: float,
-    runner: Any,
-    project_url: str | None,
-    connect_host: str | None,
-    extra_env: Mapping[str, str] | None,
-    provider_kwargs: Mapping[str, Any],
+    connect: Connect[C], space_id: str, hub: Hub, timeout_s: float, options: Mapping[str, Any]
 ) -> Launch[C]:
-    """A Space: the running one, its image, or its source.
+    """A Space: the running one, its image, or its source. The options are ``SpaceServer``'s.
 
     Raises:
         TypeError: an option that has no meaning for the chosen way.
     """
-    source_only = {"reload": reload, "runner": runner, "project_url": project_url}
-    if remote:
-        local_only = {"provider": provider, "port": port, "connect_host": connect_host}
-        local_only |= {"extra_env": extra_env, "use_docker": use_docker}
-        _refuse({**local_only, **source_only, **provider_kwargs}, "a running Space")
+    given = {name: value for name, value in options.items() if value is not None}
+    provider, runner = given.pop("provider", None), given.pop("runner", None)
+    use_docker, project_url = given.pop("use_docker", False), given.pop("project_url", None)
+    if "extra_env" in given:
+        given["env_vars"] = given.pop("extra_env")
+    if given.get("host") == LOOPBACK:  # the default, which a provider of the user's may not know
+        del given["host"]
+    if given.pop("remote", False):
+        given.pop("host", None)
+        local_only = {"provider": provider, "runner": runner, "project_url": project_url}
+        _refuse({**given, **local_only, "use_docker": use_docker}, "a running Space")
         return from_url(connect, hub.url(space_id), hub.headers())
     if use_docker:
-        _refuse(source_only, "an image")
-        given = {
-            **provider_kwargs,
-            "port": port,
-            "env_vars": extra_env or provider_kwargs.get("env_vars"),
-            "host": None if host == LOOPBACK else host,
-            "connect_host": connect_host,
-        }
-        options = {name: value for name, value in given.items() if value is not None}
-        return _space_image(connect, space_id, hub, provider, options)
-    server = runner or provider
+        source_only = {"runner": runner, "project_url": project_url}
+        _refuse({**source_only, "reload": given.pop("reload", False)}, "an image")
+        return _space_image(connect, space_id, hub, provider, given)
+    port, server = given.pop("port", None), runner or provider
     if server is not None:
-        _refuse({**provider_kwargs, "project_url": project_url}, "a runner of your own")
+        own = {name: value for name, value in given.items() if name not in _FOR_ANY_RUNNER}
+        _refuse({**own, "project_url": project_url}, "a runner of your own")
     else:
-        options = dict(provider_kwargs)
-        source = hub.source(space_id, options.pop("revision", None))
+        source = hub.source(space_id, given.pop("revision", None))
         server = UVProvider(
             project_path=project_url or source,
-            host=host,
-            connect_host=connect_host,
-            reload=reload,
-            env_vars=extra_env,
             credentials=None if project_url else hub.credentials(space_id),
             clone_timeout_s=timeout_s,
-            **options,
+            **given,
         )
 
     def start() -> str:
@@ -195,6 +175,9 @@ def from_hub(
             return str(server.start() if port is None else server.start(port=port))
 
     return _owned(connect, server, start)
+
+
+_FOR_ANY_RUNNER = frozenset({"connect_host", "env_vars", "host", "reload"})
 
 
 def _refuse(options: Mapping[str, Any], what: str) -> None:

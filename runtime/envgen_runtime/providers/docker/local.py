@@ -9,11 +9,13 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
+from ...documented import complete, documented
 from ...errors import EngineError, FetchError, StartError
 from ..base import ServerExit
 from ..cleanup import Cleanup
+from ..options import ContainerOptions
 from . import labels as own_labels
 from .engine import (
     LOOPBACK,
@@ -76,26 +78,16 @@ class LocalDockerProvider(EngineProvider):
         """What was started: ``repository@sha256:...`` or the image's id; empty before a start."""
         return self._digest
 
+    @documented(ContainerOptions)
     def start_container(
         self,
         image: str,
         port: int | None = None,
         env_vars: Mapping[str, str] | None = None,
         *,
-        container_port: int | None = None,
         host: str = LOOPBACK,
         connect_host: str | None = None,
-        memory: str | int | None = None,
-        cpus: float | None = None,
-        gpus: int | Literal["all"] | Sequence[str] | None = None,
-        shm_size: str | int | None = None,
-        user: str | None = None,
-        read_only: bool = False,
-        network: str | None = None,
-        volumes: Sequence[str] = (),
-        labels: Mapping[str, str] | None = None,
-        command: Sequence[str] | None = None,
-        platform: str | None = None,
+        **options: Unpack[ContainerOptions],
     ) -> str:
         """Start a container and return its base URL.
 
@@ -103,21 +95,9 @@ class LocalDockerProvider(EngineProvider):
             image: the image's name; pulled if the engine does not have it.
             port: the port on the engine's machine; by default the engine chooses a free one.
             env_vars: environment variables of the container.
-            container_port: the port that the server listens on; by default the one that the
-                image exposes, else 8000.
             host: the address on the engine's machine where the port is published.
             connect_host: the host to connect to; by default the engine's machine.
-            memory: the limit, in bytes or as ``512m``; no swap is added to it.
-            cpus: the limit, in processors.
-            gpus: how many GPUs it sees, ``all``, or their ids.
-            shm_size: the size of /dev/shm, in bytes or as ``1g``.
-            user: the user that the server runs as, as ``name`` or ``uid:gid``.
-            read_only: make the container's files read-only, with /tmp in memory.
-            network: the network to join, or ``host``.
-            volumes: as ``HOST:CONTAINER`` or ``HOST:CONTAINER:ro``.
-            labels: added to those of envgen.
-            command: replaces the image's command.
-            platform: such as ``linux/arm64``; by default the engine's own.
+            options: by keyword:
 
         Raises:
             TypeError: an unknown option.
@@ -126,26 +106,28 @@ class LocalDockerProvider(EngineProvider):
             EngineError: the engine refused or can't be reached.
             StartError: the container can't be started.
         """
+        given = complete(ContainerOptions, options, of="start_container")
+        network, memory = given["network"], memory_bytes(given["memory"])
         if network == "none":
             raise ValueError("a container without a network can't be reached")
         with self._starting():
             host_config: dict[str, Any] = {
-                "Memory": memory_bytes(memory),
-                "MemorySwap": memory_bytes(memory),
-                "NanoCpus": round((cpus or 0) * 1e9),
-                "DeviceRequests": _device_requests(gpus),
-                "ShmSize": memory_bytes(shm_size),
-                "ReadonlyRootfs": read_only,
-                "Tmpfs": {"/tmp": ""} if read_only else {},  # noqa: S108 - in the container
+                "Memory": memory,
+                "MemorySwap": memory,
+                "NanoCpus": round((given["cpus"] or 0) * 1e9),
+                "DeviceRequests": _device_requests(given["gpus"]),
+                "ShmSize": memory_bytes(given["shm_size"]),
+                "ReadonlyRootfs": given["read_only"],
+                "Tmpfs": {"/tmp": ""} if given["read_only"] else {},  # noqa: S108 - in the container
                 "NetworkMode": network or "default",
-                "Binds": list(volumes),
+                "Binds": list(given["volumes"]),
             }
             self._image = image
             engine = self._engine = Engine(self._address)
             if connect_host is None:
                 _check_reachable(engine, host)
-            found = self._find(engine, image, platform)
-            inner = container_port or found.server_port
+            found = self._find(engine, image, given["platform"])
+            inner = given["container_port"] or found.server_port
             if network != "host":
                 binding = {"HostIp": host, "HostPort": str(port or "")}
                 host_config["PortBindings"] = {f"{inner}/tcp": [binding]}
@@ -154,13 +136,13 @@ class LocalDockerProvider(EngineProvider):
                 "ExposedPorts": {f"{inner}/tcp": {}},
                 "HostConfig": host_config,
             }
-            if user is not None:
-                config["User"] = user
-            if command is not None:
-                config["Cmd"] = list(command)
+            if given["user"] is not None:
+                config["User"] = given["user"]
+            if given["command"] is not None:
+                config["Cmd"] = list(given["command"])
             marks = {own_labels.IMAGE: image, own_labels.DIGEST: found.digest}
             marks[own_labels.PORT] = str(inner)
-            config["Labels"] = {**(labels or {}), **own_labels.managed(**marks)}
+            config["Labels"] = {**(given["labels"] or {}), **own_labels.managed(**marks)}
             self._digest = found.digest
             self._name = f"envgen-{uuid.uuid4()}"
             # Registered before creation: a container may exist although its creation's reply was
@@ -168,7 +150,7 @@ class LocalDockerProvider(EngineProvider):
             is_settled = threading.Event()
             remove = partial(_remove, self._address, self._name, is_settled)
             self._cleanup = Cleanup(f"the container {self._name}", remove)
-            engine.create(self._name, found.id, platform=platform, config=config)
+            engine.create(self._name, found.id, platform=given["platform"], config=config)
             is_settled.set()
             self._start(engine, port, host)
             reached = inner if network == "host" else self._published_port(engine)

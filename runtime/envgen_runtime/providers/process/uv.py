@@ -13,11 +13,14 @@ import uuid
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Unpack
 
+from ...documented import complete, documented
 from ...errors import EngineError, StartError
 from ..base import Provider, ServerExit
 from ..cleanup import Cleanup
 from ..docker.engine import LOOPBACK, Credentials
+from ..options import ProjectOptions
 from ..owner import this_process
 from . import processes
 from .git import PREFIX, GitSource, clone
@@ -35,36 +38,35 @@ class UVProvider(Provider):
 
     The server runs in a process group of its own. It inherits only the environment variables that
     find programs and reach the network, plus ``env_vars``.
-
-    Args:
-        project_path: the project's folder, or ``git+URL[@REVISION][#subdirectory=FOLDER]``, which
-            is cloned to a temporary folder.
-        app: the ASGI application, as ``module:attribute``; by default the one in the project's
-            ``openenv.yaml``, else ``server.app:app``.
-        host: the address to listen on.
-        connect_host: the host to connect to; by default ``host``, or loopback if the server listens
-            on all addresses.
-        reload: restart the server when its source changes.
-        env_vars: environment variables of the server.
-        credentials: for a private repository.
-        clone_timeout_s: how long each git command may take, in seconds.
-        grace_s: how long the server may take to end by itself before it is killed, in seconds.
     """
 
+    @documented(ProjectOptions)
     def __init__(
         self,
         *,
         project_path: str | Path,
-        app: str | None = None,
         host: str = LOOPBACK,
         connect_host: str | None = None,
-        reload: bool = False,
         env_vars: Mapping[str, str] | None = None,
-        credentials: Credentials | None = None,
-        clone_timeout_s: float = 60.0,
-        grace_s: float = 2.0,
+        **options: Unpack[ProjectOptions],
     ) -> None:
+        """Describe the server; ``start`` starts it.
+
+        Args:
+            project_path: the project's folder, or ``git+URL[@REVISION][#subdirectory=FOLDER]``,
+                which is cloned to a temporary folder.
+            host: the address to listen on.
+            connect_host: the host to connect to; by default ``host``, or loopback if the server
+                listens on all addresses.
+            env_vars: environment variables of the server.
+            options: by keyword:
+
+        Raises:
+            TypeError: an unknown option.
+            ValueError: ``project_path`` is a git source that can't be read.
+        """
         super().__init__()
+        given = complete(ProjectOptions, options, of="UVProvider")
         self._source: GitSource | None = None
         self._project = Path()
         if isinstance(project_path, str) and project_path.startswith(PREFIX):
@@ -72,14 +74,14 @@ class UVProvider(Provider):
         else:
             self._project = Path(project_path).resolve()
         self._what = str(project_path)
-        self._app = app
+        self._app: str | None = given["app"]
         self._host = host
         self._connect_host = connect_host or _REACHABLE_AT.get(host, host)
-        self._reload = reload
+        self._reload: bool = given["reload"]
         self._env_vars = dict(env_vars or {})
-        self._credentials = credentials
-        self._clone_timeout_s = clone_timeout_s
-        self._grace_s = grace_s
+        self._credentials: Credentials | None = given["credentials"]
+        self._clone_timeout_s: float = given["clone_timeout_s"]
+        self._grace_s: float = given["grace_s"]
         self._server: _Server | None = None
         self._revision = ""
 
