@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -108,13 +108,15 @@ class Templates:
             keep_trailing_newline=True,
             autoescape=False,  # Python is rendered, not HTML; UntrustedText guards it
         )
-        environment.filters.update(
-            literal=literal,
-            comment=comment,
-            docstring=_docstring,
-            docstring_lines=_docstring_lines,
-            docstring_entry=_docstring_entry,
-        )
+        filters: dict[str, Callable[..., str]] = {
+            "literal": literal,
+            "comment": comment,
+            "docstring": _docstring,
+            "docstring_lines": _docstring_lines,
+            "docstring_entry": _docstring_entry,
+        }
+        for name, function in filters.items():
+            environment.filters[name] = function
         return environment
 
     # --- a project's own ------------------------------------------------------------------------
