@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, cached_property
 from importlib import resources
 from pathlib import Path
@@ -108,15 +108,14 @@ class Templates:
             keep_trailing_newline=True,
             autoescape=False,  # Python is rendered, not HTML; UntrustedText guards it
         )
-        filters: dict[str, Callable[..., str]] = {
-            "literal": literal,
+        filters: dict[str, Any] = {
             "comment": comment,
             "docstring": _docstring,
-            "docstring_lines": _docstring_lines,
             "docstring_entry": _docstring_entry,
+            "docstring_lines": _docstring_lines,
+            "literal": literal,
         }
-        for name, function in filters.items():
-            environment.filters[name] = function
+        environment.filters.update(filters)
         return environment
 
     # --- a project's own ------------------------------------------------------------------------
