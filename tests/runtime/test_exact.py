@@ -14,7 +14,7 @@ import pytest
 import envgen_runtime as rt
 from envgen.demo.server import serving
 from tests.runtime.servers import answering, observed
-from tests.support import build, contract, shared
+from tests.support import build, contract, contract_cases
 
 # What pydantic can't say: an action may have `left` or `right`, not both.
 ACTION = {
@@ -201,8 +201,8 @@ def test_a_schema_that_is_none_is_refused() -> None:
         rt.ExactValidator({"type": 5})
 
 
-@pytest.mark.parametrize("file", shared("json-schema-suite/draft7"), ids=lambda file: file.stem)
-def test_the_official_suite(file: Path) -> None:
+@pytest.mark.parametrize("file", contract_cases("json-schema"))
+def test_the_suite(file: Path) -> None:
     if file.stem == "refRemote":
         pytest.skip("refers outside the document")
     for group in json.loads(file.read_text()):
