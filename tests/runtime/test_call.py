@@ -169,7 +169,7 @@ LOST = [
     UNSENT,
     rt.ProtocolError("odd"),
     server_error("SESSION_ERROR", rt.ServerSessionError),
-    server_error("HTTP_504"),
+    rt.ServerError("gave up", code="HTTP_504", retryable=True),
     KeyboardInterrupt(),
 ]
 KEPT = [
@@ -235,6 +235,8 @@ def test_a_call_that_is_given_up_loses_the_session() -> None:
     next(call)
     call.close()
     assert isinstance(run(step(env))[1], rt.SessionLost)
+    effects, _ = run(reset(env), None, REPLY)
+    assert names(effects) == ["Open", "Send"], "its late reply comes over another connection"
 
 
 def test_a_reply_that_does_not_fit_loses_nothing() -> None:
@@ -243,6 +245,21 @@ def test_a_reply_that_does_not_fit_loses_nothing() -> None:
     assert isinstance(raised, rt.ReplyMismatch)
     assert (raised.path, raised.maybe_applied) == ("$.observation.exit_code", True)
     assert run(step(env), REPLY)[1].reward == 1.0
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        rt.ExecutionError("tok-1234567?", code="X", server_text="tok-1234567!"),
+        {"observation": {"exit_code": "tok-1234567"}, "done": False},
+    ],
+    ids=["error", "reply"],
+)
+def test_a_secret_that_a_server_echoes_is_not_shown(outcome: Any) -> None:
+    env = ready(default_headers={"Authorization": "Bearer tok-1234567"})
+    _, raised = run(step(env), outcome)
+    assert "***" in str(raised)
+    assert "1234567" not in f"{raised} {raised.server_text}"
 
 
 # --- detection, drift and providers -----------------------------------------------------------
@@ -327,8 +344,9 @@ def test_a_resets_observation_is_read_as_its_own_type() -> None:
 
 def test_a_resets_observation_is_held_against_the_contract() -> None:
     env = WarehouseEnv("http://h", on_drift="ignore", validate="exact")
-    newer = {"observation": {**BRIEFING, "newer": 1}, "done": False}
-    _, raised = run(reset(env), None, newer)
+    _, result = run(reset(env), None, {"observation": BRIEFING, "done": False})
+    assert result.observation.orders[0].sku == "a"
+    _, raised = run(reset(env), {"observation": {**BRIEFING, "newer": 1}, "done": False})
     assert isinstance(raised, rt.ReplyMismatch)
     assert "'newer'" in str(raised)
 

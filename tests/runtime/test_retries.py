@@ -100,16 +100,19 @@ def full(times: int) -> Starlette:
 
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_free_session_is_waited_for(is_async: bool) -> None:
+    seen = Seen()
+
     async def play(url: str) -> None:
-        async with AsyncCodingEnv(url, retry=QUICK) as env:
+        async with AsyncCodingEnv(url, retry=QUICK, observers=[seen]) as env:
             await env.reset()
 
     with serving(full(6)) as url:
         if is_async:
             asyncio.run(play(url))
         else:
-            with CodingEnv(url, retry=QUICK) as env:
+            with CodingEnv(url, retry=QUICK, observers=[seen]) as env:
                 env.reset()
+    assert [event.attempt for event in seen.retries] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_wait_for_a_session_has_an_end() -> None:
