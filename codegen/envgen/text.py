@@ -75,8 +75,9 @@ def docstring(text: UntrustedText, *, indent: str) -> str:
     margin = min((len(line) - len(line.lstrip()) for line in lines[1:] if line), default=0)
     lines = [line.lstrip() if number == 0 else line[margin:] for number, line in enumerate(lines)]
     # Formatters keep a quote from touching the three that begin or end a docstring.
-    space = " " if lines and lines[0].startswith('"') else ""
-    body = f"{space}{docstring_lines(UntrustedText(chr(10).join(lines)), indent=indent)}"
+    body = docstring_lines(UntrustedText("\n".join(lines)), indent=indent)
+    if body.startswith('"'):
+        body = f" {body}"
     if len(lines) > 1:
         return f'"""{body}\n{indent}"""'
     if body.endswith(r"\"") and body != r"\"":

@@ -50,7 +50,7 @@ def documented(options: type) -> Callable[[F], F]:
 
     Args:
         options: the ``TypedDict`` of the function's last parameter, ``**options``. Their entries
-            are inserted after the entry ``options:`` of the docstring.
+            go after the entry ``options:`` of the docstring, or to its end.
     """
 
     def document(function: F) -> F:
@@ -83,18 +83,18 @@ def _options_of(options: type) -> dict[str, tuple[Any, Option]]:
 
 
 def _with_entries(doc: str, options: dict[str, tuple[Any, Option]]) -> str:
-    lines = doc.splitlines()
-    for number, line in enumerate(lines):
-        if line.lstrip().startswith("options:"):
-            indent = line[: len(line) - len(line.lstrip())]
-            entries = [
-                textwrap.fill(
-                    f"{name}: {option.description}",
-                    _WIDTH,
-                    initial_indent=indent,
-                    subsequent_indent=indent + "    ",
-                )
-                for name, (_, option) in options.items()
-            ]
-            return "\n".join([*lines[: number + 1], *entries, *lines[number + 1 :]])
-    return doc
+    lines = inspect.cleandoc(doc).splitlines()
+    at = next((n for n, line in enumerate(lines) if line.startswith("    options:")), None)
+    if at is None:
+        lines += ["", "Args:"]
+        at = len(lines) - 1
+    entries = [
+        textwrap.fill(
+            f"{name}: {option.description}",
+            _WIDTH,
+            initial_indent="    ",
+            subsequent_indent="        ",
+        )
+        for name, (_, option) in options.items()
+    ]
+    return "\n".join([*lines[: at + 1], *entries, *lines[at + 1 :]])

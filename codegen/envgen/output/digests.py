@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 # Of a syntax tree, what formatters or versions of Python write differently.
 _IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
@@ -85,7 +85,7 @@ def _python(text: bytes) -> Any:
 def _node(node: object) -> Any:
     """A syntax tree as JSON."""
     if isinstance(node, list):
-        return [_node(item) for item in node]  # pyright: ignore[reportUnknownVariableType]
+        return [_node(item) for item in cast("list[object]", node)]
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         value = node.value.value
         if isinstance(value, str):  # a docstring: its margin and its blank ends are layout

@@ -185,7 +185,6 @@ def _laid(parts: _Parts, indent: int, end: str = "", *, forced: bool = False) ->
 def _exploded(parts: _Parts, indent: int, end: str, forced: bool) -> list[str] | None:
     """``parts`` broken at the last bracket that makes every line short enough."""
     margin, inside = " " * indent, indent + _INDENT
-    is_wide = indent + len(_flat(parts) + end) > _WIDE
     places = range(len(parts))
     is_header = any(part in ("def", "class") for part in parts[:3])
     for place in places if is_header else reversed(places):
@@ -197,6 +196,7 @@ def _exploded(parts: _Parts, indent: int, end: str, forced: bool) -> list[str] |
         if max(len(head), len(tail)) > _NARROW:
             continue
         inner = " " * inside + group.flat[1:-1]
+        is_wide = _is_wide(parts, indent, end, place)
         if is_wide and not forced and len(inner) <= _NARROW and "(" not in tail:
             return [head, inner, tail]
         if group.opening == "[" and len(group.elements) == 1:  # X[int,] is another type
@@ -255,6 +255,19 @@ def _union(parts: _Parts, indent: int, end: str, forced: bool) -> list[str] | No
     return None if forced else result
 
 
+def _is_wide(parts: _Parts, indent: int, end: str, place: int) -> bool:
+    """Whether formatters would break ``parts`` at ``place`` even at 100 columns.
+
+    They would rather break what is assigned, if what is before it fits.
+    """
+    equals = parts.index("=") if "=" in parts else len(parts)
+    if place > equals or equals == len(parts):
+        return indent + len(_flat(parts) + end) > _WIDE
+    value = parts[equals + 2 :]
+    called = value[0] if len(value) > 1 and isinstance(value[0], str) else ""
+    return indent + len(f"{_flat(parts[: equals + 2])}{called}(") > _WIDE
+
+
 def _parenthesized(parts: _Parts, indent: int, end: str = "") -> list[str] | None:
     """An assignment or a parameter whose type or value is a union, put into parentheses."""
     margin = " " * indent
@@ -265,7 +278,7 @@ def _parenthesized(parts: _Parts, indent: int, end: str = "") -> list[str] | Non
         if "|" not in union:
             continue
         head, tail = f"{margin}{_flat(parts[:first])}(", f"{margin}){_flat(parts[last:])}{end}"
-        is_wide = len(margin + _flat(parts) + end) > _WIDE
+        is_wide = _is_wide(parts, indent, end, first)
         lines = _laid(union, indent + _INDENT, forced=not is_wide)
         if lines and max(len(head), len(tail)) <= _NARROW:
             return [head, *lines, tail]

@@ -108,13 +108,14 @@ class Templates:
             keep_trailing_newline=True,
             autoescape=False,  # Python is rendered, not HTML; UntrustedText guards it
         )
-        environment.filters.update(
-            literal=literal,
-            comment=comment,
-            docstring=_docstring,
-            docstring_lines=_docstring_lines,
-            docstring_entry=_docstring_entry,
-        )
+        filters: dict[str, Any] = {
+            "comment": comment,
+            "docstring": _docstring,
+            "docstring_entry": _docstring_entry,
+            "docstring_lines": _docstring_lines,
+            "literal": literal,
+        }
+        environment.filters.update(filters)
         return environment
 
     # --- a project's own ------------------------------------------------------------------------

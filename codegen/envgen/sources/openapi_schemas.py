@@ -64,7 +64,7 @@ class OpenApiDocument:
                 ),
             )
         except CircularReference as error:
-            raise self.error(error.place[1], "a reference that leads back to itself") from error
+            raise self.error(error.place[1], "a reference to itself") from error
         return as_object(found) or {}, place
 
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from types import TracebackType
-from typing import Any, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, Unpack, cast
 
 from ..json_value import JsonValue
 from ..observe.trace import AsyncReplayTransport, Replay
 from ..result import StepResult, Transition
 from ..transports import AsyncTransport
-from .base import ClientBase
+from .base import ClientBase, ResetArguments
 from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
 from .constructors import AsyncConstructors
@@ -37,17 +36,10 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         return await self._reset_with(extra, seed=seed, episode_id=episode_id, timeout_s=timeout_s)
 
     async def _reset_with(
-        self,
-        extra: Mapping[str, JsonValue],
-        *,
-        seed: int | None,
-        episode_id: str | None,
-        timeout_s: float | None,
+        self, extra: Mapping[str, JsonValue], **given: Unpack[ResetArguments]
     ) -> StepResult[ResetT]:
         """As ``EnvClient._reset_with``."""
-        return await self._run(
-            self._reset_call(extra, seed=seed, episode_id=episode_id, timeout_s=timeout_s)
-        )
+        return await self._run(self._reset_call(extra, **given))
 
     async def step(
         self, action: ActT, /, *, request_id: str | None = None, timeout_s: float | None = None
@@ -103,12 +95,7 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     # --- effects ------------------------------------------------------------------------------

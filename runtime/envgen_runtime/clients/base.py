@@ -6,13 +6,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypedDict, Unpack
 
 from ..contract.conformance import check_action, check_reset, exact_part
 from ..contract.contract import package_contract
 from ..documented import documented
 from ..json_value import JsonValue
-from ..observe.observers import Notifier
 from ..observe.trace import Replay
 from ..providers import AnyProvider
 from ..result import StepResult
@@ -25,6 +24,18 @@ from .call import Call, Calls
 from .codec import ActT, EnvHooks, ObsT, ResetT, StateT
 from .options import ClientChanges, SessionOptions, checked, timeouts
 from .session import Phase
+
+_CONNECTION_OPTIONS = (
+    "connect_timeout_s", "max_message_bytes", "compression", "ssl_context", "http_client",
+)  # fmt: skip
+
+
+class ResetArguments(TypedDict):
+    """What every reset can be given."""
+
+    seed: int | None
+    episode_id: str | None
+    timeout_s: float | None
 
 
 class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
@@ -77,24 +88,9 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
         self._timeouts = timeouts(known)
         self._provider = provider
         self._options = ConnectionOptions(
-            headers=headers,
-            connect_timeout_s=float(known["connect_timeout_s"]),
-            max_message_bytes=known["max_message_bytes"],
-            compression=known["compression"],
-            ssl_context=known["ssl_context"],
-            http_client=known["http_client"],
+            headers, **{name: known[name] for name in _CONNECTION_OPTIONS}
         )
-        self._calls = Calls(
-            type(self),
-            self.base_url,
-            notifier=Notifier(known["observers"], env_name=self.env_name, url=self.base_url),
-            secrets=secrets_in(headers),
-            provider=provider,
-            transport=known["transport"],
-            retry=known["retry"],
-            on_drift=known["on_drift"],
-            exact=self._exact,
-        )
+        self._calls = Calls(type(self), self.base_url, secrets_in(headers), self._given)
         self._trace_id = secrets.token_hex(16)
         self._request_prefix = secrets.token_hex(6)
         self._request_count = 0
@@ -162,14 +158,10 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
     # --- calls --------------------------------------------------------------------------------
 
     def _reset_call(
-        self,
-        extra: Mapping[str, JsonValue],
-        *,
-        seed: int | None,
-        episode_id: str | None,
-        timeout_s: float | None,
+        self, extra: Mapping[str, JsonValue], **given: Unpack[ResetArguments]
     ) -> Call[StepResult[ResetT]]:
-        named = {"seed": seed, "episode_id": episode_id}
+        timeout_s = given["timeout_s"]
+        named = {"seed": given["seed"], "episode_id": given["episode_id"]}
         data = {**extra, **{key: value for key, value in named.items() if value is not None}}
         if self._exact:
             check_reset(type(self), data)

@@ -11,7 +11,7 @@ awaiting alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Literal, NamedTuple, TypeVar
@@ -110,27 +110,21 @@ class Calls:
         self,
         client: type[EnvHooks[Any, Any, Any, Any]],
         url: str,
-        *,
-        notifier: Notifier,
         secrets: tuple[str, ...],
-        provider: AnyProvider | None,
-        transport: TransportName,
-        retry: RetryPolicy,
-        on_drift: OnDrift,
-        exact: bool,
+        options: Mapping[str, Any],
     ) -> None:
         self.session = Session()
-        self.transport = transport
+        self.transport: TransportName = options["transport"]
         self.is_open = False
         self.episode_id: str | None = None
         self._client = client
         self._url = url
-        self._notifier = notifier
         self._secrets = secrets
-        self._provider = provider
-        self._retry = retry
-        self._on_drift = on_drift
-        self._exact = exact
+        self._notifier = Notifier(options["observers"], env_name=client.env_name, url=url)
+        self._provider: AnyProvider | None = options["provider"]
+        self._retry: RetryPolicy = options["retry"]
+        self._on_drift: OnDrift = options["on_drift"]
+        self._exact: bool = options["validate"] == "exact"
         self._drift: list[str] | None = None  # None until both contracts were compared
         self._has_looked = False
 
@@ -179,11 +173,7 @@ class Calls:
 
     def server_contract(self, request: Request) -> Call[dict[str, JsonValue]]:
         """Ask for ``/schema``. The session takes no part in it."""
-        try:
-            return (yield from self._repeat(self._schema, request))
-        except EnvError as error:
-            redact(error, self._secrets)
-            raise
+        return self._repeat(self._schema, request)
 
     def is_healthy(self, request: Request) -> Call[bool]:
         """Ask once whether ``/health`` answers 200. The session takes no part in it."""
@@ -207,6 +197,7 @@ class Calls:
             try:
                 return (yield from attempt(request))
             except EnvError as error:
+                redact(error, self._secrets)
                 attempts = attempts or Attempts(self._retry)
                 has_episode, over_http = self.session.had_episode, self.transport == "http"
                 if not may_repeat(error, request, has_episode=has_episode, over_http=over_http):
@@ -214,7 +205,6 @@ class Calls:
                 delay_s = attempts.delay_after(error)
                 if delay_s is None:
                     raise
-                redact(error, self._secrets)
                 self._notifier.retry(
                     event, request, attempt=attempts.count, delay_s=delay_s, error=error
                 )

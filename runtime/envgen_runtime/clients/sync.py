@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from ..json_value import JsonValue
 from ..observe.trace import Replay, ReplayTransport
 from ..result import StepResult, Transition
 from ..transports import Transport
-from .base import ClientBase
+from .base import ClientBase, ResetArguments
 from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
 from .constructors import Constructors
@@ -53,17 +52,10 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         return self._reset_with(extra, seed=seed, episode_id=episode_id, timeout_s=timeout_s)
 
     def _reset_with(
-        self,
-        extra: Mapping[str, JsonValue],
-        *,
-        seed: int | None,
-        episode_id: str | None,
-        timeout_s: float | None,
+        self, extra: Mapping[str, JsonValue], **given: Unpack[ResetArguments]
     ) -> StepResult[ResetT]:
         """``reset``, with the environment's own parameters by their wire names."""
-        return self._run(
-            self._reset_call(extra, seed=seed, episode_id=episode_id, timeout_s=timeout_s)
-        )
+        return self._run(self._reset_call(extra, **given))
 
     def step(
         self, action: ActT, /, *, request_id: str | None = None, timeout_s: float | None = None
@@ -144,12 +136,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
     # --- effects ------------------------------------------------------------------------------

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, TypedDict
 
 from ..documented import Option
-from .base import AnyProvider
 
 if TYPE_CHECKING:
     from .docker.engine import Credentials
-    from .hub import Hub
 
 
 class ContainerOptions(TypedDict, total=False):
@@ -51,7 +49,9 @@ class ContainerOptions(TypedDict, total=False):
     ]
 
 
-class _RunOptions(TypedDict, total=False):
+class RunOptions(TypedDict, total=False):
+    """How a project's server runs."""
+
     app: Annotated[
         str | None,
         Option(
@@ -69,7 +69,7 @@ class _RunOptions(TypedDict, total=False):
     ]
 
 
-class ProjectOptions(_RunOptions, total=False):
+class ProjectOptions(RunOptions, total=False):
     """The options of a project that ``UVProvider`` serves."""
 
     credentials: Annotated["Credentials | None", Option("for a private repository.", None)]
@@ -78,7 +78,9 @@ class ProjectOptions(_RunOptions, total=False):
     ]
 
 
-class _AddressOptions(TypedDict, total=False):
+class AddressOptions(TypedDict, total=False):
+    """Where a server listens, and what it finds in its environment."""
+
     port: Annotated[
         int | None, Option("the port of the server's address; by default a free one.", None)
     ]
@@ -90,47 +92,4 @@ class _AddressOptions(TypedDict, total=False):
     ]
     env_vars: Annotated[
         Mapping[str, str] | None, Option("environment variables of the server.", None)
-    ]
-
-
-class ContainerServer(_AddressOptions, ContainerOptions, total=False):
-    """The options of ``from_docker_image``, without a provider of your own."""
-
-
-class ProjectServer(_AddressOptions, ProjectOptions, total=False):
-    """The options of ``from_project``."""
-
-
-class SpaceServer(_AddressOptions, ContainerOptions, _RunOptions, total=False):
-    """The options of ``from_hub``, without a provider of your own."""
-
-    use_docker: Annotated[
-        bool, Option("run the Space's image; otherwise uv serves its source.", False)
-    ]
-    remote: Annotated[bool, Option("connect to the running Space instead.", False)]
-    provider: Annotated[
-        None,
-        Option(
-            "starts the server, instead of ``LocalDockerProvider`` or ``UVProvider``. It takes "
-            "any options of its own.",
-            None,
-        ),
-    ]
-    runner: Annotated[
-        AnyProvider | None, Option("the seed contract's name of ``provider`` for a source.", None)
-    ]
-    image: Annotated[str | None, Option("the image, instead of the Space's.", None)]
-    tag: Annotated[str, Option("the tag of the Space's image.", "latest")]
-    project_url: Annotated[
-        str | None, Option("the source, instead of the Space's: ``git+URL`` or a folder.", None)
-    ]
-    revision: Annotated[
-        str | None, Option("the commit, branch or tag of the Space's source.", None)
-    ]
-    extra_env: Annotated[
-        Mapping[str, str] | None, Option("the seed contract's name of ``env_vars``.", None)
-    ]
-    token: Annotated[str | None, Option("for a private Space; by default that of HF_TOKEN.", None)]
-    hub: Annotated[
-        "Hub | None", Option("where Spaces are; by default Hugging Face, or HF_ENDPOINT.", None)
     ]

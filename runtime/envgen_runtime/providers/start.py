@@ -35,6 +35,7 @@ class Launch(Generic[C]):
         provider: owns the server.
         start: starts the server through the provider, and returns its address.
         connect: makes the client from the address.
+        timeout_s: how long the server may take to be ready, in seconds.
     """
 
     def __init__(
@@ -42,22 +43,20 @@ class Launch(Generic[C]):
         provider: AnyProvider,
         start: Callable[[], str],
         connect: Callable[[str], C],
+        timeout_s: float,
     ) -> None:
         self._provider = provider
         self._start = start
         self._connect = connect
+        self._timeout_s = timeout_s
         self._cancelled = threading.Event()
 
-    def run(self, timeout_s: float) -> C:
-        """Start the server and return the client, which owns the provider.
-
-        Args:
-            timeout_s: how long the server may take to be ready, in seconds.
-        """
+    def run(self) -> C:
+        """Start the server and return the client, which owns the provider."""
         try:
             address = self._start()
             self._raise_if_cancelled()
-            self._provider.wait_for_ready(address, timeout_s=timeout_s)
+            self._provider.wait_for_ready(address, timeout_s=self._timeout_s)
             self._raise_if_cancelled()
             return self._connect(address)
         except BaseException as error:
@@ -71,10 +70,10 @@ class Launch(Generic[C]):
         if self._cancelled.is_set():
             raise StartError("the start was cancelled")
 
-    async def run_off_loop(self, timeout_s: float) -> C:
+    async def run_off_loop(self) -> C:
         """Call ``run`` in a thread of its own. A cancellation stops what it has started."""
         install_handlers()  # not in the thread: only the main thread may set signal handlers
-        running = _in_thread(partial(self.run, timeout_s))
+        running = _in_thread(self.run)
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
@@ -106,31 +105,40 @@ Connect = Callable[[str, AnyProvider | None], C]
 
 
 def from_docker_image(
-    connect: Connect[C], image: str, provider: ContainerProvider | None, options: Mapping[str, Any]
+    connect: Connect[C],
+    image: str,
+    provider: ContainerProvider | None,
+    timeout_s: float,
+    options: Mapping[str, Any],
 ) -> Launch[C]:
     """A container of ``image``. The options go to the provider's ``start_container``."""
     chosen = provider or LocalDockerProvider()
-    return _owned(connect, chosen, partial(chosen.start_container, image, **options))
+    start = partial(chosen.start_container, image, **options)
+    return _owned(connect, chosen, start, timeout_s)
 
 
-def from_project(connect: Connect[C], path: str | Path, options: Mapping[str, Any]) -> Launch[C]:
+def from_project(
+    connect: Connect[C], path: str | Path, timeout_s: float, options: Mapping[str, Any]
+) -> Launch[C]:
     """The server of a project. The options but ``port`` go to ``UVProvider``."""
     given = dict(options)
     port: int | None = given.pop("port", None)
     provider = UVProvider(project_path=path, **given)
-    return _owned(connect, provider, partial(provider.start, port))
+    return _owned(connect, provider, partial(provider.start, port), timeout_s)
 
 
 def from_fleet(connect: Connect[C], fleet: Fleet, timeout_s: float) -> Launch[C]:
     """A session on one of a fleet's replicas."""
     lease = fleet.lease()
-    return _owned(connect, lease, partial(lease.start, timeout_s))
+    return _owned(connect, lease, partial(lease.start, timeout_s), timeout_s)
 
 
-def from_url(connect: Connect[C], base_url: str, headers: Mapping[str, str]) -> Launch[C]:
+def from_url(
+    connect: Connect[C], base_url: str, timeout_s: float, headers: Mapping[str, str]
+) -> Launch[C]:
     """A server that is running already."""
     server = RemoteServer(base_url, headers=headers)
-    return Launch(server, lambda: base_url, lambda address: connect(address, None))
+    return Launch(server, lambda: base_url, lambda address: connect(address, None), timeout_s)
 
 
 def from_hub(
@@ -152,11 +160,11 @@ def from_hub(
         given.pop("host", None)
         local_only = {"provider": provider, "runner": runner, "project_url": project_url}
         _refuse({**given, **local_only, "use_docker": use_docker}, "a running Space")
-        return from_url(connect, hub.url(space_id), hub.headers())
+        return from_url(connect, hub.url(space_id), timeout_s, hub.headers())
     if use_docker:
         source_only = {"runner": runner, "project_url": project_url}
         _refuse({**source_only, "reload": given.pop("reload", False)}, "an image")
-        return _space_image(connect, space_id, hub, provider, given)
+        return _space_image(connect, space_id, hub, provider, timeout_s=timeout_s, options=given)
     port, server = given.pop("port", None), runner or provider
     if server is not None:
         own = {name: value for name, value in given.items() if name not in _FOR_ANY_RUNNER}
@@ -174,7 +182,7 @@ def from_hub(
         with _explained(space_id, hub):
             return str(server.start() if port is None else server.start(port=port))
 
-    return _owned(connect, server, start)
+    return _owned(connect, server, start, timeout_s)
 
 
 _FOR_ANY_RUNNER = frozenset({"connect_host", "env_vars", "host", "reload"})
@@ -191,6 +199,8 @@ def _space_image(
     space_id: str,
     hub: Hub,
     provider: ContainerProvider | None,
+    *,
+    timeout_s: float,
     options: dict[str, Any],
 ) -> Launch[C]:
     """A container of a Space's image. The options go to ``start_container``.
@@ -207,12 +217,14 @@ def _space_image(
         with _explained(space_id, hub):
             return chosen.start_container(image, **options)
 
-    return _owned(connect, chosen, start)
+    return _owned(connect, chosen, start, timeout_s)
 
 
-def _owned(connect: Connect[C], provider: AnyProvider, start: Callable[[], str]) -> Launch[C]:
+def _owned(
+    connect: Connect[C], provider: AnyProvider, start: Callable[[], str], timeout_s: float
+) -> Launch[C]:
     """A launch whose client owns the provider."""
-    return Launch(provider, start, lambda address: connect(address, provider))
+    return Launch(provider, start, lambda address: connect(address, provider), timeout_s)
 
 
 @contextmanager
