@@ -1,4 +1,4 @@
-"""What is in a package's folder, and what generating it would put there."""
+"""Compare a package's folder with the files that generating it would write."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Kind = Literal["missing", "stale", "edited", "extra"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A file that isn't as generating it would leave it.
+    """A file that differs from what would be generated.
 
     Attributes:
         path: the file.
-        kind: ``missing``; ``stale``, as generated from another contract or by another envgen;
-            ``edited`` by hand; ``extra``, which nothing generates.
-        diff: a unified diff to what would be written; empty for binary and for extra files.
+        kind: ``missing``; ``stale``, generated from another contract or by another envgen;
+            ``edited`` by hand; or ``extra``, which nothing generates.
+        diff: a unified diff to what would be written; empty for extra files.
     """
 
     path: Path
@@ -36,9 +36,9 @@ def differences(
     """Compare a folder with the files that belong there.
 
     Args:
-        files: what would be written, by name; None where the folder is known to have just that.
-        folder: the package's.
-        locked: what was generated before.
+        files: what would be written, by name; None where the folder is known to be current.
+        folder: the package's folder.
+        locked: the package as it was last generated, if it was.
     """
     known: Mapping[str, FileDigest] = locked.files if locked is not None else {}
     expected = known.keys() if files is None else files.keys()
@@ -53,7 +53,7 @@ def differences(
 
 
 def file_difference(path: Path, content: str) -> Difference | None:
-    """How a file that envgen keeps differs from what it should hold."""
+    """Compare a file that envgen maintains with what it should contain."""
     return _compared(path, content, None)
 
 

@@ -1,4 +1,4 @@
-"""``envgen.lock``: what was generated from what. It lies beside the packages, to be committed.
+"""``envgen.lock``: what was generated from what. Commit it with the packages beside it.
 
     {
       "version": 2,
@@ -17,8 +17,8 @@
       }
     }
 
-It tells a file that was edited by hand from one that is merely old, which files are envgen's to
-remove, and what is up to date without building it.
+It distinguishes edited files from old ones, lists the files that envgen may remove, and shows what
+is up to date without a build.
 """
 
 from __future__ import annotations
@@ -48,16 +48,16 @@ def digest(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a package was generated from, and by what.
+    """What a package was generated from, and with.
 
     Attributes:
-        source: where its contract came from, without what may be secret.
+        source: where its contract came from, without secrets.
         client: the client's name, which settings may choose.
         contract: the contract's fingerprint: of its structure.
         document: SHA-256 of the whole contract, prose included.
         generator: envgen's version.
         templates: SHA-256 of the templates.
-        transport: the client's usual transport, where settings choose it.
+        transport: the default transport, where settings choose one.
         naming: names that settings choose.
     """
 
@@ -80,7 +80,7 @@ class Origin:
         options: PackageOptions,
         templates: str,
     ) -> Origin:
-        """The origin of a package that is generated now."""
+        """The origin of a package generated now."""
         return cls(
             source=_portable(source),
             client=client,
@@ -93,7 +93,7 @@ class Origin:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """What the lock says of it: settings only where there are any."""
+        """The origin as the lock stores it: settings only where they are given."""
         return {name: value for name, value in asdict(self).items() if value}
 
 
@@ -102,7 +102,7 @@ class LockedPackage:
     """One package, as it was generated.
 
     Attributes:
-        origin: what from.
+        origin: what it was generated from.
         files: the digest of each file, by name.
     """
 
@@ -111,12 +111,12 @@ class LockedPackage:
 
     @classmethod
     def of(cls, origin: Origin, files: Mapping[str, str]) -> LockedPackage:
-        """What is kept of a package with these files."""
+        """The entry for a package with these files."""
         return cls(origin, {name: FileDigest.of(name, files[name]) for name in sorted(files)})
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> LockedPackage:
-        """One package of a lock. Raises TypeError or KeyError where it is none."""
+        """Read an entry. Raises TypeError or KeyError where it is not one."""
         origin = {name: value for name, value in fields.items() if name != "files"}
         files = {
             # A lock of version 1 knows the text alone.
@@ -150,7 +150,7 @@ class Lock:
     """The packages in one folder.
 
     Attributes:
-        packages: what was generated, by the package's name.
+        packages: the generated packages, by name.
     """
 
     packages: dict[str, LockedPackage] = field(default_factory=dict[str, LockedPackage])
@@ -161,7 +161,7 @@ class Lock:
         return locked is not None and locked.origin == origin and locked.is_whole(folder)
 
     def to_json(self) -> str:
-        """The lock as it is written."""
+        """The text of the lock file."""
         packages = {
             name: {
                 **locked.origin.to_json(),
@@ -173,10 +173,10 @@ class Lock:
 
 
 def read_lock(out: Path) -> Lock:
-    """The lock of the packages in ``out``; an empty one where there is none.
+    """Read the lock of the packages in ``out``; an empty one where there is no file.
 
     Raises:
-        OutputError: it is there and can't be read.
+        OutputError: the file can't be read.
     """
     path = out / FILE
     try:
@@ -205,7 +205,7 @@ def read_lock(out: Path) -> Lock:
 
 
 def write_lock(lock: Lock, out: Path) -> bool:
-    """Write ``lock`` where it differs from what is there; whether it did.
+    """Write ``lock`` where it differs from the file. Returns whether it did.
 
     Raises:
         OutputError: it can't be written.
@@ -222,7 +222,7 @@ def _is_portable(name: str) -> bool:
 
 
 def _portable(source: str) -> str:
-    """A source as it reads on every machine."""
+    """A source, spelled the same on every machine."""
     if "://" in source:
         return source
     path = Path(source)
