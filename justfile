@@ -2,7 +2,11 @@
 
 # The tests that take seconds.
 quick:
-    uv run pytest -n 2 --dist worksteal -m "not interop and not slow and not docker"
+    uv run .ci/quick python
+
+# The same, and how much of the code they reach.
+coverage:
+    uv run .ci/quick python --cov
 
 # All tests.
 test:
