@@ -43,11 +43,6 @@ class ConnectionOptions:
 class Transport(Protocol):
     """Sends a request and waits for the answer."""
 
-    @property
-    def outlives_sessions(self) -> bool:
-        """Whether the next session can use it after one was lost: HTTP knows no sessions."""
-        ...
-
     def exchange(self, request: Request) -> dict[str, Any]:
         """The payload of the answer. Raises ``EnvError`` and nothing else of its library's."""
         ...
@@ -63,11 +58,6 @@ class Transport(Protocol):
 
 class AsyncTransport(Protocol):
     """As ``Transport``, awaited. ``abort`` is not: it is called while a task is being cancelled."""
-
-    @property
-    def outlives_sessions(self) -> bool:
-        """As that of ``Transport``."""
-        ...
 
     async def exchange(self, request: Request) -> dict[str, Any]:
         """The payload of the answer. Raises ``EnvError`` and nothing else of its library's."""
