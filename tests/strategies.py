@@ -7,6 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from envgen_runtime.contract.references import resolve
+
 KEYS = (
     "a",
     "b-c",
@@ -102,7 +104,7 @@ def instances(schema: Any, root: Any) -> st.SearchStrategy[Any]:
     if schema is True or schema == {}:
         return JSON
     if "$ref" in schema:
-        return instances(root["$defs"][schema["$ref"].rsplit("/", 1)[-1]], root)
+        return st.deferred(lambda: instances(resolve(root, schema["$ref"]), root))
     if "const" in schema:
         return st.just(schema["const"])
     if "enum" in schema:
@@ -144,8 +146,9 @@ def _of_type(schema: dict[str, Any], root: Any) -> st.SearchStrategy[Any]:
 
 
 def _array(schema: dict[str, Any], root: Any) -> st.SearchStrategy[Any]:
-    if "prefixItems" in schema:
-        return st.tuples(*[instances(item, root) for item in schema["prefixItems"]]).map(list)
+    fixed = schema.get("prefixItems", schema.get("items"))
+    if isinstance(fixed, list):
+        return st.tuples(*[instances(item, root) for item in fixed]).map(list)
     items = instances(schema.get("items", {}), root)
     least = schema.get("minItems", 0)
     return st.lists(items, min_size=least, max_size=max(least, schema.get("maxItems", least + 3)))
@@ -200,7 +203,7 @@ def mutated(draw: st.DrawFn, instance: Any) -> Any:
 
 # --- whole contracts, in every dialect ----------------------------------------------------------
 
-_DIALECTS = (
+DIALECTS = (
     None,
     "http://json-schema.org/draft-04/schema#",
     "http://json-schema.org/draft-07/schema#",
@@ -245,7 +248,7 @@ def referring(draw: st.DrawFn) -> dict[str, Any]:
             target = f"#/{holder}/{name.replace('/', '~1')}"
     beside = draw(st.sampled_from([{}, {"description": "beside"}, {"nullable": True}]))
     schema = draw(objects(dated()))
-    schema["properties"]["self"] = {"$ref": target, **beside}
+    schema["properties"]["next"] = {"$ref": target, **beside}
     return {**schema, holder: {name: definition}}
 
 
@@ -256,6 +259,6 @@ def contracts(draw: st.DrawFn) -> dict[str, Any]:
     parts = ["action", "observation", "state", *draw(st.sampled_from([[], ["reset_observation"]]))]
     for part in parts:
         schema = {"title": f"My{part.title().replace('_', '')}", **draw(referring())}
-        dialect = draw(st.sampled_from(_DIALECTS))
+        dialect = draw(st.sampled_from(DIALECTS))
         document[part] = schema if dialect is None else {"$schema": dialect, **schema}
     return document

@@ -6,14 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
+from hypothesis import HealthCheck, given, note, reject, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from envgen.build import build_package
 from envgen.contract.contract import parse_contract
-from tests.strategies import SCHEMAS, instances, mutated, objects
+from envgen.errors import ContractError
+from envgen_runtime import ExactValidator
+from envgen_runtime.json_value import same_json
+from tests.strategies import DIALECTS, SCHEMAS, instances, mutated, objects, referring
 from tests.support import action, load
 
 
@@ -34,16 +37,51 @@ def test_what_a_schema_says_is_what_its_action_takes(
         is_valid = judge.is_valid(instance)
         if is_valid:
             made = module.DoAction.model_validate(instance)
-            assert same(env._step_payload(made), instance)
+            assert same_json(env._step_payload(made), instance)
         else:
             with pytest.raises(ValidationError):
                 module.DoAction.model_validate(instance)
 
 
-def same(one: Any, other: Any) -> bool:
-    """Equal as JSON: 1 is 1.0, and isn't true."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(same, one, other))
-    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
+# docs/types.md, "Where types are narrower": what else a type refuses that a contract allows.
+NARROWER = {"extra_forbidden", "union_tag_not_found", "union_tag_invalid"}
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
+@given(data=st.data(), schema=referring(), dialect=st.sampled_from(DIALECTS))
+def test_exact_mode_refuses_what_types_refuse(
+    data: st.DataObject,
+    schema: dict[str, Any],
+    dialect: str | None,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    """Both read one contract.json in one dialect."""
+    part = {"title": "DoAction", **schema} | ({} if dialect is None else {"$schema": dialect})
+    try:
+        contract = parse_contract(action({}) | {"action": part}, source="x")
+        package = build_package(contract, tmp_path_factory.mktemp("exact"))
+    except ContractError:
+        reject()  # such as an $anchor, which draft 7 doesn't know
+    module = load(package.folder)
+    saved = json.loads((package.folder / "contract.json").read_text())["action"]
+    try:
+        exact = ExactValidator(saved)
+    except ValueError:
+        reject()  # such as a list of items in 2020-12; a client in exact mode isn't made then
+    document = contract.documents["action"]
+    for _ in range(8):
+        instance = data.draw(instances(document, document))
+        if data.draw(st.booleans()):
+            instance = data.draw(mutated(instance))
+        note(json.dumps(instance))
+        reasons = refusal(module.DoAction, instance)
+        assert not reasons or reasons & NARROWER or not exact.is_valid(instance), reasons
+
+
+def refusal(model: type[BaseModel], instance: Any) -> set[str]:
+    """Why a model refuses an instance, as pydantic names it; empty if it doesn't."""
+    try:
+        model.model_validate(instance)
+    except ValidationError as error:
+        return {detail["type"] for detail in error.errors()}
+    return set()

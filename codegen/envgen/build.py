@@ -18,7 +18,7 @@ from .plan.planner import make_plan
 from .render.audit import audit
 from .render.client import render_client, render_init
 from .render.models import render_models
-from .render.templating import DOCS, Templates, envgens_templates
+from .render.templating import DOCS, Templates, default_templates
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def build_package(
         OutputError: the folder can't be written, or a file in it was edited by hand.
     """
     options = options or PackageOptions()
-    templates = templates or envgens_templates()
+    templates = templates or default_templates()
     plan, plan_findings = make_plan(contract, options)
     findings = (*contract.findings, *plan_findings)
     origin = Origin.of(

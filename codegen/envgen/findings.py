@@ -1,4 +1,4 @@
-"""What a build has to say about a contract it did accept."""
+"""Findings about a contract that was accepted."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Finding:
     Attributes:
         severity: ``warning`` where the client is less exact than the contract or the server.
         pointer: JSON pointer to the place in the contract.
-        message: what is so.
-        hint: what can be done about it; may be empty.
+        message: what was found.
+        hint: what to do about it; may be empty.
     """
 
     severity: Severity

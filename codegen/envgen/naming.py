@@ -22,20 +22,29 @@ from pydantic import BaseModel
 from .errors import ConfigError
 from .text import UntrustedText, identifier
 
-# Names that generated modules use themselves; a class of such a name would shadow them.
-MODULE_NAMES = frozenset(
-    {
-        "Annotated", "Any", "AsyncEnvClient", "BaseModel", "ClassVar", "ConfigDict", "EnvClient",
-        "EnvHooks", "Envelope", "Field", "JsonValue", "Literal", "Omittable", "OneOf", "ReplyModel",
-        "RequestModel", "StepResult", "TypeAdapter", "TypeAlias", "UUID", "UniqueItems", "date",
-        "datetime", "overload", "reset_fields", "time", "timedelta", "wire_fields",
-    }
-)  # fmt: skip
+# The names that generated modules may import, by the module that has them. Everything that asks
+# which names these are asks here: the imports, the audit, and what a contract's names must avoid.
+_IMPORTS = {
+    "typing": ("Annotated", "Any", "Literal", "TypeAlias", "Unpack", "overload"),
+    "datetime": ("date", "datetime", "time", "timedelta"),
+    "uuid": ("UUID",),
+    "envgen_runtime": ("AsyncEnvClient", "EnvClient", "JsonValue", "StepResult"),
+    "envgen_runtime.generated": (
+        "Codec", "Envelope", "Omittable", "OneOf", "ReplyModel", "RequestModel", "StepOptions",
+        "UniqueItems", "accepts_fields", "reset_fields", "wire_fields",
+    ),
+    "pydantic": ("ConfigDict", "Field", "TypeAdapter"),
+}  # fmt: skip
+LIBRARY: Mapping[str, str] = {name: module for module in _IMPORTS for name in _IMPORTS[module]}
+
+# A class of such a name would shadow what generated modules import, or read as if it were that.
+_MODULE_NAMES = LIBRARY.keys() | {"BaseModel", "ClassVar"}
 
 # Type names that annotations use: a field so named would shadow them in its class's body.
 _TYPE_NAMES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"})
 
-_RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | MODULE_NAMES
+# ``self`` would clash with the parameter of the methods that take fields as keywords.
+_RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | _MODULE_NAMES | {"self"}
 
 # Beginnings that fields can't have: pydantic warns of the first, placeholders have the others.
 _PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
@@ -61,7 +70,7 @@ def client_name(environment: str) -> str:
 
 def client_classes(client: str) -> set[str]:
     """The classes that a client's module defines."""
-    return {client, f"Async{client}", f"{client}Hooks"}
+    return {client, f"Async{client}", f"{client}Codec"}
 
 
 def is_client_name(name: str) -> bool:
@@ -71,7 +80,7 @@ def is_client_name(name: str) -> bool:
 
 def is_class_name(name: str) -> bool:
     """Whether a class may be called ``name``: a class's usual name, and free in its module."""
-    return bool(_CLASS.fullmatch(name)) and name not in MODULE_NAMES | frozenset(dir(builtins))
+    return bool(_CLASS.fullmatch(name)) and name not in _MODULE_NAMES | frozenset(dir(builtins))
 
 
 def is_field_name(name: str) -> bool:
@@ -151,7 +160,7 @@ class ClassNames:
     """
 
     def __init__(self, reserved: frozenset[str], chosen: ChosenNames | None = None) -> None:
-        self._taken = set(reserved | MODULE_NAMES | frozenset(dir(builtins)))
+        self._taken = set(reserved | _MODULE_NAMES | frozenset(dir(builtins)))
         self._numbers: dict[str, int] = {}
         self.chosen = chosen or ChosenNames({}, env_name="")
         self._given = dict.fromkeys(reserved, "")  # the name that each would have had

@@ -1,16 +1,18 @@
 """Text from a contract is hostile until proven otherwise; these are the ways out of it.
 
 A contract's text (names, descriptions, patterns, string values) reaches generated Python in four
-forms only, each made by one function here: an identifier, a literal, a docstring, a comment.
+forms only: an identifier, a literal, a docstring (or lines of one), a comment. Each is written as
+ruff and black would leave it.
 
-datamodel-code-generator never sees such text at all. A ``Vault`` hands it placeholders instead and
-puts the text back, as a literal or a docstring, into the source it returns.
+datamodel-code-generator never sees such text. ``Placeholders`` stand in for it, and are replaced in
+the source that it returns.
 """
 
 from __future__ import annotations
 
 import keyword
 import re
+import textwrap
 import unicodedata
 
 _LINE_BREAKS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
@@ -55,13 +57,13 @@ def identifier(text: UntrustedText, *, fallback: str) -> str:
 
 
 def literal(text: UntrustedText) -> str:
-    """A Python string literal, double-quoted, in printable ASCII and printable Unicode only."""
-    escaped = "".join(_escape(character, quote='"') for character in text.raw)
-    return f'"{escaped}"'
+    """A Python string literal of printable characters, in the quotes that need fewer escapes."""
+    quote = "'" if text.raw.count('"') > text.raw.count("'") else '"'
+    return f"{quote}{''.join(_escape(character, quote=quote) for character in text.raw)}{quote}"
 
 
-def docstring(text: UntrustedText, *, indent: str = "") -> str:
-    r"""A docstring that says ``text``, its lines indented by ``indent``, without blank ends.
+def docstring(text: UntrustedText, *, indent: str) -> str:
+    """A triple-quoted docstring whose continuation lines stand at ``indent``, without blank ends.
 
     Control characters become escapes, so that no character of the text can end the literal.
     """
@@ -71,14 +73,40 @@ def docstring(text: UntrustedText, *, indent: str = "") -> str:
     while lines and not lines[-1]:
         lines.pop()
     margin = min((len(line) - len(line.lstrip()) for line in lines[1:] if line), default=0)
-    escaped = [
-        "".join(_escape(character, quote="") for character in line)
-        for line in (line if number == 0 else line[margin:] for number, line in enumerate(lines))
-    ]
-    escaped[:1] = [line.lstrip() for line in escaped[:1]]
-    body = "\n".join(f"{indent}{line}" if line else "" for line in escaped).removeprefix(indent)
-    body = _CLOSING_QUOTE.sub(r"\"", body)
-    return f'"""{body}\n{indent}"""' if len(escaped) > 1 else f'"""{body}"""'
+    lines = [line.lstrip() if number == 0 else line[margin:] for number, line in enumerate(lines)]
+    # Formatters keep a quote from touching the three that begin or end a docstring.
+    body = docstring_lines(UntrustedText("\n".join(lines)), indent=indent)
+    if body.startswith('"'):
+        body = f" {body}"
+    if len(lines) > 1:
+        return f'"""{body}\n{indent}"""'
+    if body.endswith(r"\"") and body != r"\"":
+        body = f'{body[:-2]}" '
+    return f'"""{body}"""'
+
+
+def docstring_lines(text: UntrustedText, *, indent: str) -> str:
+    """Lines for the inside of a docstring, all but the first at ``indent``."""
+    escaped = "".join(
+        character if character == "\n" else _escape(character, quote="") for character in text.raw
+    )
+    lines = _CLOSING_QUOTE.sub(r"\"", escaped).split("\n")
+    return "\n".join(
+        f"{indent}{line}" if line and number else line for number, line in enumerate(lines)
+    )
+
+
+def docstring_entry(name: str, text: UntrustedText, *, indent: str) -> str:
+    """An entry of a docstring's list, ``name: text``, wrapped to 88 columns."""
+    words = " ".join(_LINE_BREAKS.sub(" ", text.raw).split())
+    return textwrap.fill(
+        f"{name}: {docstring_lines(UntrustedText(words), indent='')}",
+        width=88,
+        initial_indent=indent,
+        subsequent_indent=f"{indent}    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def comment(text: UntrustedText) -> str:
@@ -95,15 +123,14 @@ def _escape(character: str, *, quote: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
-class Vault:
-    """Keeps texts and pieces of code, hands out placeholders, and puts the texts back.
+class Placeholders:
+    """Hands out placeholders for texts and pieces of code, and puts them back.
 
-    A placeholder is an ASCII word. Within a line it is as long as what will replace it, so that
-    the formatter that breaks lines measures them right.
+    A placeholder is an ASCII word, which no formatter or renderer would change.
     """
 
-    _PLACEHOLDER = re.compile(
-        r'"""\s*(envgen_d\d+_*)\s*"""|"(envgen_[lc]\d+_*)"|\b(envgen_t\d+_*|EnvgenN\d+x)\b'
+    _PATTERN = re.compile(
+        r'"""\s*(envgen_d\d+_)\s*"""|["\'](envgen_[lc]\d+_)["\']|\b(envgen_t\d+_|EnvgenN\d+x)\b'
     )
 
     def __init__(self) -> None:
@@ -111,44 +138,42 @@ class Vault:
         self._placeholders: dict[tuple[str, str], str] = {}
 
     def literal(self, text: UntrustedText) -> str:
-        """A placeholder for a string value; comes back as its literal."""
-        return self._keep("l", literal(text))
+        """A placeholder for a string value; it is replaced by the string's literal."""
+        return self._add("l", literal(text))
 
     def docstring(self, text: UntrustedText) -> str:
-        """A placeholder for a description; comes back as a docstring, indented as a member."""
-        return self._keep("d", docstring(text, indent="    "))
+        """A placeholder for a description; it is replaced by a docstring, indented as a member."""
+        return self._add("d", docstring(text, indent="    "))
 
     def code(self, expression: str) -> str:
-        """A placeholder string for an expression of ours, such as a default that is a call."""
-        return self._keep("c", expression)
+        """A placeholder string for an expression that envgen made, such as a default."""
+        return self._add("c", expression)
 
     def type(self, expression: str) -> str:
-        """A placeholder name for a type expression of ours."""
-        return self._keep("t", expression)
+        """A placeholder name for a type expression that envgen made."""
+        return self._add("t", expression)
 
     def name(self, class_name: str) -> str:
-        """A placeholder for the name of a class, of a shape that nobody would improve."""
-        return self._keep("n", class_name)
+        """A placeholder for a class's name, in a spelling that a renderer leaves alone."""
+        return self._add("n", class_name)
 
-    def _keep(self, kind: str, content: str) -> str:
+    def _add(self, kind: str, content: str) -> str:
         key = (kind, content)
         if key not in self._placeholders:
             number = len(self._contents)
-            word = f"EnvgenN{number}x" if kind == "n" else f"envgen_{kind}{number}_"
-            quotes = 2 if kind in "lc" else 0
-            placeholder = word if kind in "dn" else word.ljust(len(content) - quotes, "_")
+            placeholder = f"EnvgenN{number}x" if kind == "n" else f"envgen_{kind}{number}_"
             self._contents[placeholder] = content
             self._placeholders[key] = placeholder
         return self._placeholders[key]
 
     def restore(self, source: str) -> str:
-        """``source`` with every placeholder replaced by what it stands for.
+        """``source`` with every placeholder replaced by its content.
 
         Raises:
-            KeyError: a placeholder that this vault did not hand out.
+            KeyError: ``source`` has a placeholder that was not handed out here.
         """
 
         def content(match: re.Match[str]) -> str:
             return self._contents[match[1] or match[2] or match[3]]
 
-        return self._PLACEHOLDER.sub(content, source)
+        return self._PATTERN.sub(content, source)

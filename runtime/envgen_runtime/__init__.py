@@ -1,57 +1,56 @@
-"""The runtime of generated environment clients.
+"""The runtime of generated environment clients: the names that users import.
 
-Reading order: a generated package's ``client.py``, then ``client``, ``base``, ``protocol``,
-``session``, ``transports``.
+Generated code takes what only it needs from ``envgen_runtime.generated``.
 """
 
 from __future__ import annotations
 
-from .clients.asyncio import AsyncEnvClient
-from .clients.codec import EnvHooks
-from .clients.sync import EnvClient
-from .contract.exact import ExactValidator, Violation
-from .errors import (
-    ActionRejected,
-    CapacityReached,
-    ConnectError,
-    ConnectionLost,
-    ContractDrift,
-    ContractMissing,
-    EngineError,
-    EnvError,
-    ExecutionError,
-    FactoryError,
-    FetchError,
-    InvalidRequest,
-    MissingExtra,
-    NotReset,
-    ProtocolError,
-    ProviderError,
-    ReadyTimeout,
-    ReplyMismatch,
-    RequestTimeout,
-    ServerError,
-    ServerSessionError,
-    SessionBusy,
-    SessionClosed,
-    SessionError,
-    SessionLost,
-    StartError,
-    TraceMismatch,
-    UpgradeRefused,
-)
-from .json_value import JsonValue
-from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
-from .models.constraints import Omittable, OneOf, UniqueItems
-from .observe.observers import Observer, ReplyEvent, RequestEvent, RetryEvent
-from .observe.telemetry import OpenTelemetry
-from .observe.trace import EpisodeTrace
-from .providers import ContainerProvider, Provider
-from .result import StepResult, Transition
-from .wire.envelope import Envelope
-from .wire.retries import RetryPolicy
+from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+if TYPE_CHECKING:
+    from .clients.asyncio import AsyncEnvClient
+    from .clients.codec import EnvHooks
+    from .clients.sync import EnvClient
+    from .contract.exact import ExactValidator, Violation
+    from .errors import (
+        ActionRejected,
+        CapacityReached,
+        ConnectError,
+        ConnectionLost,
+        ContractDrift,
+        ContractMissing,
+        EngineError,
+        EnvError,
+        ExecutionError,
+        FactoryError,
+        FetchError,
+        InvalidRequest,
+        MissingExtra,
+        NotReset,
+        ProtocolError,
+        ProviderError,
+        ReadyTimeout,
+        ReplyMismatch,
+        RequestTimeout,
+        ServerError,
+        ServerSessionError,
+        SessionBusy,
+        SessionClosed,
+        SessionError,
+        SessionLost,
+        StartError,
+        TraceMismatch,
+        UpgradeRefused,
+    )
+    from .json_value import JsonValue
+    from .observe.observers import Observer, ReplyEvent, RequestEvent, RetryEvent
+    from .observe.telemetry import OpenTelemetry
+    from .observe.trace import EpisodeTrace
+    from .providers import ContainerProvider, Provider
+    from .result import StepResult, Transition
+    from .wire.retries import RetryPolicy
+
+__version__ = "0.2.0"
 
 __all__ = [
     "ActionRejected",
@@ -66,7 +65,6 @@ __all__ = [
     "EnvClient",
     "EnvError",
     "EnvHooks",
-    "Envelope",
     "EpisodeTrace",
     "ExactValidator",
     "ExecutionError",
@@ -77,8 +75,6 @@ __all__ = [
     "MissingExtra",
     "NotReset",
     "Observer",
-    "Omittable",
-    "OneOf",
     "OpenTelemetry",
     "ProtocolError",
     "Provider",
@@ -86,9 +82,7 @@ __all__ = [
     "ReadyTimeout",
     "ReplyEvent",
     "ReplyMismatch",
-    "ReplyModel",
     "RequestEvent",
-    "RequestModel",
     "RequestTimeout",
     "RetryEvent",
     "RetryPolicy",
@@ -102,9 +96,39 @@ __all__ = [
     "StepResult",
     "TraceMismatch",
     "Transition",
-    "UniqueItems",
     "UpgradeRefused",
     "Violation",
-    "reset_fields",
-    "wire_fields",
 ]
+
+if not TYPE_CHECKING:  # type checkers know every name: what they don't find is a mistake
+    from importlib import import_module as _import_module
+
+    # Where the names are, the lightest module first. Each is imported when a name is first used:
+    # envgen imports this package for the modules that read contracts, and needs no clients.
+    _MODULES = (
+        "errors", "result", "json_value", "wire.retries", "observe.observers", "observe.telemetry",
+        "observe.trace", "contract.exact", "providers", "clients.codec", "clients.sync",
+        "clients.asyncio",
+    )  # fmt: skip
+    _MOVED = frozenset(
+        {
+            "Envelope", "Omittable", "OneOf", "ReplyModel", "RequestModel", "UniqueItems",
+            "reset_fields", "wire_fields",
+        }
+    )  # fmt: skip
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for module in _MODULES:
+                names = vars(_import_module(f".{module}", __name__))
+                if name in names:
+                    return globals().setdefault(name, names[name])
+        if name in _MOVED:
+            raise ImportError(
+                f"{name} has moved to envgen_runtime.generated; the package that imports it was "
+                "built by envgen 0.1: run envgen build"
+            )
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from envgen.cli import app
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from tests.support import ROOT, action, contract
+from tests.support import PATIENCE_S, ROOT, action, contract
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +90,7 @@ def test_watch_builds_when_a_contract_changes_and_ends_quietly() -> None:
         assert "k: Omittable[int]" in Path("generated/do_env/models.py").read_text()
     finally:
         watching.send_signal(signal.SIGINT)
-        _, errors = watching.communicate(timeout=20)
+        _, errors = watching.communicate(timeout=PATIENCE_S)
     assert watching.returncode == 130
     assert "Traceback" not in errors
 

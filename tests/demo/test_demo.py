@@ -19,6 +19,7 @@ from envgen import demo
 from envgen.demo import run_demo
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
+from tests.support import PATIENCE_S
 
 TITLES = ("It runs Python", "It has the standard library", "Errors are observations")
 
@@ -116,7 +117,7 @@ def test_a_signal_while_a_program_runs_leaves_nothing(
         while not any(temporary.glob("coding-env-*")):  # the program that never ends has its folder
             assert command.poll() is None
         command.send_signal(number)
-        output, errors = command.communicate(timeout=60)
+        output, errors = command.communicate(timeout=PATIENCE_S)
     assert command.returncode == code
     assert "State:" not in output
     assert "Traceback" not in errors

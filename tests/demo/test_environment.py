@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from envgen.demo.environment import TIMED_OUT, TOO_MUCH_OUTPUT, CodingEnvironment, EpisodeOver
-
-PATIENCE_S = 20
+from tests.support import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)

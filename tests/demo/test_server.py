@@ -28,22 +28,11 @@ from websockets.typing import Origin
 
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from envgen_runtime import (
-    ActionRejected,
-    AsyncEnvClient,
-    EnvClient,
-    Envelope,
-    EnvHooks,
-    ReplyModel,
-    RequestModel,
-    ServerError,
-    StepResult,
-    wire_fields,
-)
-from tests.support import ROOT
+from envgen_runtime import ActionRejected, AsyncEnvClient, EnvClient, ServerError, StepResult
+from envgen_runtime.generated import Codec, Envelope, ReplyModel, RequestModel, wire_fields
+from tests.support import PATIENCE_S, ROOT
 
 CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
-PATIENCE_S = 30
 
 
 class Code(RequestModel):
@@ -62,7 +51,7 @@ class Standing(ReplyModel):
     last_exit_code: int
 
 
-class Hooks(EnvHooks[Code, Ran, Standing]):
+class EnvCodec(Codec[Code, Ran, Standing]):
     env_name = "coding_env"
 
     def _step_payload(self, action: Code) -> dict[str, Any]:
@@ -77,11 +66,11 @@ class Hooks(EnvHooks[Code, Ran, Standing]):
         return Standing.model_validate(payload)
 
 
-class Env(Hooks, EnvClient[Code, Ran, Standing]):
+class Env(EnvCodec, EnvClient[Code, Ran, Standing]):
     pass
 
 
-class AsyncEnv(Hooks, AsyncEnvClient[Code, Ran, Standing]):
+class AsyncEnv(EnvCodec, AsyncEnvClient[Code, Ran, Standing]):
     pass
 
 

@@ -27,6 +27,7 @@ from docker import DockerClient
 from docker.errors import DockerException, ImageNotFound
 
 from tests.interop.venvs import make_target, venv_cache
+from tests.support import PATIENCE_S
 
 HERE = Path(__file__).parent
 CACHE = venv_cache().parent / "docker"
@@ -35,7 +36,6 @@ PLAIN = "envgen-test/plain:latest"
 OPENENV = "envgen-test/openenv:0.10.0"
 _PUBLIC_BASE = "python:3.11-slim-bookworm"
 _SERVERS = HERE.parent / "interop" / "servers"
-_START_LIMIT_S = 60.0
 _SHELL_LIMIT_S = 540
 
 
@@ -159,7 +159,7 @@ class OwnEngine:
             self._process = subprocess.Popen(
                 self._command, stdout=log, stderr=log, start_new_session=True
             )
-        deadline = time.monotonic() + _START_LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and self._process.poll() is None:
             # Not with the SDK: it leaves sockets that it could not connect to the collector.
             with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):

@@ -15,8 +15,7 @@ from pathlib import Path
 from docker import DockerClient
 
 from tests.docker.engine import install, shell
-
-_START_LIMIT_S = 30
+from tests.support import PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -80,7 +79,7 @@ def running_registry(
 
 
 def _wait(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_LIMIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline and process.poll() is None:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
         try:

@@ -13,11 +13,11 @@ from typing import Any
 import docker
 
 from tests.docker.engine import OwnEngine, install, shell
+from tests.support import PATIENCE_S
 
 _BRIDGE = "envgentest"
 _NETWORK = "10.98.76"
 GATEWAY = f"{_NETWORK}.254"
-_LIMIT_S = 60.0
 
 
 class SwarmNode:
@@ -120,7 +120,7 @@ def _join(nodes: list[SwarmNode]) -> None:
                 remote_addrs=[nodes[0].address], join_token=token, advertise_addr=node.address
             )
             worker.close()
-        deadline = time.monotonic() + _LIMIT_S
+        deadline = time.monotonic() + PATIENCE_S
         while len(_ready(manager)) < len(nodes):
             assert time.monotonic() < deadline, "the swarm is not complete"
             time.sleep(0.1)

@@ -13,9 +13,9 @@ import pytest
 from docker import DockerClient
 
 from tests.docker.test_exits import exists
+from tests.support import PATIENCE_S
 
 COMMAND = [sys.executable, "-m", "envgen"]
-LIMIT_S = 60
 
 
 def envgen(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
@@ -24,7 +24,7 @@ def envgen(*arguments: str, **options: object) -> subprocess.CompletedProcess[st
         capture_output=True,
         text=True,
         check=False,
-        timeout=LIMIT_S,
+        timeout=PATIENCE_S,
         env={**os.environ, "COLUMNS": "200"},
         **options,  # type: ignore[call-overload]
     )
@@ -71,7 +71,7 @@ def test_run_serves_until_ctrl_c(engine: DockerClient, running: subprocess.Popen
     assert name not in envgen("prune").stdout, "its owner lives"
     assert exists(engine, name)
     running.send_signal(signal.SIGINT)
-    output, _ = running.communicate(timeout=LIMIT_S)
+    output, _ = running.communicate(timeout=PATIENCE_S)
     assert "stopped and removed" in output
     assert running.returncode == 0
     assert not exists(engine, name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from types import ModuleType
 
 import pytest
 
 from envgen_runtime import ConnectionLost
 from tests.docker.conftest import Left
+from tests.support import PATIENCE_S
 
 
 def test_an_episode_in_a_container(openenv: str, faults: ModuleType, left: Left) -> None:
@@ -27,15 +27,14 @@ def test_an_episode_in_a_container(openenv: str, faults: ModuleType, left: Left)
 def test_an_async_start_leaves_the_loop_free(openenv: str, faults: ModuleType, left: Left) -> None:
     async def play() -> None:
         starting = asyncio.create_task(faults.AsyncFaultsEnv.from_docker_image(openenv))
-        longest_s = 0.0
+        turns = 0
         while not starting.done():
-            before = time.monotonic()
             await asyncio.sleep(0.005)
-            longest_s = max(longest_s, time.monotonic() - before)
+            turns += 1
         async with await starting as env:
             await env.reset()
             assert len(left()) == 1
-        assert longest_s < 1.0  # the server alone takes longer to start
+        assert turns > 20, "the server alone takes longer to start than as many"
 
     asyncio.run(play())
     assert left() == []
@@ -46,7 +45,7 @@ def test_a_cancelled_start_is_undone(plain: str, faults: ModuleType, left: Left)
         starting = asyncio.create_task(
             faults.AsyncFaultsEnv.from_docker_image(plain, env_vars={"SICK": "1"})
         )
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while not left():  # noqa: ASYNC110 - another process makes it
                 await asyncio.sleep(0.01)
         starting.cancel()

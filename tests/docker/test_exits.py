@@ -14,12 +14,13 @@ from docker import DockerClient
 
 from envgen_runtime.providers.docker.engine import Engine
 from envgen_runtime.providers.managed import managed_servers, orphans
+from tests.support import PATIENCE_S
 
 _PRELUDE = """
 import asyncio, os, signal, sys, threading, time
 from envgen_runtime.providers import LocalDockerProvider
-def start():
-    provider = LocalDockerProvider()
+def start(**options):
+    provider = LocalDockerProvider(**options)
     provider.start_container({image!r})
     print(provider.container_name, flush=True)
     return provider
@@ -83,7 +84,7 @@ def exists(engine: DockerClient, name: str) -> bool:
 def test_nothing_is_left(engine: DockerClient, run: Run, ending: str, code: int) -> None:
     process = run(f"provider = start()\n{ending}")
     name = name_of(process)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, errors
     assert not exists(engine, name)
 
@@ -103,7 +104,7 @@ def test_a_sigterm_amid_a_start(ours: Engine, run: Run) -> None:
         start()
         time.sleep(60)
     """)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == -signal.SIGTERM
     left = {one.name for one in orphans(managed_servers(ours))}
     assert left <= before, "nor what the engine was still making"
@@ -117,7 +118,7 @@ def test_a_program_with_a_handler_of_its_own_keeps_it(engine: DockerClient, run:
         time.sleep(60)
     """)
     name = name_of(process)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 5
     assert not exists(engine, name)
 
@@ -133,26 +134,35 @@ def test_a_start_in_asyncio(engine: DockerClient, run: Run, plain: str) -> None:
         asyncio.run(main())
     """)
     name = name_of(process)
-    process.communicate(timeout=60)
+    process.communicate(timeout=PATIENCE_S)
     assert process.returncode == -signal.SIGTERM
     assert not exists(engine, name)
 
 
-@pytest.mark.parametrize("ending", ["sys.exit()", "os.kill(os.getpid(), signal.SIGTERM)"])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "sys.exit()",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "provider.stop(); os._exit(0)",
+        "os._exit(0 if provider.diagnosis(0) is None else 1)",
+    ],
+)
 def test_a_forked_child_leaves_its_parents_container(
     engine: DockerClient, run: Run, ending: str
 ) -> None:
     process = run(f"""
-        provider = start()
+        provider = start(grace_s=1)
         child = os.fork()
         if child == 0:
             {ending}
-        os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        assert code in (0, -signal.SIGTERM), code
         print("alive" if provider.diagnosis(0) is None else "gone", flush=True)
         provider.stop()
     """)
     name_of(process)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=PATIENCE_S)
     assert output == "alive\n", errors
 
 

@@ -14,10 +14,11 @@ from docker import DockerClient
 from envgen_runtime import ContainerProvider, ProviderError, StartError
 from envgen_runtime.providers import LocalDockerProvider
 from tests.docker.conftest import Left
+from tests.support import PATIENCE_S
 
 
 def get(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=20) as response:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as response:
         return str(response.read().decode())
 
 
@@ -131,7 +132,7 @@ def test_a_log_that_is_followed_ends_with_the_container(
 def test_a_stop_ends_a_wait_in_another_thread(plain: str, provider: LocalDockerProvider) -> None:
     provider.start_container(plain, env_vars={"SICK": "1"})
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(provider.wait_for_ready, timeout_s=60)
+        waiting = pool.submit(provider.wait_for_ready, timeout_s=PATIENCE_S)
         provider.stop()
         with pytest.raises(StartError):
             waiting.result(20)

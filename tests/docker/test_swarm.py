@@ -29,8 +29,7 @@ from envgen_runtime.providers.docker.engine import Engine
 from tests.docker import engine as engines
 from tests.docker.registry import running_registry
 from tests.docker.swarm_nodes import GATEWAY, SwarmNode, swarm
-
-LIMIT_S = 60
+from tests.support import PATIENCE_S
 
 
 @dataclass
@@ -72,7 +71,7 @@ def fleet(cluster: Cluster) -> Iterator[DockerSwarmProvider]:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LIMIT_S
+    deadline = time.monotonic() + PATIENCE_S
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
@@ -86,7 +85,7 @@ def test_every_replica_has_an_address_of_its_own(
     cluster: Cluster, fleet: DockerSwarmProvider
 ) -> None:
     fleet.start_container(cluster.plain, replicas=3, memory="64m", cpus=0.25, labels={"a": "b"})
-    fleet.wait_for_ready(timeout_s=LIMIT_S)
+    fleet.wait_for_ready(timeout_s=PATIENCE_S)
     replicas = fleet.replicas()
     hosts = {replica.url.rpartition(":")[0] for replica in replicas}
     assert hosts == {f"http://{node.address}" for node in cluster.nodes}
@@ -100,23 +99,23 @@ def test_every_replica_has_an_address_of_its_own(
 
 def test_constraints_say_where(cluster: Cluster, fleet: DockerSwarmProvider) -> None:
     fleet.start_container(cluster.plain, replicas=2, constraints=["node.role==manager"])
-    fleet.wait_for_ready(timeout_s=LIMIT_S)
+    fleet.wait_for_ready(timeout_s=PATIENCE_S)
     hosts = [replica.url.rpartition(":")[0] for replica in fleet.replicas()]
     assert hosts == [f"http://{cluster.nodes[0].address}"] * 2
 
 
 def test_leases_go_where_there_is_most_room(cluster: Cluster, fleet: DockerSwarmProvider) -> None:
     fleet.start_container(cluster.plain, replicas=3, sessions_per_replica=2)
-    fleet.wait_for_ready(timeout_s=LIMIT_S)
+    fleet.wait_for_ready(timeout_s=PATIENCE_S)
     leases = [fleet.lease() for _ in range(6)]
-    urls = [lease.start(LIMIT_S) for lease in leases]
+    urls = [lease.start(PATIENCE_S) for lease in leases]
     assert sorted(Counter(urls[:3]).values()) == [1, 1, 1]
     assert sorted(Counter(urls).values()) == [2, 2, 2]
     late = fleet.lease()
     with pytest.raises(ReadyTimeout, match="6 sessions in use, 2 per replica"):
         late.start(0.2)
     threading.Timer(0.3, leases[4].stop).start()
-    assert late.start(LIMIT_S) == urls[4]
+    assert late.start(PATIENCE_S) == urls[4]
     for lease in (*leases, late, late):
         lease.stop()
     assert sum(replica.sessions for replica in fleet.replicas()) == 0
@@ -126,11 +125,11 @@ def test_replicas_that_come_and_go_are_noticed(
     cluster: Cluster, fleet: DockerSwarmProvider
 ) -> None:
     fleet.start_container(cluster.plain, replicas=1)
-    fleet.wait_for_ready(timeout_s=LIMIT_S)
+    fleet.wait_for_ready(timeout_s=PATIENCE_S)
     first, second = fleet.lease(), fleet.lease()
-    first.start(LIMIT_S)
+    first.start(PATIENCE_S)
     fleet.scale(2)
-    assert second.start(LIMIT_S) != first.base_url
+    assert second.start(PATIENCE_S) != first.base_url
     # A replica that dies is replaced, at another address.
     dead = second.replica.task_id
     node = next(node for node in cluster.nodes if node.address in second.base_url)
@@ -143,7 +142,7 @@ def test_replicas_that_come_and_go_are_noticed(
     assert "137" in why
     eventually(lambda: {dead} & {one.task_id for one in fleet.replicas()} == set())
     third = fleet.lease()
-    third.start(LIMIT_S)
+    third.start(PATIENCE_S)
     assert third.replica.task_id not in {first.replica.task_id, dead}
 
 
@@ -187,7 +186,7 @@ def test_clients_share_a_fleet(
     fleet.start_container(cluster.openenv, port=7860, replicas=2)
 
     async def episode() -> str:
-        async with await faults.AsyncFaultsEnv.from_fleet(fleet, timeout_s=LIMIT_S) as env:
+        async with await faults.AsyncFaultsEnv.from_fleet(fleet, timeout_s=PATIENCE_S) as env:
             await env.reset()
             for steps in range(1, 4):
                 assert (await env.step(faults.DoAction())).observation.steps == steps
@@ -228,7 +227,7 @@ def test_a_machine_that_is_lost(
 ) -> None:
     """The last test: the machine doesn't come back."""
     fleet.start_container(cluster.openenv, port=7860, replicas=3)
-    fleet.wait_for_ready(timeout_s=LIMIT_S)
+    fleet.wait_for_ready(timeout_s=PATIENCE_S)
     options = {"request_timeout_s": 5}
     lost = cluster.nodes[2]
     with ExitStack() as stack:

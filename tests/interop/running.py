@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from tests.interop.venvs import venv_python
+from tests.support import PATIENCE_S
 
 SERVERS = Path(__file__).parent / "servers"
 # What `uvicorn --fd` does, but for taking the socket for a Unix one, whose replies then wait for
@@ -25,7 +26,6 @@ sys.path.insert(0, "")
 app, number = sys.argv[1:]
 uvicorn.Server(uvicorn.Config(app)).run(sockets=[socket.socket(fileno=int(number))])
 """
-_START_TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _NOT_FOR_SERVERS = ("ENABLE_WEB_INTERFACE", "OPENENV_MODE", "ENV_NAME", "MAX_SESSIONS")
 
@@ -150,8 +150,8 @@ def _environment(python: Path, **variables: str) -> dict[str, str]:
 
 
 def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
-    with loopback(url, timeout_s=_START_TIMEOUT_S) as http:
+    deadline = time.monotonic() + PATIENCE_S
+    with loopback(url, timeout_s=PATIENCE_S) as http:
         while time.monotonic() < deadline and process.poll() is None:
             try:
                 if http.get("/health").is_success:

@@ -136,10 +136,10 @@ def test_a_step_right_after_two_failures_is_not_lost(
 def test_a_timeout_loses_the_session_and_no_reply_is_ever_late(
     release: Release, start_server: StartServer, coding: ModuleType
 ) -> None:
-    with coding.CodingEnv(start_server(release, fresh=True), request_timeout_s=0.4) as env:
+    with coding.CodingEnv(start_server(release, fresh=True), step_timeout_s=0.4) as env:
         env.reset()
         with pytest.raises(rt.RequestTimeout) as caught:
-            env.step(coding.CodeAction(code="sleep 0.8"))
+            env.step(coding.CodeAction(code="sleep 4"))
         assert caught.value.maybe_applied
         with pytest.raises(rt.SessionLost):
             env.step(coding.CodeAction(code="hello"))
@@ -148,10 +148,10 @@ def test_a_timeout_loses_the_session_and_no_reply_is_ever_late(
 def test_after_a_timeout_reset_opens_a_new_session(
     modern: Release, start_server: StartServer, coding: ModuleType
 ) -> None:
-    with coding.CodingEnv(start_server(modern), request_timeout_s=0.4) as env:
+    with coding.CodingEnv(start_server(modern), step_timeout_s=0.4) as env:
         env.reset()
         with pytest.raises(rt.RequestTimeout):
-            env.step(coding.CodeAction(code="sleep 0.8"))
+            env.step(coding.CodeAction(code="sleep 4"))
         env.reset()
         assert env.step(coding.CodeAction(code="hello")).observation.stdout == "hello"
 

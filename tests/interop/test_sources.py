@@ -35,7 +35,7 @@ def test_as_a_file_it_says_what_is_missing(start_server: StartServer) -> None:
     result = run("build", "openapi.json")
     assert result.exit_code == 1
     place = "openapi.json#/components/schemas/StepRequest/properties/action"
-    assert f"{place}: POST /step takes an action of any form" in result.stderr
+    assert f"{place}: POST /step takes an action without a type" in result.stderr
     assert "OpenEnv servers publish it at /schema" in result.stderr
 
 

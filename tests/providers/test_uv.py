@@ -17,12 +17,13 @@ import pytest
 from envgen_runtime import FetchError, ProviderError, ReadyTimeout, StartError
 from envgen_runtime.providers import UVProvider
 from tests.providers.conftest import GitHost, write_project
+from tests.support import PATIENCE_S
 
 pytestmark = pytest.mark.slow
 
 
 def ask(url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(url, timeout=20) as response:
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as response:
         found: dict[str, Any] = json.loads(response.read())
         return found
 
@@ -89,7 +90,7 @@ def test_a_server_that_dies_later_says_why(project: Path) -> None:
         provider.wait_for_ready(provider.start())
         with pytest.raises((urllib.error.URLError, ConnectionError)):
             ask(f"{provider.base_url}/die")
-        why = provider.diagnosis(within_s=20)
+        why = provider.diagnosis(within_s=PATIENCE_S)
     assert why is not None
     assert "exited with code 9" in why
     assert "the project dies" in why
@@ -119,7 +120,7 @@ def test_reload_follows_the_source(project: Path) -> None:
         provider.wait_for_ready(provider.start())
         app = project / "server" / "app.py"
         app.write_text(app.read_text().replace('"children"', '"now reloaded"'))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_S
         while "now reloaded" not in ask(provider.base_url):
             assert time.monotonic() < deadline
             app.touch()  # what is saved before the reloader's first look is no change to it

@@ -33,9 +33,6 @@ def observed(observation: Any, **beside: Any) -> str:
 
 # --- a server that does wrong what it is told to do wrong ---------------------------------------
 
-LATE_S = 0.25
-"""How long a late reply takes, in seconds."""
-
 
 class Faulty:
     """An environment that counts its steps; the code of a step is ``<nonce> <fault>``.
@@ -48,6 +45,12 @@ class Faulty:
         self.sessions = 0
         self.shared = [0, 0]  # what HTTP keeps for all: the session and its steps
         self.stepped: set[str] = set()
+        self.given_up: set[str] = set()
+        """The late steps that the client waits for no longer: they are answered then."""
+
+    async def _wait_until_given_up(self, nonce: str) -> None:
+        while nonce not in self.given_up:  # noqa: ASYNC110 - the client is in another thread
+            await asyncio.sleep(0.005)
 
     def app(self) -> Starlette:
         return Starlette(
@@ -85,9 +88,9 @@ class Faulty:
                     count += fault != "error"
                     self.stepped.add(nonce)
                 reply = {"type": "observation", "data": self._observe(session, count, nonce)}
-                await self._answer(websocket, fault, json.dumps(reply))
+                await self._answer(websocket, nonce, fault, json.dumps(reply))
 
-    async def _answer(self, websocket: WebSocket, fault: str, reply: str) -> None:
+    async def _answer(self, websocket: WebSocket, nonce: str, fault: str, reply: str) -> None:
         codes = {
             "error": "EXECUTION_ERROR",
             "rejected": "VALIDATION_ERROR",
@@ -104,7 +107,7 @@ class Faulty:
             await websocket.send_text('{"type":"state","data":{}}')
         elif fault != "drop":
             if fault == "late":
-                await asyncio.sleep(LATE_S)
+                await self._wait_until_given_up(nonce)
             await websocket.send_text(reply)
         if fault == "twice":
             await websocket.send_text(reply)
@@ -135,7 +138,7 @@ class Faulty:
         if fault == "misfit":
             return Response(body.replace('"done": false', '"done": 3'))
         if fault == "late":
-            await asyncio.sleep(LATE_S)
+            await self._wait_until_given_up(nonce)
         if fault == "drop":
             return Response(body[:20], headers={"content-length": "1000"})
         return Response(body)

@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,13 +99,19 @@ def test_one_request_at_a_time(url: str) -> None:
     asyncio.run(play())
 
 
-def test_a_cancelled_step_loses_the_session(url: str) -> None:
+def test_a_cancelled_step_loses_the_session(url: str, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+
     async def play() -> None:
         async with AsyncCodingEnv(url) as env:
             await env.reset()
-            with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.2):
-                    await env.step(CodeAction(code="import time; time.sleep(1)"))
+            code = f"open({str(begun)!r}, 'w'); import time; time.sleep(3)"
+            slow = asyncio.create_task(env.step(CodeAction(code=code)))
+            while not begun.exists():  # noqa: ASYNC110 - another process makes it
+                await asyncio.sleep(0.01)
+            slow.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await slow
             with pytest.raises(rt.SessionLost):
                 await env.step(HELLO)
             await env.reset()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -172,6 +173,28 @@ def test_a_malformed_frame_loses_the_session(data: bytes, is_async: bool) -> Non
     with raw_server(to_requests(data, text(observed({})))) as url:
         with pytest.raises(rt.ConnectionLost):
             play(url, ["reset"], is_async=is_async)
+
+
+@both_clients
+def test_an_idle_session_does_not_keep_its_last_message(is_async: bool) -> None:
+    async def measure(url: str) -> int:
+        async with AsyncCodingEnv(url) as env:
+            await env.reset()
+            return tracemalloc.get_traced_memory()[0]
+
+    replies = to_requests(text(observed({"stdout": "x" * 4_000_000})))
+    with raw_server(replies) as url:
+        tracemalloc.start()
+        try:
+            if is_async:
+                kept = asyncio.run(measure(url))
+            else:
+                with CodingEnv(url) as env:
+                    env.reset()
+                    kept = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+    assert kept < 2_000_000
 
 
 # --- pings --------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ import envgen_runtime as rt
 from envgen.demo.server import serving
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.runtime.servers import observed
+from tests.support import PATIENCE_S
 
 HELLO = CodeAction(code="hello")
 QUICK = rt.RetryPolicy(first_delay_s=0.01, capacity_wait_s=5)
@@ -136,7 +137,7 @@ def test_a_reset_that_finds_its_socket_closed_opens_another() -> None:
 
     with serving(Starlette(routes=[WebSocketRoute("/ws", session)])) as url, CodingEnv(url) as env:
         env.reset()
-        env._transport._socket.settimeout(5)  # type: ignore[union-attr]
+        env._transport._socket.settimeout(PATIENCE_S)  # type: ignore[union-attr]
         env._transport._socket.recv(1, socket.MSG_PEEK)  # type: ignore[union-attr] # the close is here
         env.reset()
     assert len(sessions) == 2
@@ -151,7 +152,7 @@ def test_a_step_that_finds_its_socket_closed_says_that_it_was_not_applied() -> N
 
     with serving(Starlette(routes=[WebSocketRoute("/ws", session)])) as url, CodingEnv(url) as env:
         env.reset()
-        env._transport._socket.settimeout(5)  # type: ignore[union-attr]
+        env._transport._socket.settimeout(PATIENCE_S)  # type: ignore[union-attr]
         env._transport._socket.recv(1, socket.MSG_PEEK)  # type: ignore[union-attr]
         with pytest.raises(rt.ConnectionLost, match="closed before step") as caught:
             env.step(HELLO)
@@ -164,7 +165,7 @@ def test_a_step_that_finds_its_socket_closed_says_that_it_was_not_applied() -> N
 
 @contextmanager
 def trickling(head: bytes) -> Iterator[str]:
-    """A server whose reply takes seconds, though each byte is well within the limit."""
+    """A server that answers a byte at a time, each well within any limit, and then hangs up."""
     over = threading.Event()
 
     def serve(listener: socket.socket) -> None:
@@ -172,7 +173,7 @@ def trickling(head: bytes) -> Iterator[str]:
         with connection:
             connection.recv(65536)
             try:
-                for byte in head + b"x" * 100:
+                for byte in head + b"x" * 1000:
                     connection.sendall(bytes([byte]))
                     if over.wait(0.02):
                         return
@@ -205,8 +206,9 @@ def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
         with CodingEnv(url, transport="http") as env:
             env.reset(timeout_s=0.3)
 
-    with trickling(head) as url, pytest.raises(rt.RequestTimeout):
-        ask(url)  # without a limit for all of it, the reply would end, and be no JSON
+    with trickling(head) as url:
+        with pytest.raises(rt.RequestTimeout):
+            ask(url)
 
 
 def test_each_operation_has_a_limit_of_its_own() -> None:

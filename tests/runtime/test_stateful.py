@@ -7,6 +7,7 @@ the step may have been applied.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import select
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
@@ -20,9 +21,11 @@ import envgen_runtime as rt
 from envgen.demo.server import serving
 from envgen_runtime.clients.session import Phase
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
-from tests.runtime.servers import LATE_S, Faulty
+from tests.runtime.servers import Faulty
+from tests.support import PATIENCE_S
 
-TIMEOUT_S = LATE_S / 3
+LATE_LIMIT_S = 0.05
+"""After which a step is given up that is answered late."""
 
 # What each fault raises, and whether the session outlives it.
 FAULTS: dict[str, tuple[type[rt.EnvError] | None, bool]] = {
@@ -48,14 +51,12 @@ class Session(RuleBasedStateMachine):
     server: ClassVar[Faulty]
     transport: ClassVar[Any]
     is_async: ClassVar[bool]
-    numbers: ClassVar[Iterator[int]]
+    numbers: ClassVar[Iterator[int]] = itertools.count()
 
     @initialize()
     def connect(self) -> None:
         options: dict[str, Any] = {
-            "request_timeout_s": TIMEOUT_S,
-            "reset_timeout_s": 5,
-            "state_timeout_s": 5,
+            "request_timeout_s": PATIENCE_S,
             "transport": self.transport,
             "on_drift": "ignore",
         }
@@ -66,15 +67,15 @@ class Session(RuleBasedStateMachine):
         self.count = 0
         self.surprise: type[rt.EnvError] | None = None
 
-    def do(self, method: str, *args: Any) -> Any:
-        result = getattr(self.env, method)(*args)
+    def do(self, method: str, *args: Any, **options: Any) -> Any:
+        result = getattr(self.env, method)(*args, **options)
         return self.runner.run(result) if self.runner is not None else result
 
     def wait_for_more(self) -> None:
         """Wait until what the server sent unasked is here: before that, nobody could know of it."""
         transport = self.env._transport
         if self.runner is None:
-            assert select.select([transport._socket], [], [], 5)[0]
+            assert select.select([transport._socket], [], [], PATIENCE_S)[0]
         else:
             self.runner.run(
                 until(lambda: transport._connection.messages or not transport._connection.is_open)
@@ -94,6 +95,7 @@ class Session(RuleBasedStateMachine):
             return
         nonce = f"n{next(self.numbers)}"
         action = CodeAction(code=f"{nonce} {fault}")
+        limit_s = LATE_LIMIT_S if fault == "late" else None
         raised: type[rt.EnvError] | None = {Phase.NEW: rt.NotReset, Phase.LOST: rt.SessionLost}.get(
             self.phase
         )
@@ -113,7 +115,8 @@ class Session(RuleBasedStateMachine):
                 self.wait_for_more()
         else:
             with pytest.raises(raised) as caught:
-                self.do("step", action)
+                self.do("step", action, timeout_s=limit_s)
+            self.server.given_up.add(nonce)
             assert not caught.value.retryable
             if nonce in self.server.stepped:
                 assert caught.value.maybe_applied, "it was applied, and the error denies it"
@@ -145,7 +148,7 @@ class Session(RuleBasedStateMachine):
 
 
 async def until(condition: Callable[[], Any]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not condition():  # noqa: ASYNC110 - the transport has no event for it
             await asyncio.sleep(0)
 
@@ -164,7 +167,6 @@ def test_a_session_is_its_model(served: tuple[Faulty, str], transport: str, is_a
         server, url = served
 
     Case.transport, Case.is_async = transport, is_async
-    Case.numbers = iter(range(10**9))
     Case.server.stepped.clear()
     case = Case.TestCase
     case.settings = settings(

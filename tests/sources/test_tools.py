@@ -86,10 +86,10 @@ async def odd(request: Request) -> Response:
 @pytest.mark.parametrize(
     ("mcp", "code", "message"),
     [
-        (refusing, 1, "the server doesn't tell its tools: no such"),
-        (broken, 3, "the server answers HTTP 500"),
-        (endless, 1, "its list of tools doesn't end"),
-        (odd, 1, "the server doesn't tell its tools: no result"),
+        (refusing, 1, "the server doesn't list its tools: no such"),
+        (broken, 3, "the server answered HTTP 500"),
+        (endless, 1, "the list of tools doesn't end"),
+        (odd, 1, "the server doesn't list its tools: no result"),
     ],
 )
 def test_a_server_that_fails_is_not_taken_for_one_without(

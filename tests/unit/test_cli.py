@@ -129,7 +129,7 @@ def test_findings_are_printed() -> None:
         (["build", "type.json"], 1, "type.json#/action/properties/x/type: type can't be 'text'"),
         (["build", "ref.json"], 1, "ref.json#/action/properties/x: a $ref to #/$defs/Y"),
         (["build", "http://127.0.0.1:9"], 3, "http://127.0.0.1:9/schema: can't be reached"),
-        (["build", "--name", "x"], 2, "--name goes with exactly one source"),
+        (["build", "--name", "x"], 2, "--name needs exactly one source"),
         (["build", "--nonsense"], 2, "No such option: --nonsense"),
         (["nonsense"], 2, "No such command 'nonsense'"),
     ],

@@ -52,7 +52,8 @@ def test_a_build_that_is_up_to_date_imports_no_heavy_library() -> None:
     )
     loaded = done.stdout.split()
     assert "unchanged" in loaded
-    for module in ("datamodel_code_generator", "jinja2", "httpx", "referencing", "yaml"):
+    own = ("envgen_runtime.clients", "envgen_runtime.providers")
+    for module in ("datamodel_code_generator", "jinja2", "httpx", "referencing", "yaml", *own):
         assert module not in loaded
 
 
@@ -82,6 +83,79 @@ def test_what_was_edited_by_hand_is_not_overwritten() -> None:
     assert run("--force").exit_code == 0
     assert not CLIENT.read_text().endswith("# mine\n")
     assert "n: Omittable[int]" in Path("generated/do_env/models.py").read_text()
+
+
+FORMATTERS = [["ruff", "format", "--isolated", "--line-length", "79"], ["black", "-q", "-l", "79"]]
+
+
+def long_names() -> None:
+    """A contract whose package a formatter lays out anew at 79 columns."""
+    kind = {"enum": ["up", "down"], "description": "Where to."}
+    named = {f"a_rather_long_name_{letter}": kind for letter in "abc"}
+    save(action({**named, "board": {"type": "array", "items": kind, "minItems": 3}}))
+
+
+@pytest.mark.parametrize("command", FORMATTERS, ids=["ruff", "black"])
+def test_a_formatter_edits_nothing(command: list[str]) -> None:
+    long_names()
+    run()
+    before = {path: path.read_bytes() for path in Path("generated").rglob("*.py")}
+    subprocess.run([sys.executable, "-m", *command, "generated"], check=True)
+    assert {path: path.read_bytes() for path in before} != before, "the formatter did something"
+    checked = run("--check")
+    assert (checked.exit_code, checked.stderr) == (0, "")
+    assert run().stdout.startswith("unchanged")
+    long_names_and_more = action({"n": {"type": "integer"}})
+    save(long_names_and_more)
+    assert run().exit_code == 0, "what a formatter left may be written over"
+
+
+def test_other_line_ends_edit_nothing() -> None:
+    run()
+    for path in Path("generated").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    checked = run("--check")
+    assert (checked.exit_code, checked.stdout.count("current")) == (0, 1)
+    assert run().stdout.startswith("unchanged")
+
+
+def test_a_contract_is_compared_as_json() -> None:
+    run()
+    contract_file = Path("generated/do_env/contract.json")
+    document = json.loads(contract_file.read_text())
+    contract_file.write_text(json.dumps(document, sort_keys=True))
+    assert run("--check").exit_code == 0
+    contract_file.write_text(json.dumps({**document, "name": "other_env"}))
+    assert "edited generated/do_env/contract.json" in run("--check").stdout
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("class DoEnv(", "class TheEnv("),
+        ('env_name = "do_env"', 'env_name = "to_env"'),
+        ("\n\nclass", "\n# mine\n\nclass"),
+        ("Typed client for do_env", "Typed clients for do_env"),
+    ],
+    ids=["name", "string", "comment", "docstring"],
+)
+def test_a_changed_name_string_or_comment_is_an_edit(old: str, new: str) -> None:
+    run()
+    assert old in CLIENT.read_text()
+    CLIENT.write_text(CLIENT.read_text().replace(old, new, 1))
+    assert "edited generated/do_env/client.py" in run("--check").stdout
+
+
+def test_a_lock_of_version_1_is_brought_up_to_date() -> None:
+    run()
+    locked = json.loads(LOCK.read_text())
+    for package in locked["packages"].values():
+        package["files"] = {name: digests[0] for name, digests in package["files"].items()}
+        package["generator"] = "0.1.0"
+    LOCK.write_text(json.dumps({**locked, "version": 1}))
+    assert run().exit_code == 0
+    assert json.loads(LOCK.read_text())["version"] == 2
 
 
 def test_a_missing_file_comes_back() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from envgen.plan.plan import Root
+from envgen.naming import LIBRARY
+from envgen.plan.plan import PlannedPart
 from envgen.render.context import (
     ActionField,
     ClientClass,
@@ -19,11 +20,10 @@ from envgen.render.context import (
     ModelsContext,
     ResetParameter,
 )
-from envgen.render.modules import LIBRARY
 from envgen.render.templating import templates_folder
 from tests.support import ROOT, action, contract, load, run, save
 
-EXTENDS = '{% extends "envgen/1/client.py.jinja" %}\n'
+EXTENDS = '{% extends "envgen/2/client.py.jinja" %}\n'
 PACKAGE = Path("generated/do_env")
 
 
@@ -66,7 +66,7 @@ def test_what_extends_may_be_shared_between_templates() -> None:
     template("Ours, all of it.", "_licence.jinja")
     for name in ("client.py", "models.py", "__init__.py"):
         template(
-            f'{{% extends "envgen/1/{name}.jinja" %}}\n{{% block header %}}\n'
+            f'{{% extends "envgen/2/{name}.jinja" %}}\n{{% block header %}}\n'
             '"""{% include "_licence.jinja" %}"""\n{% endblock %}\n',
             f"{name}.jinja",
         )
@@ -114,8 +114,8 @@ def test_another_packages_templates_are_its_own() -> None:
         (EXTENDS + "{% block header %}", 2, "Unexpected end of template"),
         (EXTENDS + "{% block header %}{{ 1 // 0 }}{% endblock %}", 2, "division"),
         ("{% block header %}{% endblock %}", 1, "it doesn't extend envgen's"),
-        ('{% extends "envgen/2/client.py.jinja" %}', 1, "it is written for context 2"),
-        ('{% extends "envgen/1/models.py.jinja" %}', 1, "it extends models.py.jinja"),
+        ('{% extends "envgen/1/client.py.jinja" %}', 1, "it is written for context 1"),
+        ('{% extends "envgen/2/models.py.jinja" %}', 1, "it extends models.py.jinja"),
         (EXTENDS + '{% block header %}{% include "../x" %}{% endblock %}', 2, "../x"),
         (
             EXTENDS + "{% block header %}{{ action.__class__.__mro__ }}{% endblock %}",
@@ -218,7 +218,7 @@ def rows(heading: str) -> list[str]:
         ("`client.py.jinja`", ClientContext),
         ("`models.py.jinja`", ModelsContext),
         ("`__init__.py.jinja`", InitContext),
-        ("Root", Root),
+        ("PlannedPart", PlannedPart),
         ("ClientClass", ClientClass),
         ("ActionField", ActionField),
         ("ResetParameter", ResetParameter),

@@ -19,7 +19,7 @@ from envgen.build import build_package
 from envgen.cli import app
 from envgen.contract.contract import parse_contract
 from envgen.project.build_all import build_all
-from tests.support import action, contract, run, save
+from tests.support import PATIENCE_S, action, contract, run, save
 
 ENVGEN = [sys.executable, "-m", "envgen"]
 
@@ -90,9 +90,6 @@ def test_bash_takes_the_script() -> None:
 # --- interrupted ----------------------------------------------------------------------------------
 
 
-LIMIT_S = 60
-"""How long a command that was interrupted may hang before the test gives it up."""
-
 ENDINGS = pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -130,11 +127,11 @@ def test_an_interrupt_while_a_server_is_slow(
             stderr=subprocess.PIPE,
             text=True,
         )
-        server.settimeout(LIMIT_S)
+        server.settimeout(PATIENCE_S)
         with server.accept()[0] as asked:
             assert asked.recv(4) == b"GET "
             process.send_signal(number)
-            stdout, stderr = process.communicate(timeout=LIMIT_S)
+            stdout, stderr = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == code, stderr
     assert "Traceback" not in stdout + stderr
     assert [path for path in Path().rglob(".*") if path.name.startswith(".")] == []
@@ -167,7 +164,7 @@ def test_an_interrupt_that_lands_in_a_destructor(
 ) -> None:
     first = DROPPED.format(number=int(number), function=function)
     done = subprocess.run(
-        program(["build"], first), capture_output=True, text=True, check=False, timeout=LIMIT_S
+        program(["build"], first), capture_output=True, text=True, check=False, timeout=PATIENCE_S
     )
     assert done.returncode == code, done.stderr
     assert run("build").exit_code == 0

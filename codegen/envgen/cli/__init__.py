@@ -1,4 +1,4 @@
-"""The command line. The only package that prints and exits; a module for each command."""
+"""The command line: a module per command. Only this package prints and exits."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ app = typer.Typer(
 
 
 def _help(command: Callable[..., None]) -> str:
-    """A command's docstring, its paragraphs in one line each: the terminal breaks them."""
+    """A command's docstring with each paragraph on one line, which typer wraps to the terminal."""
     return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command) or "")
 
 
@@ -42,8 +42,8 @@ for _command in (build, diff, watch, init, demo, run, ps, prune):
 app.command(help=_help(sync), epilog=SYNC_EPILOG)(sync)
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         out.print(f"envgen {__version__}")
         raise typer.Exit
 
@@ -57,4 +57,4 @@ def _root(
         ),
     ] = False,
 ) -> None:
-    """Nothing to do before a command."""
+    """Only holds the options of envgen itself."""

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .completion import complete_source
-from .output import err, escape, status_line
-from .results import Format, print_outcome, reporting_as
+from .output import err, escape, print_hint, reporting, split_option, status_line
+from .results import ResultFormat, print_outcome
 
 if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from ..config import SourceSettings
     from ..project.reading import Progress, Stage
 
-_READING = "How a source is read"
-_WRITING = "How packages are written"
+_reading = partial(typer.Option, rich_help_panel="How a source is read", show_default=False)
+_writing = partial(typer.Option, rich_help_panel="How packages are written", show_default=False)
 
 
 def build(
@@ -30,9 +31,9 @@ def build(
             metavar="SOURCE",
             autocompletion=complete_source,
             help="A contract or OpenAPI document (a file, a URL, or - for standard input), the URL "
-            "of a live server, an environment that pyproject.toml configures, or one to start: "
+            "of a live server, an environment configured in pyproject.toml, or one to start: "
             "docker://IMAGE, a project's folder, git+URL, hf://OWNER/NAME. Default: what "
-            "\\[tool.envgen] there lists, else every contract in schemas/.",
+            "\\[tool.envgen] in pyproject.toml lists, else every contract in schemas/.",
             show_default=False,
         ),
     ] = None,
@@ -50,121 +51,83 @@ def build(
         typer.Option(
             metavar="MODULE:ACTION,OBSERVATION,STATE",
             help="Pydantic classes of an environment: package.module:CodeAction,CodeObservation,"
-            "CodeState. They are imported by another Python, from the current folder first.",
+            "CodeState. They are imported in a child process; the current folder is searched "
+            "first.",
             show_default=False,
         ),
     ] = None,
     headers: Annotated[
         list[str] | None,
-        typer.Option(
+        _reading(
             "--header",
             metavar="'NAME: VALUE'",
             help="Sent to the server; ${NAME} in the value is an environment variable. Repeatable.",
-            rich_help_panel=_READING,
-            show_default=False,
         ),
     ] = None,
     state: Annotated[
         Path | None,
-        typer.Option(
-            help="A file with the JSON Schema of the state, where the server doesn't publish it.",
-            rich_help_panel=_READING,
-            show_default=False,
-        ),
+        _reading(help="A file with the JSON Schema of the state, if the server publishes none."),
     ] = None,
-    reset_path: Annotated[
-        str | None,
-        typer.Option(help="OpenAPI: the route that resets.", rich_help_panel=_READING),
-    ] = None,
-    step_path: Annotated[
-        str | None,
-        typer.Option(help="OpenAPI: the route that steps.", rich_help_panel=_READING),
-    ] = None,
-    state_path: Annotated[
-        str | None,
-        typer.Option(help="OpenAPI: the route of the state.", rich_help_panel=_READING),
-    ] = None,
+    reset_path: Annotated[str | None, _reading(help="OpenAPI: the route that resets.")] = None,
+    step_path: Annotated[str | None, _reading(help="OpenAPI: the route that steps.")] = None,
+    state_path: Annotated[str | None, _reading(help="OpenAPI: the route of the state.")] = None,
     bundle: Annotated[
         bool | None,
-        typer.Option(
-            "--bundle",
-            help="Follow references to files in the contract's own folder.",
-            rich_help_panel=_READING,
-            show_default=False,
-        ),
+        _reading("--bundle", help="Follow references to files in the contract's own folder."),
     ] = None,
     allow_redirects: Annotated[
         bool | None,
-        typer.Option(
+        _reading(
             "--allow-redirects",
-            help="Let a server redirect to another host. Headers are not sent there.",
-            rich_help_panel=_READING,
-            show_default=False,
+            help="Follow redirects to another host. Headers are not sent there.",
+        ),
+    ] = None,
+    timeout_s: Annotated[
+        float | None,
+        _reading(
+            "--timeout",
+            metavar="SECONDS",
+            help="Time limit for everything that a server is asked.",
+            show_default="10",
         ),
     ] = None,
     templates: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Templates whose blocks replace those of envgen's own (docs/templates.md).",
-            rich_help_panel=_WRITING,
-            show_default=False,
+        _writing(
+            metavar="DIR", help="Templates that replace blocks of envgen's own (docs/templates.md)."
         ),
     ] = None,
     strict: Annotated[
         bool,
-        typer.Option(
-            "--strict",
-            help="Take no warnings: refuse a contract that can't be typed as it says.",
-            rich_help_panel=_WRITING,
-        ),
+        _writing("--strict", help="Refuse a contract that can't be typed exactly as it says."),
     ] = False,
-    report: Annotated[
-        Format, typer.Option("--format", help="For people, or for machines: a JSON document.")
-    ] = Format.TEXT,
     check: Annotated[
         bool,
-        typer.Option(
+        _writing(
             "--check",
-            help="Write nothing; show what is stale, missing, extra or edited, and exit with 1 if "
-            "anything is.",
-            rich_help_panel=_WRITING,
+            help="Write nothing; show files that are stale, missing, extra or edited, and exit "
+            "with 1 if there are any.",
         ),
     ] = False,
     diff: Annotated[
-        bool,
-        typer.Option(
-            "--diff", help="Write nothing; show what would change.", rich_help_panel=_WRITING
-        ),
+        bool, _writing("--diff", help="Write nothing; show what would change.")
     ] = False,
     force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Overwrite generated files that were edited by hand.",
-            rich_help_panel=_WRITING,
-        ),
+        bool, _writing("--force", help="Overwrite generated files that were edited by hand.")
     ] = False,
-    timeout_s: Annotated[
-        float | None,
-        typer.Option(
-            "--timeout",
-            metavar="SECONDS",
-            help="How long a server may take in all.",
-            rich_help_panel=_READING,
-            show_default="10",
-        ),
-    ] = None,
+    report: Annotated[
+        ResultFormat, typer.Option("--format", help="Text for people, or a JSON document.")
+    ] = "text",
 ) -> None:
     """Generate typed clients.
 
     Writes one package per contract: [bold]generated/coding_env/[/] with CodingEnv, AsyncCodingEnv
-    and their models. A contract that came from a server, from OpenAPI or from Python is saved in
-    schemas/ as well. The output is the same bytes on every run and machine.
+    and their models. A contract from a server, OpenAPI or Python is also saved in schemas/. The
+    output is the same bytes on every run and machine.
 
-    envgen.lock, beside the packages, says what was generated from what. A build that is up to date
-    writes nothing; a file that was edited by hand is never overwritten without --force; a package
-    that nothing generates any more is removed, where all sources are built.
+    envgen.lock, beside the packages, records what each was generated from. A build that is up to
+    date writes nothing. Files edited by hand are only overwritten with --force. A build of all
+    sources removes packages that none of them generates.
 
     [dim]Examples: envgen build schemas/coding_env.json[/]
 
@@ -172,13 +135,13 @@ def build(
 
     [dim]envgen build --check --strict --format json[/]
     """
-    wanted = [*(sources or ()), *(f"python:{spec}" for spec in from_python or ())]
-    if name is not None and len(wanted) != 1:
-        raise typer.BadParameter("--name goes with exactly one source", param_hint="--name")
-    if state is not None and len(wanted) != 1:
-        raise typer.BadParameter("--state goes with exactly one source", param_hint="--state")
+    all_sources = [*(sources or ()), *(f"python:{spec}" for spec in from_python or ())]
+    for option, value in (("--name", name), ("--state", state)):
+        if value is not None and len(all_sources) != 1:
+            raise typer.BadParameter(f"{option} needs exactly one source", param_hint=option)
+    split_header = partial(split_option, separator=":", option="--header", form="'Name: value'")
     settings = _settings(
-        headers=None if headers is None else dict(map(_header, headers)),
+        headers=None if headers is None else dict(map(split_header, headers)),
         state=state,
         reset_path=reset_path,
         step_path=step_path,
@@ -192,9 +155,9 @@ def build(
     from ..project.build_all import build_all
 
     compares = check or diff
-    with reporting_as(report), _progress(len(wanted)) as progress:
+    with reporting(report), _progress(len(all_sources)) as progress:
         outcome = build_all(
-            wanted,
+            all_sources,
             out=out_folder,
             name=name,
             settings=settings,
@@ -204,28 +167,21 @@ def build(
         )
     is_stale = check and bool(outcome.all_differences or outcome.removed)
     codes = [error.exit_code for error in outcome.errors] + [1] * is_stale
-    code = min(codes, default=0)
-    print_outcome(outcome, report, compared=compares, exit_code=code)
+    exit_code = min(codes, default=0)
+    print_outcome(outcome, report, compared=compares, exit_code=exit_code)
     if is_stale:
-        err.print("     [bold]hint[/] run envgen build, and commit what it writes")
-    raise typer.Exit(code)
+        print_hint("run envgen build, and commit what it writes")
+    raise typer.Exit(exit_code)
 
 
-def _header(text: str) -> tuple[str, str]:
-    name, colon, value = text.partition(":")
-    if not colon or not name.strip():
-        # Not shown: what stands there may be a token.
-        raise typer.BadParameter("write it as 'Name: value'", param_hint="--header")
-    return name.strip(), value.strip()
-
-
-def _settings(**given: Any) -> SourceSettings:
+def _settings(**options: Any) -> SourceSettings:
+    """The options that were passed, as settings."""
     from pydantic import ValidationError
 
     from ..config import SourceSettings
 
     try:
-        return SourceSettings(**{key: value for key, value in given.items() if value is not None})
+        return SourceSettings(**{key: value for key, value in options.items() if value is not None})
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         option = str(first["loc"][0]).removesuffix("_s").replace("_", "-")
@@ -234,7 +190,7 @@ def _settings(**given: Any) -> SourceSettings:
 
 @contextmanager
 def _progress(sources: int) -> Generator[Progress]:
-    """Show the progress of a build, if standard error is a terminal."""
+    """Show progress on a terminal: bars for several sources, else a spinner."""
     if not err.is_terminal:
         yield lambda _source, _reached: None
         return
@@ -245,22 +201,22 @@ def _progress(sources: int) -> Generator[Progress]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
-        reading = progress.add_task("reading", total=sources or None)
-        building = progress.add_task("building", total=sources or None)
+    with Progress(*columns, console=err, transient=True) as bars:
+        reading = bars.add_task("reading", total=sources or None)
+        building = bars.add_task("building", total=sources or None)
         pulls: dict[str, TaskID] = {}
 
-        def watch(source: str, reached: Stage | PullProgress) -> None:
+        def advance(source: str, reached: Stage | PullProgress) -> None:
             if not isinstance(reached, str):
                 if source not in pulls:
-                    pulls[source] = progress.add_task(f"pulling {escape(reached.image)} (MB)")
+                    pulls[source] = bars.add_task(f"pulling {escape(reached.image)} (MB)")
                 done, total = reached.done_bytes // 10**6, reached.total_bytes // 10**6
-                progress.update(pulls[source], completed=done, total=total or None)
+                bars.update(pulls[source], completed=done, total=total or None)
             elif reached == "read":
-                progress.advance(reading)
+                bars.advance(reading)
                 if source in pulls:
-                    progress.remove_task(pulls.pop(source))
+                    bars.remove_task(pulls.pop(source))
             else:
-                progress.advance(building)
+                bars.advance(building)
 
-        yield watch
+        yield advance

@@ -1,4 +1,4 @@
-"""What the shell completes where a source is wanted. Where we know none, it offers files."""
+"""Complete sources in the shell. Where nothing matches, the shell offers files."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from ..errors import EnvgenError
 
 
 def complete_source(incomplete: str) -> list[str]:
-    """The names of configured environments, and the project's sources, that begin so.
+    """The configured environments and sources that begin with ``incomplete``.
 
-    Settings that can't be read complete to nothing: a shell is no place for errors.
+    Invalid settings complete to nothing: an error message would disturb the command line.
     """
     from ..config import load_config
 
     try:
         config = load_config()
-        known = [*config.envs, *config.all_sources()]
+        sources = [*config.envs, *config.all_sources()]
     except EnvgenError:
         return []
-    return [name for name in dict.fromkeys(known) if name.startswith(incomplete)]
+    return [source for source in dict.fromkeys(sources) if source.startswith(incomplete)]

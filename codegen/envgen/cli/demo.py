@@ -12,15 +12,14 @@ from .output import out, reporting
 
 def demo(
     serve: Annotated[
-        bool,
-        typer.Option("--serve", help="Only serve the environment, until Ctrl-C."),
+        bool, typer.Option("--serve", help="Only serve the environment, until Ctrl-C.")
     ] = False,
     port: Annotated[int, typer.Option(help="Port on loopback, with --serve.")] = 8000,
 ) -> None:
-    """Play an episode with a client generated a moment before.
+    """Build a client and play an episode with it.
 
-    Builds the coding environment's client into a temporary folder, starts a real coding environment
-    on loopback, plays an episode and prints it. Needs no Docker and no network, and leaves nothing
+    Builds a client for the coding environment in a temporary folder, starts the environment on
+    loopback, plays an episode and prints it. Needs neither Docker nor a network, and leaves nothing
     behind.
     """
     # Imported here, so that --help doesn't wait for it.

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -16,24 +15,7 @@ from .output import escape, out, reporting
 if TYPE_CHECKING:
     from ..compat import Changelog
 
-
-class FailOn(StrEnum):
-    """From which level on a difference is a failure."""
-
-    BREAKING = "breaking"
-    WARNING = "warning"
-    INFO = "info"
-    NEVER = "never"
-
-
-class Format(StrEnum):
-    """How a changelog is printed."""
-
-    TEXT = "text"
-    JSON = "json"
-    GITHUB = "github"
-    MARKDOWN = "markdown"
-
+ChangelogFormat = Literal["text", "json", "github", "markdown"]
 
 _STYLES = {"breaking": "bold red", "warning": "yellow", "info": "dim"}
 
@@ -49,55 +31,59 @@ def diff(
     ],
     *,
     fail_on: Annotated[
-        FailOn, typer.Option(help="Exit with 1 where a change is this serious, or more.")
-    ] = FailOn.BREAKING,
+        Literal["breaking", "warning", "info", "never"],
+        typer.Option(help="Exit with 1 if a change has this level or a more serious one."),
+    ] = "breaking",
     report: Annotated[
-        Format,
-        typer.Option("--format", help="For people, machines, annotations or a pull request."),
-    ] = Format.TEXT,
+        ChangelogFormat,
+        typer.Option(
+            "--format", help="Text, a JSON document, annotations, or text for a pull request."
+        ),
+    ] = "text",
 ) -> None:
-    """Say what changed between two contracts, and for whom it breaks.
+    """Show what changed between two contracts, and what breaks.
 
     OLD and NEW are sources as envgen build takes them (a file, a URL), [bold]git:REVISION:PATH[/],
-    a generated package's folder, or its dotted name. What clients send breaks where less is taken
-    than before; what servers send, where readers find less, or something else.
+    the folder of a generated package, or its dotted name. A change of what clients send breaks if
+    the server accepts less than before; a change of what servers send breaks if clients read less,
+    or something else.
 
     [dim]Examples: envgen diff git:HEAD:schemas/coding_env.json schemas/coding_env.json[/]
 
     [dim]envgen diff generated.coding_env http://127.0.0.1:8000 --fail-on warning[/]
     """
     with reporting():
-        from ..compat import LEVELS, compare
+        from ..compat import compare
         from ..interrupts import Interrupts
         from ..project.versions import read_version
 
-        # A package of the current folder counts, as it does for python -m.
+        # Find packages in the current folder, as python -m does.
         sys.path.insert(0, str(Path.cwd()))
         with Interrupts() as interrupts:
             before = interrupts.run(read_version, old)
             after = interrupts.run(partial(read_version, default_name=before.name), new)
             changelog = compare(before, after)
-    show(after.name, changelog, report, file=new)
-    if any(changelog.reaches(level) for level in LEVELS if level == fail_on.value):
+    print_changelog(after.name, changelog, report, file=new)
+    if fail_on != "never" and changelog.reaches(fail_on):
         raise typer.Exit(1)
 
 
-def show(name: str, changelog: Changelog, report: Format, *, file: str) -> None:
+def print_changelog(name: str, changelog: Changelog, report: ChangelogFormat, *, file: str) -> None:
     """Print a changelog."""
     from ..compat import reports
 
     match report:
-        case Format.JSON:
+        case "json":
             sys.stdout.write(reports.to_json(name, changelog) + "\n")
-        case Format.MARKDOWN:
+        case "markdown":
             sys.stdout.write(reports.to_markdown(name, changelog))
-        case Format.GITHUB:
+        case "github":
             sys.stdout.write(reports.to_github(name, changelog, file=file) + "\n")
-        case Format.TEXT:
-            _show_text(name, changelog)
+        case "text":
+            _print_text(name, changelog)
 
 
-def _show_text(name: str, changelog: Changelog) -> None:
+def _print_text(name: str, changelog: Changelog) -> None:
     if not changelog.changes:
         out.print(f"{escape(name)}: no change")
         return

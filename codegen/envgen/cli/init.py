@@ -15,25 +15,25 @@ _FILE = Path("pyproject.toml")
 
 
 def init() -> None:
-    r"""Write [bold]\[tool.envgen][/] into pyproject.toml, from what is there.
+    r"""Write [bold]\[tool.envgen][/] to pyproject.toml, for the clients that exist.
 
-    Contracts in schemas/ are built as they are; environments whose client was generated from a
-    server get a table of their own, so that envgen sync follows the server. Settings that are there
-    already are left alone.
+    Contracts in schemas/ need no settings. An environment whose client was generated from a server
+    gets a table of its own, so that envgen sync follows the server. Existing settings are not
+    changed.
     """
     with reporting():
         from ..config import load_config
         from ..output.lock import read_lock
         from ..output.publish import write_file
 
-        written = _FILE.read_text(encoding="utf-8") if _FILE.exists() else ""
+        text = _FILE.read_text(encoding="utf-8") if _FILE.exists() else ""
         config = load_config()
-        if "[tool.envgen" in written:
+        if "[tool.envgen" in text:
             raise ConfigError("there are settings already", source=str(_FILE))
         locked = read_lock(config.out).packages
         sources = {name: package.origin.source for name, package in locked.items()}
         settings = _settings(config, sources)
-        write_file(_FILE, f"{written.rstrip()}\n\n{settings}" if written.strip() else settings)
+        write_file(_FILE, f"{text.rstrip()}\n\n{settings}" if text.strip() else settings)
     out.print(f"    [green]wrote[/] {_FILE}")
     out.print(f"[dim]{escape(settings.rstrip())}[/]")
 

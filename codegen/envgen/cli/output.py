@@ -1,29 +1,33 @@
-"""How commands print, and how errors that a user can mend end them."""
+"""Print for people and for machines, and turn errors into messages and exit codes."""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape as escape_markup
 
-from ..errors import EnvgenError
+from ..errors import ContractError, EnvgenError
 
 if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
 
 EPILOG = "Exit codes: 0 done; 1 the input is at fault; 2 wrong usage; 3 a server can't be reached."
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells report it."""
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def escape(text: str) -> str:
-    """Text from anywhere, for a console: what would be markup or move the cursor is shown."""
+    """Escape untrusted text for a console: neither markup nor control characters take effect."""
     return escape_markup(
         "".join(
             character
@@ -43,17 +47,52 @@ def status_line(reached: str | PullProgress, otherwise: str) -> str:
 
 
 @contextmanager
-def reporting() -> Generator[None]:
-    """Turn what a user can mend into a message and an exit code."""
+def reporting(report: str = "text") -> Generator[None]:
+    """Turn an EnvgenError into a message, or with "json" into a document, and an exit code."""
     try:
         yield
     except EnvgenError as error:
-        print_error(error)
+        if report == "json":
+            write_document(error.exit_code, error=error_document(error))
+        else:
+            print_error(error)
         raise typer.Exit(error.exit_code) from None
 
 
 def print_error(error: EnvgenError) -> None:
-    """Print what is wrong, where, and the way out."""
+    """Print an error, its place and its hint."""
     err.print(f"    [bold red]error[/] {escape(str(error))}")
     if error.hint:
-        err.print(f"     [bold]hint[/] {escape(error.hint)}")
+        print_hint(error.hint)
+
+
+def print_hint(hint: str) -> None:
+    """Print what the user can do."""
+    err.print(f"     [bold]hint[/] {escape(hint)}")
+
+
+def write_document(exit_code: int, **fields: Any) -> None:
+    """Print a JSON document for machines."""
+    document = {"version": 1, "exit_code": exit_code, **fields}
+    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+
+def error_document(error: EnvgenError) -> dict[str, Any]:
+    """An error for machines."""
+    return {
+        "kind": type(error).__name__,
+        "message": error.message,
+        "place": error.place,
+        "pointer": error.pointer if isinstance(error, ContractError) else "",
+        "hint": error.hint,
+        "exit_code": error.exit_code,
+    }
+
+
+def split_option(text: str, separator: str, *, option: str, form: str) -> tuple[str, str]:
+    """Split the value of an option into a name and a value."""
+    name, found, value = text.partition(separator)
+    if not found or not name.strip():
+        # The message doesn't repeat the text, which may hold a token.
+        raise typer.BadParameter(f"write it as {form}", param_hint=option)
+    return name.strip(), value

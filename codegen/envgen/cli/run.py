@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -9,11 +10,10 @@ import typer
 from ..errors import EnvgenError, ServerEnded
 from ..interrupts import raise_dropped
 from ..schema.keywords import JsonSchema, as_object
-from .output import err, escape, out, reporting, status_line
+from .output import INTERRUPTED, err, escape, out, reporting, split_option, status_line
 
-_CONTAINER = "Containers"
-_SHOWN_FIELDS = 8
-_INTERRUPTED = 130  # as a shell says it of a program that SIGINT ended
+_container = partial(typer.Option, rich_help_panel="Containers", show_default=False)
+_MAX_FIELDS = 8
 
 
 def run(
@@ -33,40 +33,28 @@ def run(
     ] = None,
     env: Annotated[
         list[str] | None,
-        typer.Option(
-            "--env", "-e", metavar="NAME=VALUE", help="A variable of the server. Repeatable."
-        ),
+        typer.Option("--env", "-e", metavar="NAME=VALUE", help="Environment variable. Repeatable."),
     ] = None,
     docker: Annotated[
-        bool, typer.Option("--docker", help="Run a Space's image rather than its source.")
+        bool, typer.Option("--docker", help="Run a Space's image, not its source.")
     ] = False,
     container_port: Annotated[
         int | None,
-        typer.Option(
-            help="The port inside.", rich_help_panel=_CONTAINER, show_default="what it exposes"
-        ),
+        _container(help="Port in the container.", show_default="the exposed one"),
     ] = None,
-    memory: Annotated[
-        str | None,
-        typer.Option(help="Limit, such as 2g.", rich_help_panel=_CONTAINER, show_default=False),
-    ] = None,
-    cpus: Annotated[
-        float | None,
-        typer.Option(help="Limit, in processors.", rich_help_panel=_CONTAINER, show_default=False),
-    ] = None,
-    gpus: Annotated[
-        str | None,
-        typer.Option(help="A number, or all.", rich_help_panel=_CONTAINER, show_default=False),
-    ] = None,
+    memory: Annotated[str | None, _container(help="Memory limit, such as 2g.")] = None,
+    cpus: Annotated[float | None, _container(help="Limit of processors.")] = None,
+    gpus: Annotated[str | None, _container(help="Number of GPUs, or all.")] = None,
     timeout_s: Annotated[
-        float, typer.Option("--timeout", metavar="SECONDS", help="How long it may take to start.")
+        float, typer.Option("--timeout", metavar="SECONDS", help="Time limit for the start.")
     ] = 120.0,
 ) -> None:
-    """Start an environment, show its log, and remove it at Ctrl-C.
+    """Start an environment, print its log, and remove it at Ctrl-C.
 
-    Prints the address, which is on loopback, and a summary of the contract.
+    Prints its URL, which is on loopback, and a summary of its contract.
     """
-    from ..sources.hosting import Options, Target, started, target_of
+    from ..sources import is_started
+    from ..sources.started import StartOptions, started
 
     limits: dict[str, Any] = {
         "container_port": container_port,
@@ -74,39 +62,44 @@ def run(
         "cpus": cpus,
         "gpus": int(gpus) if gpus is not None and gpus.isdigit() else gpus,
     }
-    options = Options(
+    options = StartOptions(
         port=port,
-        env_vars=dict(map(_variable, env or ())),
+        env_vars=dict(
+            split_option(variable, "=", option="--env", form="NAME=VALUE") for variable in env or ()
+        ),
         use_docker=docker,
         container={name: value for name, value in limits.items() if value is not None},
         timeout_s=timeout_s,
         on_pull=lambda pull: status.update(status_line(pull, starting)),
     )
-    target = target_of(source) or Target("image", source)
+    if not is_started(source):
+        source = f"docker://{source}"
     starting = f"starting {escape(source)}"
     status = err.status(starting)
     status.start()
     ready = False
     with reporting():
         try:
-            with started(source, target, options) as hosted:
+            with started(source, options) as server:
                 status.stop()
                 raise_dropped()
                 ready = True
-                out.print(f"[bold green]ready[/] {hosted.url}  [dim]Ctrl-C ends it[/]")
-                _print_contract(hosted.url, source)
-                for line in hosted.provider.follow_logs():
-                    out.print(_printable(line), markup=False)
-                raise ServerEnded(hosted.provider.diagnosis() or "it ended", source=source)
+                out.print(f"[bold green]ready[/] {server.url}  [dim]Ctrl-C stops it[/]")
+                _print_contract(server.url, source)
+                for line in server.provider.follow_logs():
+                    out.print(escape(line))
+                raise ServerEnded(
+                    server.provider.diagnosis() or "the environment ended", source=source
+                )
         except KeyboardInterrupt:
             out.print("[dim]stopped and removed[/]")
-            raise typer.Exit(0 if ready else _INTERRUPTED) from None
+            raise typer.Exit(0 if ready else INTERRUPTED) from None
         finally:
             status.stop()
 
 
 def _print_contract(url: str, source: str) -> None:
-    """The contract's parts and their fields; what is wrong with it doesn't keep it from running."""
+    """Print the parts of the contract and their fields. Errors are printed as warnings."""
     from ..sources import read_contract
 
     try:
@@ -116,31 +109,16 @@ def _print_contract(url: str, source: str) -> None:
         return
     for part, schema in contract.parts.items():
         out.print(f"[bold]{part:>17}[/] {escape(_fields(schema))}")
-    out.print(f"[dim]a client: envgen build {escape(source)}[/]")
+    out.print(f"[dim]to build a client: envgen build {escape(source)}[/]")
 
 
 def _fields(schema: JsonSchema) -> str:
     properties = as_object(schema.get("properties")) or {}
-    named = [f"{name}: {_type(field)}" for name, field in properties.items()]
-    shown = ", ".join(named[:_SHOWN_FIELDS]) or "no fields of its own"
-    more = f", and {len(named) - _SHOWN_FIELDS} more" if len(named) > _SHOWN_FIELDS else ""
-    return _printable(shown + more)
+    fields = [f"{name}: {_type(field)}" for name, field in properties.items()]
+    more = [f"and {len(fields) - _MAX_FIELDS} more"] if len(fields) > _MAX_FIELDS else []
+    return ", ".join([*fields[:_MAX_FIELDS], *more]) or "no fields of its own"
 
 
 def _type(field: Any) -> str:
-    kind = (as_object(field) or {}).get("type")
-    return kind if isinstance(kind, str) else "any"
-
-
-def _printable(text: str) -> str:
-    """A server's text without what a terminal would obey."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else "\N{REPLACEMENT CHARACTER}" for char in text
-    )
-
-
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise typer.BadParameter("write it as NAME=VALUE", param_hint="--env")
-    return name, value
+    name = (as_object(field) or {}).get("type")
+    return name if isinstance(name, str) else "any"

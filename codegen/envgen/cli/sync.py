@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import EnvgenError
-from .diff import Format, show
-from .output import err, escape, out, print_error
-from .results import error_document, reporting_as, write_document
+from .diff import ChangelogFormat, print_changelog
+from .output import error_document, escape, out, print_error, print_hint, reporting, write_document
 
 if TYPE_CHECKING:
     from ..project.sync import Synced
 
-FRESH, COMPATIBLE_DRIFT, BREAKING_DRIFT = 0, 4, 5
+_FRESH, _COMPATIBLE_DRIFT, _BREAKING_DRIFT = 0, 4, 5
 
 EPILOG = (
     "Exit codes: 0 fresh; 4 drifted, but nothing breaks; 5 drifted, and something breaks; "
@@ -25,58 +23,55 @@ EPILOG = (
 def sync(
     *,
     check: Annotated[
-        bool, typer.Option("--check", help="Write nothing; only say what has changed.")
+        bool, typer.Option("--check", help="Write nothing; only show what has changed.")
     ] = False,
     report: Annotated[
-        Format,
-        typer.Option("--format", help="For people, machines, annotations or a pull request."),
-    ] = Format.TEXT,
+        ChangelogFormat,
+        typer.Option(
+            "--format", help="Text, a JSON document, annotations, or text for a pull request."
+        ),
+    ] = "text",
 ) -> None:
-    r"""Read every source again, say what changed, and build it.
+    r"""Read every source again, show what changed, and build it.
 
-    Sources are what \[tool.envgen] in pyproject.toml lists. Contracts of servers are saved in
-    schemas/ again, and their clients generated. With [bold]--check[/] nothing is written: that is a
-    job that runs every night. What changed is judged as envgen diff does.
+    Sources are those that \[tool.envgen] in pyproject.toml lists. The contracts of servers are
+    saved in schemas/ again, and their clients generated. With [bold]--check[/] nothing is written,
+    as in a nightly job. Changes have the levels that envgen diff gives them.
 
     [dim]Example: envgen sync --format markdown > changelog.md[/]
     """
-    with reporting_as(report):
+    with reporting(report):
         from ..output.apply import Mode
         from ..project.sync import sync_all
 
         synced = sync_all(Mode(write=not check))
-    code = _code(synced)
-    if report is Format.JSON:
-        write_document(_document(synced, code))
-        raise typer.Exit(code)
-    for error in synced.outcome.errors:
+    exit_code = _exit_code(synced)
+    errors = synced.outcome.errors
+    if report == "json":
+        from ..compat.reports import to_document
+
+        write_document(
+            exit_code,
+            environments=[to_document(*item) for item in synced.changelogs.items()],
+            added=list(synced.added),
+            errors=[error_document(error) for error in errors],
+        )
+        raise typer.Exit(exit_code)
+    for error in errors:
         print_error(error)
     for name, changelog in synced.changelogs.items():
-        show(name, changelog, report, file=f"schemas/{name}.json")
-    if report is Format.TEXT:
+        print_changelog(name, changelog, report, file=f"schemas/{name}.json")
+    if report == "text":
         for name in synced.added:
             out.print(f"{escape(name)}: [bold]new[/]")
     if check and synced.has_drifted:
-        err.print("     [bold]hint[/] run envgen sync, and commit what it writes")
-    raise typer.Exit(code)
+        print_hint("run envgen sync, and commit what it writes")
+    raise typer.Exit(exit_code)
 
 
-def _document(synced: Synced, code: int) -> dict[str, Any]:
-    from ..compat.reports import to_document
-
-    return {
-        "version": 1,
-        "exit_code": code,
-        "environments": [to_document(*item) for item in synced.changelogs.items()],
-        "added": list(synced.added),
-        "errors": [error_document(error) for error in synced.outcome.errors],
-    }
-
-
-def _code(synced: Synced) -> int:
-    errors: list[EnvgenError] = synced.outcome.errors
-    if errors:
-        return min(error.exit_code for error in errors)
+def _exit_code(synced: Synced) -> int:
+    if synced.outcome.errors:
+        return min(error.exit_code for error in synced.outcome.errors)
     if synced.is_breaking:
-        return BREAKING_DRIFT
-    return COMPATIBLE_DRIFT if synced.has_drifted else FRESH
+        return _BREAKING_DRIFT
+    return _COMPATIBLE_DRIFT if synced.has_drifted else _FRESH

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ..errors import EnvgenError
 from ..interrupts import Interrupts
-from .output import err, out, print_error
+from .output import INTERRUPTED, err, escape, out
 from .results import print_result
 
-if TYPE_CHECKING:
-    from ..config import Config
-
-_FILES_EVERY_S = 0.3
-_INTERRUPTED = 130
+_POLL_INTERVAL_S = 0.3
 
 
 def watch(
@@ -28,78 +24,73 @@ def watch(
 ) -> None:
     """Build again whenever a contract changes, until Ctrl-C.
 
-    Files (contracts, overlays of states, templates, pyproject.toml) are looked at all the time,
-    servers at an interval. What is up to date is not mentioned.
+    Files (contracts, state overlays, templates, pyproject.toml) are checked continuously, servers
+    at an interval. Packages that are up to date are not printed.
     """
     try:
         _watch(interval)
     except KeyboardInterrupt:
         err.print("[dim]stopped[/]")
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _watch(interval: float) -> None:
     seen: dict[Path, tuple[int, ...]] | None = None
-    told: set[str] = set()
+    printed: set[str] = set()
     asked = 0.0
     while True:
         files, has_servers = _watched()
-        now = {path: _version(path) for path in files}
+        versions = {path: _version(path) for path in files}
         is_due = has_servers and time.monotonic() - asked >= interval
-        if now != seen or is_due:
-            seen, asked = now, time.monotonic()
-            told = _build(told)
-            err.print(f"[dim]watching {len(files)} files[/]" if seen else "[dim]watching[/]")
+        if versions != seen or is_due:
+            seen, asked = versions, time.monotonic()
+            printed = _build(printed)
+            err.print(f"[dim]watching {len(files)} files[/]")
         with Interrupts() as interrupts:
-            interrupts.sleep(_FILES_EVERY_S)
+            interrupts.sleep(_POLL_INTERVAL_S)
 
 
 def _watched() -> tuple[list[Path], bool]:
     """The files that a build reads, and whether it asks servers."""
     from ..config import load_config
 
+    files = {Path("pyproject.toml")}
     try:
         config = load_config()
     except EnvgenError:
-        return [Path("pyproject.toml")], False
-    sources = [_source(config, name) for name in config.all_sources()]
-    files = [Path(source) for source in sources if "://" not in source]
-    overlays = [env.state for env in config.envs.values() if env.state is not None]
-    templates = config.templates.glob("*") if config.templates is not None else ()
-    has_servers = any("://" in source for source in sources)
-    watched = {Path("pyproject.toml"), config.schemas, *files, *overlays, *templates}
-    return sorted(watched), has_servers
-
-
-def _source(config: Config, name: str) -> str:
-    return config.source_of(name) if name in config.envs else name
+        return list(files), False
+    sources = [
+        config.source_of(name) if name in config.envs else name for name in config.all_sources()
+    ]
+    files |= {config.schemas, *(Path(source) for source in sources if "://" not in source)}
+    files |= {env.state for env in config.envs.values() if env.state is not None}
+    files.update(config.templates.glob("*") if config.templates is not None else ())
+    return sorted(files), any("://" in source for source in sources)
 
 
 def _version(path: Path) -> tuple[int, ...]:
-    """Differs where the file does: also of one that was moved here and is as old."""
+    """Changes with the file, even if another of the same age and size is moved to its place."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return ()
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _build(told: set[str]) -> set[str]:
-    """Build, print what is new, and return the errors: they are not printed twice."""
+def _build(printed: set[str]) -> set[str]:
+    """Build and print what is new. Return the errors, which are not printed twice."""
     from ..project.build_all import build_all
 
     try:
         outcome = build_all()
+        results = dict(outcome.results)
+        removed = outcome.removed
     except EnvgenError as error:
-        if str(error) not in told:
-            print_error(error)
-        return {str(error)}
-    for source, result in outcome.results.items():
-        if isinstance(result, EnvgenError):
-            if str(result) not in told:
-                print_error(result)
-        elif result.changed:
+        results, removed = {"": error}, []
+    for source, result in results.items():
+        is_new = str(result) not in printed if isinstance(result, EnvgenError) else result.changed
+        if is_new:
             print_result(source, result)
-    for folder in outcome.removed:
-        out.print(f"[yellow]  removed[/] {folder}")
-    return {str(error) for error in outcome.errors}
+    for folder in removed:
+        out.print(f"[yellow]  removed[/] {escape(str(folder))}")
+    return {str(result) for result in results.values() if isinstance(result, EnvgenError)}

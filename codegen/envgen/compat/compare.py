@@ -45,7 +45,7 @@ def compare(old: EnvContract, new: EnvContract) -> Changelog:
     """
     found: list[Change] = []
     skipped = old.unpublished ^ new.unpublished
-    parts = tuple(part for part in PARTS if part not in skipped)
+    parts: tuple[Part, ...] = tuple(part for part in PARTS if part not in skipped)
     if old.name != new.name and "name" not in skipped:
         message = f"the environment is called {new.name}, not {old.name}"
         found.append(change("name-changed", "reply", part=None, pointer="/name", message=message))

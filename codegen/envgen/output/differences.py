@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from .lock import LockedPackage, digest, digest_of
+from .digests import FileDigest, says
+from .lock import LockedPackage
 
 Status = Literal["missing", "stale", "edited", "extra"]
 
@@ -39,7 +40,7 @@ def compare_folder(
         files: what would be written, by name; None where the locked files are known to be whole.
         locked: what was generated before.
     """
-    recorded: Mapping[str, str] = locked.files if locked is not None else {}
+    recorded: Mapping[str, FileDigest] = locked.files if locked is not None else {}
     expected = recorded.keys() if files is None else files.keys()
     compared = (
         _compare(folder / name, content, recorded.get(name))
@@ -57,15 +58,14 @@ def compare_file(path: Path, content: str) -> Difference | None:
     return _compare(path, content, None)
 
 
-def _compare(path: Path, content: str, recorded: str | None) -> Difference | None:
-    current = digest_of(path)
-    if current == digest(content.encode()):
+def _compare(path: Path, content: str, recorded: FileDigest | None) -> Difference | None:
+    if says(path, content):
         return None
-    if current is None:
+    if not path.exists():
         return Difference(path, "missing", _unified_diff("", content, path))
-    status: Status = "edited" if recorded not in (None, current) else "stale"
+    is_edited = recorded is not None and not recorded.matches(path)
     old = path.read_text(encoding="utf-8", errors="replace")
-    return Difference(path, status, _unified_diff(old, content, path))
+    return Difference(path, "edited" if is_edited else "stale", _unified_diff(old, content, path))
 
 
 def _unified_diff(old: str, new: str, path: Path) -> str:

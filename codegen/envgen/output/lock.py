@@ -1,18 +1,18 @@
 """``envgen.lock``: what each package was generated from. Commit it with the packages.
 
     {
-      "version": 1,
+      "version": 2,
       "packages": {
         "coding_env": {
           "source": "schemas/coding_env.json",
           "client": "CodingEnv",
           "contract": "8951...",       the contract's fingerprint, of its structure
           "document": "02af...",       SHA-256 of the whole contract, with its prose
-          "generator": "0.1.0",        the envgen that wrote it; another version builds it again
+          "generator": "0.2.0",        the envgen that wrote it; another version builds it again
           "templates": "9b1c...",      SHA-256 of the templates, the project's own included
           "transport": "http",         as configured; left out where it is not
           "naming": {"CodeAction": "Code"},
-          "files": {"client.py": "77c2...", ...}
+          "files": {"client.py": ["77c2...", "5d0e..."], ...}  SHA-256 of text and of meaning
         }
       }
     }
@@ -34,9 +34,10 @@ from .. import __version__
 from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..options import PackageOptions, Transport
+from .digests import FileDigest, says
 
 FILE = "envgen.lock"
-_VERSION = 1
+_VERSION = 2
 
 
 def digest(content: bytes) -> str:
@@ -101,22 +102,27 @@ class LockedPackage:
 
     Attributes:
         origin: what it was generated from.
-        files: SHA-256 of each file, by name.
+        files: the digest of each file, by name.
     """
 
     origin: Origin
-    files: Mapping[str, str]
+    files: Mapping[str, FileDigest]
 
     @classmethod
     def of(cls, origin: Origin, files: Mapping[str, str]) -> LockedPackage:
         """Record a package with these files."""
-        return cls(origin, {name: digest(files[name].encode()) for name in sorted(files)})
+        return cls(origin, {name: FileDigest.of(name, files[name]) for name in sorted(files)})
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> LockedPackage:
         """Read a package's entry. Raises TypeError or KeyError if it isn't one."""
         origin = {name: value for name, value in fields.items() if name != "files"}
-        return cls(Origin(**origin), dict(fields["files"]))
+        files = {
+            # A lock of version 1 knows the text alone.
+            name: FileDigest(known, known) if isinstance(known, str) else FileDigest(*known)
+            for name, known in fields["files"].items()
+        }
+        return cls(Origin(**origin), files)
 
     def edited(self, folder: Path, *, ignoring: Mapping[str, str] | None = None) -> list[str]:
         """The files in ``folder`` that differ from what was generated. Missing files don't count.
@@ -124,17 +130,18 @@ class LockedPackage:
         A file that already equals its new content in ``ignoring`` isn't edited either: a build was
         interrupted before its lock was written.
         """
-        new = {name: digest(content.encode()) for name, content in (ignoring or {}).items()}
-        found = {name: digest_of(folder / name) for name in self.files}
+        new = ignoring or {}
         return [
             name
-            for name, now in found.items()
-            if now not in (None, self.files[name], new.get(name))
+            for name, known in self.files.items()
+            if (folder / name).exists()
+            and not known.matches(folder / name)
+            and not (name in new and says(folder / name, new[name]))
         ]
 
     def is_whole(self, folder: Path) -> bool:
-        """Whether ``folder`` has every file as it was generated."""
-        return all(digest_of(folder / name) == known for name, known in self.files.items())
+        """Whether every file in ``folder`` says what was generated."""
+        return all(known.matches(folder / name) for name, known in self.files.items())
 
 
 @dataclass(slots=True)
@@ -150,7 +157,10 @@ class Lock:
     def to_json(self) -> str:
         """The lock as a file's text."""
         packages = {
-            name: {**locked.origin.to_json(), "files": dict(locked.files)}
+            name: {
+                **locked.origin.to_json(),
+                "files": {file: [it.text, it.meaning] for file, it in locked.files.items()},
+            }
             for name, locked in sorted(self.packages.items())
         }
         return json.dumps({"version": _VERSION, "packages": packages}, indent=2) + "\n"
@@ -177,7 +187,7 @@ def read_lock(out: Path) -> Lock:
             source=str(path),
             hint="restore it, or delete it and build again",
         ) from error
-    if version != _VERSION:
+    if version not in (1, _VERSION):
         raise OutputError(
             f"has version {version}; this envgen reads version {_VERSION}",
             source=str(path),
@@ -186,14 +196,6 @@ def read_lock(out: Path) -> Lock:
     if not all(_is_portable(name) for locked in packages.values() for name in locked.files):
         raise OutputError("lists files outside of their packages", source=str(path))
     return Lock(packages)
-
-
-def digest_of(path: Path) -> str | None:
-    """SHA-256 of a file; None if it can't be read."""
-    try:
-        return digest(path.read_bytes())
-    except OSError:
-        return None
 
 
 def _is_portable(name: str) -> bool:

@@ -59,7 +59,7 @@ class PlannedClass:
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
+class PlannedPart:
     """What a part of the contract is called in Python.
 
     Attributes:
@@ -83,16 +83,16 @@ class Plan:
         client: the name of the sync client's class.
         transport: the transport that it uses unless its user names one, where settings choose it.
         classes: by name, each after those that it uses (but for recursion).
-        roots: the parts of the contract.
+        parts: the parts of the contract.
     """
 
     client: str
     transport: Transport | None = None
     classes: dict[str, PlannedClass] = field(default_factory=dict[str, PlannedClass])
-    roots: dict[Part, Root] = field(default_factory=dict[Part, Root])
+    parts: dict[Part, PlannedPart] = field(default_factory=dict[Part, PlannedPart])
 
     @property
-    def unions(self) -> list[Root]:
+    def unions(self) -> list[PlannedPart]:
         """The parts that are unions; those that are the same union once."""
-        found = {root.name: root for root in self.roots.values() if root.union is not None}
+        found = {part.name: part for part in self.parts.values() if part.union is not None}
         return list(found.values())

@@ -16,7 +16,7 @@ from ..schema.keywords import JsonSchema, as_array, as_object, pointer_to, tags_
 from ..text import UntrustedText
 from .defaults import default_expression
 from .expressions import JSON_VALUE, absent, constant_of, names_in, nullable, tagged_union
-from .plan import Direction, Plan, PlannedClass, PlannedField, Root
+from .plan import Direction, Plan, PlannedClass, PlannedField, PlannedPart
 from .type_planner import TypePlanner
 
 _LIFTED = ("done", "reward", "metadata")
@@ -53,7 +53,7 @@ def make_plan(
         if part in contract.parts
     ]
     for planner in planners:
-        plan.roots[planner.part] = planner.root()
+        plan.parts[planner.part] = planner.root()
     chosen.check_all_used()
     return plan, tuple(finding for planner in planners for finding in planner.findings)
 
@@ -94,7 +94,7 @@ class _PartPlanner:
 
     # --- the part itself ------------------------------------------------------------------------
 
-    def root(self) -> Root:
+    def root(self) -> PlannedPart:
         """Plan the part, and everything that it uses."""
         pointer, schema = self._document.followed(self._document.schema, "")
         if self.part == "reset_parameters" and "properties" not in schema:
@@ -117,9 +117,9 @@ class _PartPlanner:
             self._define(self.root_name, schema, pointer)
         properties = as_object(schema.get("properties")) or {}
         lifted = tuple(name for name in _LIFTED if name in properties)
-        return Root(self.root_name, (self.root_name,), None, lifted)
+        return PlannedPart(self.root_name, (self.root_name,), None, lifted)
 
-    def _union_root(self, schema: JsonSchema, pointer: str) -> Root:
+    def _union_root(self, schema: JsonSchema, pointer: str) -> PlannedPart:
         union = self._types.type_of(schema, pointer, self.root_name, "")
         models = tuple(name for name in names_in(union) if name in self._plan.classes)
         told = tagged_union(models, self.tag(list(models), schema))
@@ -133,7 +133,7 @@ class _PartPlanner:
             {field.wire_name.raw for field in self._plan.classes[model].fields} for model in models
         ]
         lifted = tuple(name for name in _LIFTED if all(name in names for names in fields))
-        return Root(self.root_name, models, union, lifted)
+        return PlannedPart(self.root_name, models, union, lifted)
 
     # --- classes --------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import ast
 from collections.abc import Iterable, Mapping
 
 from ..errors import AuditError
-from .modules import LIBRARY
+from ..naming import LIBRARY
 
 _SIBLINGS = frozenset({".client", ".models"})
 
@@ -27,8 +27,8 @@ _KEYWORDS: Mapping[str, frozenset[str]] = {
     "ConfigDict": frozenset({"extra"}),
     "Field": frozenset(
         {
-            "alias", "discriminator", "ge", "gt", "le", "lt", "max_length", "min_length",
-            "multiple_of", "pattern",
+            "alias", "default", "discriminator", "ge", "gt", "le", "lt", "max_length",
+            "min_length", "multiple_of", "pattern",
         }
     ),
     "OneOf": frozenset(),
@@ -36,7 +36,6 @@ _KEYWORDS: Mapping[str, frozenset[str]] = {
 }  # fmt: skip
 _METHODS = frozenset(
     {
-        "_action",
         "_reset_with",
         "fromisoformat",
         "model_validate",
@@ -51,7 +50,8 @@ _METHODS = frozenset(
 
 _EXPRESSIONS = (
     ast.Attribute, ast.Await, ast.BinOp, ast.BitOr, ast.Call, ast.Constant, ast.Dict, ast.List,
-    ast.Load, ast.Name, ast.Store, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.USub, ast.keyword,
+    ast.Load, ast.Name, ast.Starred, ast.Store, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.USub,
+    ast.keyword,
 )  # fmt: skip
 
 # What generated code uses of Python's own names. All others are imported or defined in the module.
@@ -153,12 +153,11 @@ class _Auditor:
     def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         arguments = method.args
         is_own = self._has_own_methods and not method.name.startswith("_")
-        if not (is_own or method.name in _METHOD_NAMES) or arguments.vararg:
+        if not (is_own or method.name in _METHOD_NAMES):
             raise self._error(method)
-        self._overload(method)
+        self._decorators(method)
         named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        if arguments.kwarg is not None:
-            named.append(arguments.kwarg)
+        named += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
         defaults = [*arguments.defaults, *(node for node in arguments.kw_defaults if node)]
         annotations = [argument.annotation for argument in named if argument.annotation]
         returns = [method.returns] if method.returns is not None else []
@@ -177,17 +176,18 @@ class _Auditor:
                 case _:
                     raise self._error(statement)
 
-    def _overload(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """Accept a decorator if it is ``overload``, on a signature without a body."""
-        match method.decorator_list:
-            case []:
+    def _decorators(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """Accept ``overload`` on a signature without a body, and ``accepts_fields`` of a class."""
+        match method.decorator_list, method.body:
+            case [[], _]:
                 return
-            case [ast.Name(id="overload")]:
-                match method.body:
-                    case [ast.Expr(value=ast.Constant(value=value))] if value is ...:
-                        return
-                    case _:
-                        raise self._error(method)
+            case [
+                [ast.Name(id="overload")],
+                [ast.Expr(value=ast.Constant(value=value))],
+            ] if value is ... or isinstance(value, str):
+                return
+            case [[ast.Call(func=ast.Name(id="accepts_fields"), args=[ast.Name() as model])], _]:
+                self._expressions([model])
             case _:
                 raise self._error(method)
 
@@ -221,7 +221,7 @@ class _Auditor:
                     is_known = isinstance(node, ast.Attribute) or name in self._known
                     if name.startswith("__") or not is_known:
                         raise self._error(node)
-                elif isinstance(node, ast.BinOp) and not isinstance(node.op, ast.BitOr):
+                elif not _is_harmless(node):
                     raise self._error(node)
 
     def _call(self, call: ast.Call) -> None:
@@ -243,6 +243,17 @@ class _Auditor:
             f"({type(node).__name__}); nothing was written",
             hint="the contract may be hostile; if it isn't, this is a fault in envgen",
         )
+
+
+def _is_harmless(node: ast.AST) -> bool:
+    """Whether an operator is the one of unions, and what is unpacked has a name."""
+    match node:
+        case ast.BinOp():
+            return isinstance(node.op, ast.BitOr)
+        case ast.Starred():
+            return isinstance(node.value, ast.Name)
+        case _:
+            return True
 
 
 def _defined(node: ast.AST) -> list[str]:

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import ast
+from typing import Any
 
+from ..naming import LIBRARY
 from ..plan.expressions import nullable
-from ..plan.plan import Plan
+from ..plan.plan import Plan, PlannedField
+from ..text import UntrustedText
 from .context import ActionField, ClientClass, ClientContext, InitContext, ResetParameter
-from .modules import LIBRARY, render
+from .examples import example
+from .modules import isort_key, render
 from .templating import Templates
 
-# Parameters that every client's reset and step have.
+# Names that the generated reset uses itself.
 _RESET_PARAMETERS = frozenset(
-    {"self", "seed", "episode_id", "timeout_s", "extra", "super", "parameters", "reset_fields"}
+    {"self", "seed", "episode_id", "timeout_s", "extra", "super", "parameters"}
 )
-_STEP_PARAMETERS = frozenset({"self", "action", "request_id", "timeout_s", "fields"})
+
+STEP_OPTIONS = {"request_id": "str | None", "timeout_s": "float | None"}
+"""The options of ``step`` and their types, as ``StepOptions`` of the runtime has them."""
 
 
 def render_client(plan: Plan, templates: Templates, *, env_name: str, fingerprint: str) -> str:
@@ -23,10 +29,11 @@ def render_client(plan: Plan, templates: Templates, *, env_name: str, fingerprin
     Raises:
         TemplateError: a template of the project's own can't be used.
     """
-    observation = plan.roots["observation"]
-    reset = plan.roots.get("reset_observation", observation)
-    action, state = plan.roots["action"], plan.roots["state"]
-    replies = {root.name: root for root in (observation, reset, state)}
+    observation = plan.parts["observation"]
+    reset = plan.parts.get("reset_observation", observation)
+    action, state = plan.parts["action"], plan.parts["state"]
+    fields = _action_fields(plan)
+    replies = {part.name: part for part in (observation, reset, state)}
     reset_parameters = _reset_parameters(plan)
     parameters = [action.name, observation.name, state.name]
     if reset.name != observation.name:
@@ -42,13 +49,15 @@ def render_client(plan: Plan, templates: Templates, *, env_name: str, fingerprin
         transport=plan.transport,
         parameters=", ".join(parameters),
         action=action,
-        action_fields=_action_fields(plan),
+        action_fields=fields,
+        step_options=_step_options(fields or []),
+        example=UntrustedText(example(plan, takes_fields=fields is not None)),
         observation=observation,
         reset=reset,
         state=state,
-        reset_model=plan.roots["reset_parameters"].name if reset_parameters else None,
+        reset_model=plan.parts["reset_parameters"].name if reset_parameters else None,
         reset_parameters=reset_parameters,
-        unions=[root for root in replies.values() if root.union is not None],
+        unions=[part for part in replies.values() if part.union is not None],
     )
     names = {**LIBRARY, **dict.fromkeys(_model_names(plan), ".models")}
     return render("client.py", context, names=names, templates=templates)
@@ -63,47 +72,67 @@ def render_init(plan: Plan, templates: Templates, *, env_name: str) -> str:
     client = plan.client
     models = dict.fromkeys(_model_names(plan), ".models")
     names = {client: ".client", f"Async{client}": ".client", **models}
-    context = InitContext(env_name, sorted(names))
+    context = InitContext(env_name, sorted(names, key=isort_key))
     return render("__init__.py", context, names=names, templates=templates, exports=context.exports)
 
 
 def _action_fields(plan: Plan) -> list[ActionField] | None:
-    """The keywords that ``step`` takes instead of an action; None where it takes the action alone.
+    """The keywords that ``step`` takes instead of an action.
 
-    So it is for a union, whose members have fields of their own, and where a field that must be
-    given is called as a parameter of ``step`` is. An optional one of such a name is left out.
+    None for a union: its members have fields of their own, so that it takes an action alone.
     """
-    action = plan.roots["action"]
-    if action.union is not None or len(action.models) != 1:
-        return None
-    fields = plan.classes[action.name].fields
-    if any(field.default is None and field.name in _STEP_PARAMETERS for field in fields):
+    action = plan.parts["action"]
+    if action.union is not None:
         return None
     return [
-        ActionField(field.name, _without_constraints(field.type), field.default is None)
-        for field in fields
-        if field.name not in _STEP_PARAMETERS
+        ActionField(
+            field.name,
+            _without_constraints(field.type),
+            not _has_default(field),
+            field.description,
+        )
+        for field in sorted(plan.classes[action.name].fields, key=_has_default)
+    ]
+
+
+def _has_default(field: PlannedField) -> bool:
+    return field.default is not None
+
+
+def _step_options(fields: list[ActionField]) -> list[ActionField] | None:
+    """The options of the keyword form, one by one; None where it has all of them."""
+    taken = {field.name for field in fields} & STEP_OPTIONS.keys()
+    if not taken:
+        return None
+    return [
+        ActionField(name, kind, required=False, description=None)
+        for name, kind in STEP_OPTIONS.items()
+        if name not in taken
     ]
 
 
 def _without_constraints(expression: str) -> str:
     """A type with every ``Annotated[T, ...]`` as ``T``: a signature is for people."""
-    return ast.unparse(_Plain().visit(ast.parse(expression, mode="eval")))
+    while found := [node for node in ast.walk(ast.parse(expression)) if _is_annotated(node)]:
+        # The last to begin has no other within.
+        node: Any = max(found, key=lambda node: getattr(node, "col_offset", 0))
+        text, plain = expression.encode(), node.slice.elts[0]  # ast counts bytes
+        kept = text[plain.col_offset : plain.end_col_offset]
+        expression = (text[: node.col_offset] + kept + text[node.end_col_offset :]).decode()
+    return expression
 
 
-class _Plain(ast.NodeTransformer):
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        self.generic_visit(node)
-        match node:
-            case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple(elts=[plain, *_])):
-                return plain
-            case _:
-                return node
+def _is_annotated(node: ast.AST) -> bool:
+    match node:
+        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple()):
+            return True
+        case _:
+            return False
 
 
 def _reset_parameters(plan: Plan) -> list[ResetParameter]:
-    root = plan.roots.get("reset_parameters")
-    if root is None:
+    part = plan.parts.get("reset_parameters")
+    if part is None:
         return []
     taken = _RESET_PARAMETERS | plan.classes.keys() | LIBRARY.keys()
     return [
@@ -111,12 +140,12 @@ def _reset_parameters(plan: Plan) -> list[ResetParameter]:
             f"{field.name}_" if field.name in taken else field.name,
             field.name,
             field.type if field.default is None else nullable(field.type),
-            field.default is None,
+            not _has_default(field),
             field.description,
         )
-        for field in plan.classes[root.name].fields
+        for field in plan.classes[part.name].fields
     ]
 
 
 def _model_names(plan: Plan) -> list[str]:
-    return [*plan.classes, *(root.name for root in plan.unions)]
+    return [*plan.classes, *(part.name for part in plan.unions)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..plan.plan import Root
+from ..plan.plan import PlannedPart
 from ..text import UntrustedText
 
 
@@ -39,11 +39,13 @@ class ActionField:
         name: the field's name.
         type: its type, as a Python expression without constraints.
         required: whether it has to be given.
+        description: what the contract says about it.
     """
 
     name: str
     type: str
     required: bool
+    description: UntrustedText | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,9 @@ class ClientContext:
         parameters: the type parameters of the clients' bases.
         action: the action, and so on for the other parts.
         action_fields: the keywords of ``step``; None where it takes an action alone.
+        step_options: the options beside those keywords, where a field has the name of another
+            option; None where the keywords leave all options free.
+        example: a program that takes one step.
         observation: what a step gives.
         reset: the observation that a reset gives; often the same.
         state: the environment's state.
@@ -90,14 +95,16 @@ class ClientContext:
     clients: tuple[ClientClass, ...]
     transport: str | None
     parameters: str
-    action: Root
+    action: PlannedPart
     action_fields: list[ActionField] | None
-    observation: Root
-    reset: Root
-    state: Root
+    step_options: list[ActionField] | None
+    example: UntrustedText
+    observation: PlannedPart
+    reset: PlannedPart
+    state: PlannedPart
     reset_model: str | None
     reset_parameters: list[ResetParameter]
-    unions: list[Root]
+    unions: list[PlannedPart]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +121,7 @@ class ModelsContext:
     env_name: str
     fingerprint: str
     body: str
-    unions: list[Root]
+    unions: list[PlannedPart]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,48 +1,19 @@
-"""Templates and what they are about -> the source of a module, with the imports that it needs."""
+"""Template and context -> the source of a module, with its imports, laid out."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import fields
 
 from ..errors import AuditError
 from .context import Context
+from .layout import layout
 from .templating import Templates
 
 _IMPORTS = "# imports\n"
-_LINE_LENGTH = 100
-
-# Where the names come from that generated modules may use; the audit allows these and no others.
-LIBRARY: Mapping[str, str] = {
-    "Annotated": "typing",
-    "Any": "typing",
-    "AsyncEnvClient": "envgen_runtime",
-    "ConfigDict": "pydantic",
-    "EnvClient": "envgen_runtime",
-    "EnvHooks": "envgen_runtime",
-    "Envelope": "envgen_runtime",
-    "Field": "pydantic",
-    "JsonValue": "envgen_runtime",
-    "Literal": "typing",
-    "Omittable": "envgen_runtime",
-    "OneOf": "envgen_runtime",
-    "ReplyModel": "envgen_runtime",
-    "RequestModel": "envgen_runtime",
-    "StepResult": "envgen_runtime",
-    "TypeAdapter": "pydantic",
-    "TypeAlias": "typing",
-    "UUID": "uuid",
-    "UniqueItems": "envgen_runtime",
-    "date": "datetime",
-    "datetime": "datetime",
-    "overload": "typing",
-    "reset_fields": "envgen_runtime",
-    "time": "datetime",
-    "timedelta": "datetime",
-    "wire_fields": "envgen_runtime",
-}
-
+_DIGITS = re.compile(r"(\d+)")
 _STANDARD = frozenset({"datetime", "typing", "uuid"})
 
 
@@ -61,14 +32,14 @@ def render(
 
     Args:
         file: its name.
-        context: what its template is about.
+        context: what the template is rendered with.
         names: the module of each name that the file may import.
-        templates: where it is taken from.
-        exports: names that are imported for others, used or not.
+        templates: the templates.
+        exports: names that are imported for users of the module.
 
     Raises:
-        TemplateError: a template of the project's own can't be used.
-        AuditError: what was rendered is not Python.
+        TemplateError: a template of the project's can't be used.
+        AuditError: the rendered text is not Python.
     """
     source = templates.render(
         file, {field.name: getattr(context, field.name) for field in fields(context)}
@@ -79,24 +50,20 @@ def render(
         raise AuditError(f"the rendered {file} is not Python: {error}") from error
     used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {*exports}
     imported = {name: module for name, module in names.items() if name in used}
-    return source.replace(_IMPORTS, _import_block(imported), 1).rstrip("\n") + "\n"
+    return layout(source.replace(_IMPORTS, _import_block(imported), 1).rstrip("\n") + "\n")
 
 
-def _isort_key(name: str) -> tuple[bool, bool, str]:
-    return (not name.isupper(), not name[0].isupper(), name.lower())
+def isort_key(name: str) -> tuple[bool, bool, list[tuple[int, str]]]:
+    """Sorts names as isort and ruff do: constants, classes, the rest; numbers by their value."""
+    parts = [(int(part or 0), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(name)]
+    return (not name.isupper(), not name[0].isupper(), parts)
 
 
 def _import_block(imported: Mapping[str, str]) -> str:
-    """The import statements, in the order that isort gives them."""
+    """The import statements, in isort's order."""
     groups: dict[int, list[str]] = {}
     for module in sorted(set(imported.values())):
-        names = sorted(
-            (name for name in imported if imported[name] == module),
-            key=_isort_key,
-        )
-        line = f"from {module} import {', '.join(names)}"
-        if len(line) > _LINE_LENGTH:
-            line = "\n".join([f"from {module} import (", *(f"    {name}," for name in names), ")"])
+        names = sorted((name for name in imported if imported[name] == module), key=isort_key)
         group = 2 if module.startswith(".") else int(module not in _STANDARD)
-        groups.setdefault(group, []).append(line)
+        groups.setdefault(group, []).append(f"from {module} import {', '.join(names)}")
     return "\n\n".join("\n".join(groups[group]) for group in sorted(groups)) + "\n"

@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import TemplateError
-from ..text import UntrustedText, comment, docstring, literal
+from ..text import UntrustedText, comment, docstring, docstring_entry, docstring_lines, literal
 
 if TYPE_CHECKING:
     from jinja2 import BaseLoader, Environment
     from jinja2.nodes import Template
 
-CONTEXT_VERSION = 1
+CONTEXT_VERSION = 2
 """Goes up when a block that worked may fail: a name that is gone or means something else."""
 
 _SUFFIX = ".jinja"
@@ -108,7 +108,14 @@ class Templates:
             keep_trailing_newline=True,
             autoescape=False,  # Python is rendered, not HTML; UntrustedText guards it
         )
-        environment.filters.update(literal=literal, comment=comment, docstring=_docstring)
+        filters: dict[str, Any] = {
+            "comment": comment,
+            "docstring": _docstring,
+            "docstring_entry": _docstring_entry,
+            "docstring_lines": _docstring_lines,
+            "literal": literal,
+        }
+        environment.filters.update(filters)
         return environment
 
     # --- a project's own ------------------------------------------------------------------------
@@ -175,7 +182,7 @@ class Templates:
 
 
 @cache
-def envgens_templates() -> Templates:
+def default_templates() -> Templates:
     """Those of envgen alone."""
     return Templates()
 
@@ -204,3 +211,12 @@ def _read(path: Path) -> str:
 
 def _docstring(text: UntrustedText, indent: int = 4) -> str:
     return docstring(text, indent=" " * indent)
+
+
+def _docstring_lines(text: UntrustedText, indent: int = 8) -> str:
+    margin = " " * indent
+    return margin + docstring_lines(text, indent=margin)
+
+
+def _docstring_entry(text: UntrustedText, name: str, indent: int = 12) -> str:
+    return docstring_entry(name, text, indent=" " * indent)

@@ -1,8 +1,45 @@
-"""What a source's name says before anything is asked of it."""
+"""What the text of a source says, before anything is read."""
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import Literal
 
-def is_url(source: str) -> bool:
-    """Whether a source is an address."""
-    return source.lower().startswith(("http://", "https://"))
+from envgen_runtime.wire.redaction import without_secrets
+
+Kind = Literal["file", "stdin", "url", "python", "image", "folder", "space"]
+
+STDIN = "-"
+
+PREFIXES: dict[str, Kind] = {
+    "http://": "url",
+    "https://": "url",
+    "python:": "python",
+    "docker://": "image",
+    "hf://": "space",
+    "git+": "folder",
+}
+
+
+def kind_of(source: str) -> Kind:
+    """What a source names: where its contract is read from."""
+    if source == STDIN:
+        return "stdin"
+    for prefix, kind in PREFIXES.items():
+        # The scheme of a URL is case-insensitive; the other prefixes are envgen's own.
+        if (source.lower() if kind == "url" else source).startswith(prefix):
+            return kind
+    return "folder" if Path(source).is_dir() else "file"
+
+
+def is_started(source: str) -> bool:
+    """Whether a source is an environment that has to be started, or woken, to be read."""
+    return kind_of(source) in ("image", "folder", "space")
+
+
+def label(source: str) -> str:
+    """A source as it may be shown and committed: without secrets."""
+    if kind_of(source) == "url":
+        return without_secrets(source)
+    return re.sub(r"^(git\+\w+://)[^/@]*@", r"\1", source)

@@ -1,36 +1,38 @@
-"""References to files in a contract's own folder, taken into the contract.
+"""References to files in a contract's own folder, included in the contract.
 
-Off unless asked for: a contract may come from anybody, and what a file of ours says would end up in
-a package that is given on. Nothing outside of the folder is read, whichever way it is named.
+Off unless requested: a contract may come from anybody, and the content of a local file would end up
+in a package that is passed on. Nothing outside the folder is read, however a reference spells it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urlsplit
+from urllib.request import url2pathname
+
+from referencing import Registry, Resource, Specification
+from referencing.exceptions import Unretrievable
+
+from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of
 
 from ..contract.contract import PARTS
-from ..errors import ContractError, EnvgenError
+from ..errors import ContractError
 from ..schema.keywords import MAX_DEPTH, SCHEMA_MAPS, as_array, as_object, pointer_to
 from ..schema.normalize import MAX_NODES
 from . import file
 from .openapi import is_openapi
-from .openapi_schemas import DefinitionNames, OpenApiDocument
+from .openapi_schemas import DefinitionNames
 
 MAX_FILES = 200
 """Files that a contract may refer to."""
-
-_Refer = Callable[[str, str], str]
-"""Takes a reference and where it stands; gives it as it reads in the bundle."""
 
 _DATA = frozenset({"default", "const", "enum", "example", "examples"})
 
 
 def bundle(document: Any, path: str) -> Any:
-    """``document``, read from ``path``, with the files that it refers to in its definitions.
+    """Return ``document``, read from ``path``, with the files that it refers to as definitions.
 
     Raises:
         ContractError: a reference leads out of the folder, to a URL or to nothing.
@@ -39,43 +41,44 @@ def bundle(document: Any, path: str) -> Any:
     if fields is None:
         return document
     files = _Files(path)
-    if is_openapi(fields):
-        components = as_object(fields.get("components")) or {}
-        schemas = as_object(components.get("schemas")) or {}
-        taken = _Bundler(files, "#/components/schemas", set(schemas))
-        bundled = taken.document(fields, "")
-        components = as_object(bundled.get("components")) or {}
-        schemas = {**(as_object(components.get("schemas")) or {}), **taken.definitions}
-        return {**bundled, "components": {**components, "schemas": schemas}}
-    return {
-        key: _bundled_part(value, key, files) if key in PARTS else value
-        for key, value in fields.items()
-    }
+    if not is_openapi(fields):
+        return {
+            key: _bundled_part(value, key, files) if key in PARTS else value
+            for key, value in fields.items()
+        }
+    components = as_object(fields.get("components")) or {}
+    bundler = _Bundler(files, "#/components/schemas", as_object(components.get("schemas")))
+    bundled = bundler.document(fields, "")
+    components = as_object(bundled.get("components")) or {}
+    schemas = {**(as_object(components.get("schemas")) or {}), **bundler.definitions}
+    return {**bundled, "components": {**components, "schemas": schemas}}
 
 
 def _bundled_part(value: Any, part: str, files: _Files) -> Any:
     fields = as_object(value)
     if fields is None:
         return value
-    taken = _Bundler(files, "#/$defs", set(as_object(fields.get("$defs")) or {}))
-    bundled = taken.document(fields, f"/{part}")
-    if taken.definitions:
+    bundler = _Bundler(files, "#/$defs", as_object(fields.get("$defs")))
+    bundled = bundler.document(fields, f"/{part}")
+    if bundler.definitions:
         own = as_object(bundled.get("$defs")) or {}
-        bundled["$defs"] = {**own, **taken.definitions}
+        bundled["$defs"] = {**own, **bundler.definitions}
     return bundled
 
 
 class _Files:
-    """The documents in a folder, each read once."""
+    """The documents in a folder, by ``file:`` URI. Each is read once."""
 
     def __init__(self, path: str) -> None:
+        main = Path(path).resolve()
         self.source = path
-        self.main = Path(path).resolve()
-        self._root = self.main.parent
-        self._documents: dict[Path, Any] = {}
+        self.main = main.as_uri()
+        self._root = main.parent
+        self._registry: Registry[Any] = Registry(retrieve=_read)  # type: ignore[call-arg]
 
-    def locate(self, reference: str, holder: Path, pointer: str) -> tuple[Path, str]:
-        """The file that a reference leads to, and the place in it."""
+    def locate(self, reference: str, holder: str, pointer: str) -> str:
+        """Return the URI of a reference's target, which is in a file of the folder."""
+        path = Path(_path(holder))
         try:
             parts = urlsplit(reference)
             name = unquote(parts.path)
@@ -83,26 +86,37 @@ class _Files:
                 raise self.error(pointer, reference, "is no file: nothing is fetched")
             if name.startswith(("/", "\\", "~")):
                 raise self.error(pointer, reference, "is an absolute path")
-            path = (holder.parent / name).resolve() if name else holder
+            if name:
+                path = (path.parent / name).resolve(strict=True)
             if not path.is_relative_to(self._root):
                 raise self.error(pointer, reference, "leads out of the contract's folder")
-            if path.is_symlink():  # a loop of links, at which resolve() raises up to Python 3.12
-                raise self.error(pointer, reference, "can't be followed")
             if not path.is_file():
                 raise self.error(pointer, reference, "leads to no file")
-        except (ValueError, OSError, RuntimeError) as error:  # NUL, bad URL, loop
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise self.error(pointer, reference, "leads to no file") from error
+        except (ValueError, OSError, RuntimeError) as error:  # NUL, bad URL, loop of links
             raise self.error(pointer, reference, "can't be followed") from error
-        return path, f"#{parts.fragment}"
+        return f"{path.as_uri()}#{parts.fragment}"
 
-    def read(self, path: Path, reference: str, pointer: str) -> dict[str, Any]:
-        if path not in self._documents:
-            if len(self._documents) >= MAX_FILES:
-                raise self.error(pointer, reference, f"is one of more than {MAX_FILES} files")
-            try:
-                self._documents[path] = file.read(str(path))
-            except EnvgenError as error:
-                raise self.error(pointer, reference, error.message) from error
-        return as_object(self._documents[path]) or {}
+    def at(self, uri: str, reference: str, pointer: str) -> Any:
+        """Return what is at a URI that ``locate`` returned."""
+        file_uri, fragment = urldefrag(uri)
+        if file_uri not in self._registry and len(self._registry) >= MAX_FILES:
+            raise self.error(pointer, reference, f"is one of more than {MAX_FILES} files")
+        try:
+            retrieved = self._registry.get_or_retrieve(file_uri)
+        except Unretrievable as error:
+            message = getattr(error.__cause__, "message", "can't be read")
+            raise self.error(pointer, reference, message) from error
+        self._registry = retrieved.registry
+        missing = self.error(pointer, reference, "leads to a place that is not there")
+        place = pointer_of(f"#{fragment}")
+        if place is None:
+            raise missing
+        try:
+            return at_pointer(retrieved.value.contents, place)
+        except LookupError as error:
+            raise missing from error
 
     def error(self, pointer: str, reference: str, message: str) -> ContractError:
         return ContractError(
@@ -113,66 +127,51 @@ class _Files:
         )
 
 
-class _Bundler:
-    """Copies a document; what it refers to outside of it becomes a definition."""
+def _read(uri: str) -> Resource[Any]:
+    # Opaque: an $id in a file doesn't change what the references in it are relative to.
+    return Specification.OPAQUE.create_resource(file.read(_path(uri)).content)
 
-    def __init__(self, files: _Files, prefix: str, names: set[str]) -> None:
+
+def _path(uri: str) -> str:
+    return url2pathname(urlsplit(uri).path)
+
+
+class _Bundler:
+    """Copies a document, and makes a definition of everything outside that it refers to."""
+
+    def __init__(self, files: _Files, prefix: str, own: dict[str, Any] | None) -> None:
         self.definitions: dict[str, Any] = {}
         self._files = files
         self._prefix = prefix
-        self._free = DefinitionNames(names)
-        self._names: dict[tuple[Path, str], str] = {}
+        self._free = DefinitionNames(set(own or {}))
+        self._names: dict[str, str] = {}
         self._nodes = 0
-        self._waiting: deque[tuple[str, Path, str, str, str]] = deque()
+        self._waiting: deque[tuple[str, str, str]] = deque()
 
     def document(self, fields: dict[str, Any], pointer: str) -> dict[str, Any]:
-        copy: dict[str, Any] = self._copied(
-            fields, pointer, lambda ref, at: self._outer(ref, self._files.main, at)
-        )
+        copy: dict[str, Any] = self._copy(fields, pointer, self._files.main)
         while self._waiting:
-            name, path, target, reference, place = self._waiting.popleft()
-            found = self._files.read(path, reference, place)
-            value = found if target == "#" else self._at(found, target, reference, place)
-            self.definitions[name] = self._copied(value, place, self._within(path))
+            uri, reference, place = self._waiting.popleft()
+            value = self._files.at(uri, reference, place)
+            self.definitions[self._names[uri]] = self._copy(value, place, urldefrag(uri).url)
         return copy
 
-    def _within(self, path: Path) -> _Refer:
-        return lambda reference, pointer: self._outer(reference, path, pointer)
-
-    def _at(self, found: dict[str, Any], target: str, reference: str, place: str) -> Any:
-        try:
-            return OpenApiDocument(found, "").at(target, place)
-        except ContractError as error:
-            message = "leads to a place that is not there"
-            raise self._files.error(place, reference, message) from error
-
-    def _outer(self, reference: str, holder: Path, pointer: str) -> str:
-        """A reference as it reads in the bundle."""
-        is_ours = holder == self._files.main
-        if is_ours and reference.startswith("#"):
+    def _reference(self, reference: str, holder: str, pointer: str) -> str:
+        """Return a reference as it reads in the bundle."""
+        if holder == self._files.main and reference.startswith("#"):
             return reference
-        path, target = self._files.locate(reference, holder, pointer)
-        if path == self._files.main and self._prefix.startswith("#/components"):
-            return target
-        if (path, target) not in self._names:
-            wanted = unquote(target).rpartition("/")[2].lstrip("#") or path.stem
-            name = self._free.claim(wanted)
-            self._names[path, target] = name
-            self._waiting.append((name, path, target, reference, pointer))
-        name = self._names[path, target].replace("~", "~0").replace("/", "~1")
-        return f"{self._prefix}/{quote(name, safe='~')}"
-
-    def _copied(self, value: Any, pointer: str, refer: _Refer) -> Any:
-        return self._copy(value, pointer, refer, depth=0, is_map=False)
+        uri = self._files.locate(reference, holder, pointer)
+        file_uri, fragment = urldefrag(uri)
+        if file_uri == self._files.main and self._prefix.startswith("#/components"):
+            return f"#{fragment}"
+        if uri not in self._names:
+            keys = pointer_keys(unquote(fragment))
+            self._names[uri] = self._free.claim(keys[-1] if keys else Path(_path(file_uri)).stem)
+            self._waiting.append((uri, reference, pointer))
+        return self._prefix + quote(pointer_to("", self._names[uri]), safe="/~")
 
     def _copy(
-        self,
-        value: Any,
-        pointer: str,
-        refer: _Refer,
-        *,
-        depth: int,
-        is_map: bool,
+        self, value: Any, pointer: str, holder: str, *, depth: int = 0, is_map: bool = False
     ) -> Any:
         self._nodes += 1
         if depth > 4 * MAX_DEPTH or self._nodes > 10 * MAX_NODES:
@@ -180,8 +179,8 @@ class _Bundler:
         fields, items = as_object(value), as_array(value)
         if items is not None:
             return [
-                self._copy(item, pointer_to(pointer, i), refer, depth=depth + 1, is_map=False)
-                for i, item in enumerate(items)
+                self._copy(item, pointer_to(pointer, index), holder, depth=depth + 1)
+                for index, item in enumerate(items)
             ]
         if fields is None:
             return value
@@ -189,10 +188,10 @@ class _Bundler:
         for key, child in fields.items():
             place = pointer_to(pointer, key)
             if not is_map and key == "$ref" and isinstance(child, str):
-                result[key] = refer(child, place)
+                result[key] = self._reference(child, holder, place)
             elif not is_map and (key in _DATA or key.startswith("x-")):
                 result[key] = child
             else:
                 names = not is_map and key in SCHEMA_MAPS
-                result[key] = self._copy(child, place, refer, depth=depth + 1, is_map=names)
+                result[key] = self._copy(child, place, holder, depth=depth + 1, is_map=names)
         return result

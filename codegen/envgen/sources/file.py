@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path, PurePath
-from typing import Any
 
 from ..errors import ContractError
-from .parsing import MAX_BYTES, YAML_SUFFIXES, parse
+from .address import STDIN
+from .parsing import MAX_BYTES, YAML_SUFFIXES, Document, parse
 
 _GENERIC = frozenset({"contract", "openapi", "schema"})
 
 
-def read(path: str) -> Any:
-    """The document in a file: YAML where its name says so, else JSON.
+def read(path: str) -> Document:
+    """Read a file: YAML if its suffix says so, else JSON.
 
     Raises:
-        ContractError: it can't be read, or isn't what it should be.
+        ContractError: it can't be read, or is not valid.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -25,24 +25,26 @@ def read(path: str) -> Any:
         raise ContractError(
             f"can't be read: {getattr(error, 'strerror', error)}",
             source=path,
-            hint="give the path of a contract file, a server's URL, or - for standard input",
+            hint="name a contract file, a server's URL, or - for standard input",
         ) from error
-    return parse(content, source=path, is_yaml=path.lower().endswith(YAML_SUFFIXES))
+    parsed = parse(content, source=path, is_yaml=path.lower().endswith(YAML_SUFFIXES))
+    return Document(parsed, path, suggested_name(path), is_derived=False)
 
 
-def read_stdin() -> Any:
-    """The document on standard input: JSON, or YAML if it doesn't begin as JSON does.
+def read_stdin() -> Document:
+    """Read standard input: JSON, or YAML if it doesn't begin as JSON does.
 
     Raises:
-        ContractError: it isn't either.
+        ContractError: it is neither.
     """
     content = sys.stdin.buffer.read(MAX_BYTES + 1)
     begins_as_json = content.lstrip()[:1] in (b"{", b"[", b'"', b"")
-    return parse(content, source="-", is_yaml=not begins_as_json)
+    parsed = parse(content, source=STDIN, is_yaml=not begins_as_json)
+    return Document(parsed, STDIN, is_derived=False)
 
 
 def suggested_name(path: str) -> str | None:
-    """What a path says of its environment: the file's name, or else its folder's."""
+    """The name that a path suggests: the file's, or its folder's where the file's is generic."""
     place = PurePath(path)
     if place.stem.lower() not in _GENERIC:
         return place.stem

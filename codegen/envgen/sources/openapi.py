@@ -1,4 +1,4 @@
-"""An OpenAPI document -> a contract, from the operations that reset, step and tell the state."""
+"""Convert an OpenAPI document to a contract, by its operations reset, step and state."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ _METHODS: dict[Role, tuple[str, ...]] = {
     "state": ("get", "post"),
 }
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+")
-_RESET_OF_EVERY_ENVIRONMENT = frozenset({"seed", "episode_id"})
-_TYPING = frozenset(
+_COMMON_RESET_FIELDS = frozenset({"seed", "episode_id"})
+_TYPING_KEYWORDS = frozenset(
     {
         "properties", "patternProperties", "$ref", "anyOf", "oneOf", "allOf", "enum", "const",
         "items", "prefixItems",
     }
 )  # fmt: skip
-_UNTYPED_TITLES = frozenset({"fastapi", "openenv environment http api", "api", "openapi"})
-_OF_TITLES = re.compile(r"\b(?:http|rest|api|server|service)\b", re.IGNORECASE)
+_GENERIC_TITLES = frozenset({"fastapi", "openenv environment http api", "api", "openapi"})
+_GENERIC_WORDS = re.compile(r"\b(?:http|rest|api|server|service)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,9 @@ class Converted:
 
     Attributes:
         document: the contract.
-        findings: what is to be said of the document; pointers are into it.
-        origins: for places in the contract, where they stand in the document.
-        name: what the document calls itself, if that is a name.
+        findings: what is less exact than the document; pointers are into the document.
+        origins: for places in the contract, their places in the document.
+        name: the document's title, if it is specific enough for a name.
     """
 
     document: dict[str, Any]
@@ -50,13 +50,13 @@ class Converted:
 
 
 def is_openapi(document: Any) -> bool:
-    """Whether a document says that it is one of OpenAPI, of any version."""
+    """Whether a document is OpenAPI, of any version."""
     fields = as_object(document) or {}
     return isinstance(fields.get("openapi") or fields.get("swagger"), str)
 
 
 def has_action(document: Any, settings: SourceSettings) -> bool:
-    """Whether the document types what a step takes."""
+    """Whether the document has a type for the action of a step."""
     reader = _Reader(OpenApiDocument(as_object(document) or {}, ""), settings)
     try:
         return not reader.is_free(*reader.action())
@@ -65,11 +65,11 @@ def has_action(document: Any, settings: SourceSettings) -> bool:
 
 
 def convert(document: Any, settings: SourceSettings, *, source: str) -> Converted:
-    """The contract that an OpenAPI document holds.
+    """Convert an OpenAPI document.
 
     Raises:
-        ContractError: it is of another version than 3.0 and 3.1, no operation steps, several could,
-            or the one that does takes an action of any form.
+        ContractError: its version is not 3.0 or 3.1, it has no operation that steps, or several,
+            or the action has no type.
     """
     openapi = OpenApiDocument(as_object(document) or {}, source)
     version = str(openapi.document.get("openapi", ""))
@@ -98,7 +98,7 @@ class _Operation:
         return self.path.rstrip("/").rpartition("/")[2]
 
     @property
-    def shown(self) -> str:
+    def label(self) -> str:
         return f"{self.method.upper()} {self.path[:60]}"
 
 
@@ -114,21 +114,21 @@ class _Reader:
         if self.is_free(action, place):
             raise self.openapi.error(
                 place,
-                f"{step.shown} takes an action of any form: its type is missing",
-                hint="OpenEnv servers publish it at /schema: name the server's URL as the source, "
-                "or save that with: curl URL/schema > FILE (those before 0.2 have none: write the "
-                "contract as a file); if another route steps, name it with --step-path",
+                f"{step.label} takes an action without a type",
+                hint="OpenEnv servers publish the type at /schema: name the server's URL as the "
+                "source, or save it with: curl URL/schema > FILE (servers before 0.2 have no "
+                "/schema: write the contract as a file); if another route steps, pass --step-path",
             )
         reset, state = self.find("reset", beside=step), self.find("state", beside=step)
         observation, observed = self.observation(step)
         parts = {"action": (action, place), "observation": (observation, observed)}
         if reset is not None:
-            self._add_reset(reset, parts)
+            parts |= self._reset_parts(reset)
         parts["state"] = self._state(state)
         self._check_routes({"step": step, "reset": reset, "state": state})
         if "/health" not in (as_object(self.openapi.document.get("paths")) or {}):
-            hint = 'give the client transport="http"'
-            message = "no /health, by which a client tells that it is to use HTTP"
+            hint = 'pass transport="http" to the client'
+            message = "no /health, from which a client detects that it has to use HTTP"
             self.findings.append(Finding("info", "/paths", message, hint))
         contract: dict[str, Any] = {}
         origins: dict[str, str] = {}
@@ -153,33 +153,32 @@ class _Reader:
         return step
 
     def find(self, role: Role, *, beside: _Operation | None = None) -> _Operation | None:
-        """The operation of a role: the one that is named, or the one that looks like it."""
+        """The operation of a role: the one in the settings, or the one whose name fits."""
         operations = [item for item in self._operations() if item.method in _METHODS[role]]
         operations.sort(key=lambda item: _METHODS[role].index(item.method))
-        if (wanted := self.settings.paths.get(role)) is not None:
+        if (route := self.settings.paths.get(role)) is not None:
             for item in operations:
-                if item.path.rstrip("/") == wanted.rstrip("/"):
+                if item.path.rstrip("/") == route.rstrip("/"):
                     return item
             methods = " or ".join(method.upper() for method in _METHODS[role])
             raise self.openapi.error(
-                "/paths", f"no {methods} {wanted}, which was named as {role}'s route"
+                "/paths", f"no {methods} {route}, the route configured for {role}"
             )
-        likenesses = (
-            [item for item in operations if item.last.lower() == role],
-            [item for item in operations if role in _words(item.last)],
-            [item for item in operations if role in _words(item.fields.get("operationId"))],
+        candidates = (
+            [item for item in operations if item.last.lower() == role]
+            or [item for item in operations if role in _words(item.last)]
+            or [item for item in operations if role in _words(item.fields.get("operationId"))]
         )
-        found = likenesses[0] or likenesses[1] or likenesses[2]
-        near = [item for item in found if beside is not None and item.folder == beside.folder]
-        found = near or found
-        if len({item.path for item in found}) > 1:
-            shown = ", ".join(item.shown for item in found[:5])
+        near = [item for item in candidates if beside and item.folder == beside.folder]
+        candidates = near or candidates
+        if len({item.path for item in candidates}) > 1:
+            labels = ", ".join(item.label for item in candidates[:5])
             raise self.openapi.error(
                 "/paths",
-                f"several operations look like {role}: {shown}",
+                f"several operations look like {role}: {labels}",
                 hint=f"name the route with --{role}-path",
             )
-        return found[0] if found else None
+        return candidates[0] if candidates else None
 
     def _operations(self) -> Iterator[_Operation]:
         for path, item in (as_object(self.openapi.document.get("paths")) or {}).items():
@@ -187,7 +186,7 @@ class _Reader:
             fields = as_object(item) or {}
             if "$ref" in fields:
                 if not str(fields["$ref"]).startswith("#/"):
-                    continue  # nothing is fetched, and it may be none of ours
+                    continue  # files are not read here; the operation may not be needed
                 fields, place = self.openapi.followed(item, place)
             for method, operation in fields.items():
                 if (known := as_object(operation)) is not None:
@@ -201,7 +200,7 @@ class _Reader:
             elif item.last != role or "{" in item.path or item.method != _METHODS[role][0]:
                 self._warn(
                     item.pointer,
-                    f"{item.shown} has the types, but a client asks {_METHODS[role][0].upper()} "
+                    f"{item.label} has the types, but a client sends {_METHODS[role][0].upper()} "
                     f"/{role} below its base URL",
                     f"serve it at /{role} as well",
                 )
@@ -216,8 +215,8 @@ class _Reader:
             return inner
         self._warn(
             place,
-            f"{step.shown} takes the action as its body; a client sends it as the property action",
-            'let the server take {"action": {...}}',
+            f"{step.label} takes the action as its body; a client sends it as the property action",
+            'make the server accept {"action": {...}}',
         )
         return body, place
 
@@ -226,26 +225,27 @@ class _Reader:
         inner = self._property(reply, place, "observation")
         schema, place = inner or (reply, place)
         if self.is_free(schema, place):
-            self._warn(place, f"what {operation.shown} answers has no type")
+            self._warn(place, f"the answer of {operation.label} has no type")
             fields, place = self.openapi.followed(schema, place)
             return {"title": "Observation", "type": "object", **fields}, place
         if inner is None:
             self._warn(
                 place,
-                f"{operation.shown} answers the observation itself; a client looks for it in the "
+                f"{operation.label} answers the observation itself; a client reads it from the "
                 "property observation",
-                'let the server answer {"observation": {...}, "reward": ..., "done": ...}',
+                'make the server answer {"observation": {...}, "reward": ..., "done": ...}',
             )
         return schema, place
 
-    def _add_reset(self, reset: _Operation, parts: dict[str, tuple[Any, str]]) -> None:
+    def _reset_parts(self, reset: _Operation) -> dict[str, tuple[Any, str]]:
+        parts: dict[str, tuple[Any, str]] = {}
         observation, place = self.observation(reset)
         if not self.is_free(observation, place):
             parts["reset_observation"] = observation, place
         body, place = self._request(reset)
         fields, place = self.openapi.followed(body, place)
         properties = as_object(fields.get("properties")) or {}
-        own = {k: v for k, v in properties.items() if k not in _RESET_OF_EVERY_ENVIRONMENT}
+        own = {k: v for k, v in properties.items() if k not in _COMMON_RESET_FIELDS}
         if own:
             required = [name for name in as_array(fields.get("required")) or [] if name in own]
             schema: dict[str, Any] = {
@@ -256,23 +256,24 @@ class _Reader:
             }
             parts["reset_parameters"] = schema, place
         elif fields.keys() & {"allOf", "anyOf", "oneOf"}:
-            self._warn(place, "reset parameters in another form than properties are not typed")
+            self._warn(place, "reset parameters are only typed if they are properties")
+        return parts
 
     def _state(self, state: _Operation | None) -> tuple[Any, str]:
         untyped = {"title": "State", "type": "object"}
         if self.settings.state is not None:
-            return untyped, "/paths"  # it is given
+            return untyped, "/paths"  # the settings have the state
         if state is None:
             self._warn(
                 "/paths",
                 "no operation looks like state: its fields are readable but untyped",
-                "name its route with --state-path, or give its schema with --state FILE",
+                "name its route with --state-path, or pass its schema with --state FILE",
             )
             return untyped, "/paths"
         reply, place = self._response(state)
         if self.is_free(reply, place):
             self._warn(
-                place, f"what {state.shown} answers has no type", "give it with --state FILE"
+                place, f"the answer of {state.label} has no type", "pass it with --state FILE"
             )
             return untyped, place
         return reply, place
@@ -291,12 +292,12 @@ class _Reader:
         return {}, place
 
     def _json_schema(self, body: Any, pointer: str) -> tuple[Any, str]:
-        """The schema of a request's or response's JSON content; ``{}`` if it has none."""
+        """The schema of a body's JSON content; ``{}`` if it has none."""
         body, pointer = self.openapi.followed(body, pointer)
         place = pointer_to(pointer, "content")
         for media, content in (as_object(body.get("content")) or {}).items():
-            kind = media.partition(";")[0].strip().lower()
-            if kind in ("application/json", "*/*") or kind.endswith("+json"):
+            media_type = media.partition(";")[0].strip().lower()
+            if media_type in ("application/json", "*/*") or media_type.endswith("+json"):
                 schema = (as_object(content) or {}).get("schema", {})
                 return schema, pointer_to(place, media, "schema")
         return {}, pointer
@@ -309,19 +310,17 @@ class _Reader:
         return properties[name], pointer_to(place, "properties", name)
 
     def is_free(self, schema: Any, pointer: str) -> bool:
-        """Whether a schema says nothing but that there is an object."""
+        """Whether a schema allows any object."""
         fields, _ = self.openapi.followed(schema, pointer)
-        values = fields.get("additionalProperties")
-        is_map = bool(as_object(values))
-        is_object = fields.get("type", "object") == "object"
-        is_closed = values is False
-        return is_object and not fields.keys() & _TYPING and not is_map and not is_closed
+        if fields.get("type", "object") != "object" or fields.keys() & _TYPING_KEYWORDS:
+            return False
+        return fields.get("additionalProperties", True) in (True, {})
 
     def _name(self) -> str | None:
         title = (as_object(self.openapi.document.get("info")) or {}).get("title")
-        if not isinstance(title, str) or title.strip().lower() in _UNTYPED_TITLES:
+        if not isinstance(title, str) or title.strip().lower() in _GENERIC_TITLES:
             return None
-        return _OF_TITLES.sub(" ", title).strip() or None
+        return _GENERIC_WORDS.sub(" ", title).strip() or None
 
     def _warn(self, pointer: str, message: str, hint: str = "") -> None:
         finding = Finding("warning", pointer, message, hint)

@@ -1,4 +1,4 @@
-"""The schemas of an OpenAPI document as parts of a contract: each with what it refers to."""
+"""Convert schemas of an OpenAPI document to parts of a contract, with their definitions."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from ..schema.keywords import (
 )
 from ..schema.normalize import MAX_NODES
 
-# About a schema's place in OpenAPI, not about data.
+# Keywords of OpenAPI that say nothing about data.
 _DROPPED = frozenset({"xml", "externalDocs", "example", "examples"})
 
 
 class OpenApiDocument:
-    """An OpenAPI document, and where its references lead."""
+    """An OpenAPI document, with its references."""
 
     def __init__(self, document: dict[str, Any], source: str) -> None:
         self.document = document
         self.source = source
 
     def at(self, target: str, pointer: str) -> Any:
-        """What a reference leads to.
+        """Look up the target of a reference that stands at ``pointer``.
 
         Raises:
-            ContractError: nothing, or out of the document; ``pointer`` says where it stands.
+            ContractError: the target is not there, or outside of the document.
         """
         place = pointer_of(target)
         if not place:
             raise self.error(
                 pointer,
                 f"a $ref that leaves the document: {target[:60]!r}",
-                hint="put what it refers to under components, or pass --bundle",
+                hint="move its target to components, or pass --bundle",
             )
         try:
             return at_pointer(self.document, place)
@@ -64,7 +64,7 @@ class OpenApiDocument:
                 ),
             )
         except CircularReference as error:
-            raise self.error(error.place[1], "a reference that leads back to itself") from error
+            raise self.error(error.place[1], "a reference to itself") from error
         return as_object(found) or {}, place
 
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
@@ -73,18 +73,18 @@ class OpenApiDocument:
 
 
 class DefinitionNames:
-    """Gives out names for definitions, each once, in a time that no document can make long."""
+    """Unique names for definitions, made in linear time."""
 
     def __init__(self, taken: set[str]) -> None:
         self._taken = taken
         self._last: Counter[str] = Counter()
 
-    def claim(self, wanted: str) -> str:
-        """``wanted``, or that with a number behind."""
-        name = wanted
+    def claim(self, base: str) -> str:
+        """``base``, with a number appended if it is taken."""
+        name = base
         while name in self._taken:
-            self._last[wanted] += 1
-            name = f"{wanted}_{self._last[wanted] + 1}"
+            self._last[base] += 1
+            name = f"{base}_{self._last[base] + 1}"
         self._taken.add(name)
         return name
 
@@ -93,8 +93,8 @@ class PartSchema:
     """One part of a contract, made of a schema in an OpenAPI document.
 
     Attributes:
-        schema: the part: what it refers to stands in its ``$defs``.
-        origins: for places in the part, where they stand in the document.
+        schema: the part, with the targets of its references in ``$defs``.
+        origins: for places in the part, their places in the document.
     """
 
     def __init__(self, openapi: OpenApiDocument, schema: Any, pointer: str) -> None:
@@ -122,14 +122,14 @@ class PartSchema:
                 self.origins[pointer_to("", "$defs", name)] = unquote(target[1:])
 
     def _inline_root(self, definitions: dict[str, Any]) -> None:
-        """A part that is but a reference becomes what it refers to, unless that is recursive."""
+        """Replace a part that is only a reference by its target, unless the target is recursive."""
         names = {_local(name): (name, target) for target, name in self._names.items()}
         while self.schema.keys() == {"$ref"} and str(self.schema["$ref"]) in names:
             name, target = names[self.schema["$ref"]]
             found = as_object(definitions.get(name))
             if found is None:
                 break
-            title = found.get("title", name)  # what its author called it
+            title = found.get("title", name)  # the name that its author gave it
             if self._references[name] > 1:
                 self.schema = {"title": title, **self.schema}
             else:
@@ -173,7 +173,7 @@ class PartSchema:
     def _reference(self, target: str, pointer: str) -> str:
         self._openapi.at(target, pointer)
         parts = target.split("/")
-        # A schema among the components brings its name along, and all that is in it.
+        # A schema under components keeps its name; references into it point into its definition.
         size = 4 if parts[:3] == ["#", "components", "schemas"] else len(parts)
         whole, rest = "/".join(parts[:size]), parts[size:]
         if whole not in self._names:
@@ -187,7 +187,7 @@ class PartSchema:
         return "/".join((_local(name), *rest))
 
     def _discriminator(self, value: dict[str, Any], pointer: str) -> dict[str, Any]:
-        """The mapping may name schemas by their names in place of references."""
+        """Rewrite a mapping. Its values may be names of schemas instead of references."""
         schemas = as_object(
             (as_object(self._openapi.document.get("components")) or {}).get("schemas")
         )

@@ -1,24 +1,42 @@
-"""Bytes -> a JSON document, within limits. Every source is read through here."""
+"""Parse bytes as a JSON document, within limits. Every source is parsed here."""
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ContractError
 
 MAX_BYTES = 16 * 1024 * 1024
-"""The largest document that is read. Real contracts stay under 20 kB."""
+"""The largest document that is read, in bytes. Real contracts stay under 20 kB."""
 
 YAML_SUFFIXES = (".yaml", ".yml")
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document that a source holds.
+
+    Attributes:
+        content: a contract or an OpenAPI document, as parsed JSON.
+        source: the document's address, without secrets.
+        name: the name that the source suggests for the environment, if it suggests one.
+        is_derived: whether no contract file holds the same.
+    """
+
+    content: Any
+    source: str
+    name: str | None = None
+    is_derived: bool = True
+
+
 def parse(content: bytes, *, source: str, is_yaml: bool = False) -> Any:
-    """The document in ``content``.
+    """Parse JSON or YAML.
 
     Raises:
-        ContractError: it is too large, or not what it should be.
+        ContractError: it is too large, or not valid.
     """
     if not is_yaml:
         return parse_json(content, source=source)
@@ -30,7 +48,7 @@ def parse(content: bytes, *, source: str, is_yaml: bool = False) -> Any:
 
 
 def parse_json(content: bytes, *, source: str) -> Any:
-    """A JSON document, as strict as the standard: no NaN, no infinities.
+    """Parse JSON as strictly as the standard: no NaN, no infinities.
 
     Raises:
         ContractError: it is too large, or not JSON.
@@ -47,7 +65,7 @@ def parse_json(content: bytes, *, source: str) -> Any:
 
 
 def check_size(content: bytes | bytearray, *, source: str) -> None:
-    """Hold a document against the limit.
+    """Check a document's size.
 
     Raises:
         ContractError: it is too large.

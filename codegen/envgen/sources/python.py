@@ -1,9 +1,8 @@
-"""pydantic classes of an environment's author, as the contract that their server would publish.
+"""Pydantic classes, as the contract that a server of theirs would publish.
 
-The classes are imported by another Python, the same that runs envgen: what an import does (threads,
-monkey patches, prints, ``sys.exit``) stays out of envgen, several sources may name modules of one
-name, and a class that was edited is read as it is now. The current folder is where its modules are
-looked for first, as with ``python -m``.
+The classes are imported in a child process: side effects of the import (threads, monkey patches,
+prints, ``sys.exit``) don't reach envgen, several sources may name modules of the same name, and an
+edited class is read as it is now. The current folder is searched first, as with ``python -m``.
 """
 
 from __future__ import annotations
@@ -11,26 +10,25 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from typing import Any
+
+from envgen_runtime.contract.parts import REQUIRED_PARTS
 
 from ..errors import ContractError, EnvgenError
-from .parsing import MAX_BYTES, parse_json
-
-PREFIX = "python:"
+from .parsing import MAX_BYTES, Document, parse_json
 
 _SPEC = re.compile(r"(?P<module>\w+(?:\.\w+)*):(?P<classes>\w+(?:\.\w+)*(?:,\w+(?:\.\w+)*){1,3})")
-_PARTS = ("action", "observation", "state", "reset_observation")
+_PARTS = (*REQUIRED_PARTS, "reset_observation")
 _IMPORT_TIMEOUT_S = 120.0
 _LAST_LINES = 3
 
-# Written as a program of its own: it runs where only the environment's packages need to be.
+# A program of its own, because it may import nothing of envgen's.
 _PROGRAM = """
 import importlib, json, os, sys, traceback
 
 module_name, *pairs = sys.argv[1:]
 sys.path.insert(0, os.getcwd())
 answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
-os.dup2(2, 1)  # what the import prints is not the answer
+os.dup2(2, 1)  # prints of the import must not mix with the answer
 
 
 def say(**fields):
@@ -60,17 +58,17 @@ except BaseException as error:
 """
 
 
-def read(source: str) -> tuple[Any, str]:
-    """The contract that classes make, and the name that their module suggests.
+def read(source: str) -> Document:
+    """Make a contract of classes, with a name that their module suggests.
 
     Args:
-        source: ``python:package.module:Action,Observation,State``, maybe with a fourth class for
-            what reset observes.
+        source: ``python:package.module:Action,Observation,State``, optionally with a fourth class:
+            the observation of a reset.
 
     Raises:
-        ContractError: it names no module or class, or the import fails.
+        ContractError: the module or a class doesn't exist, or the import fails.
     """
-    match = _SPEC.fullmatch(source.removeprefix(PREFIX))
+    match = _SPEC.fullmatch(source.removeprefix("python:"))
     if match is None:
         raise ContractError(
             "this names no classes",
@@ -79,15 +77,15 @@ def read(source: str) -> tuple[Any, str]:
         )
     module, classes = match["module"], match["classes"].split(",")
     pairs = [f"{part}={name}" for part, name in zip(_PARTS, classes, strict=False)]
-    answer = parse_json(_ask(source, [module, *pairs]), source=source)
+    answer = parse_json(_import(source, [module, *pairs]), source=source)
     if "missing" in answer:
         raise ContractError(f"{module} has no {answer['missing']}", source=source)
     if "error" in answer:
         raise _failure(source, module, str(answer["error"]))
-    return answer["document"], _suggested_name(module)
+    return Document(answer["document"], source, _suggested_name(module))
 
 
-def _ask(source: str, arguments: list[str]) -> bytes:
+def _import(source: str, arguments: list[str]) -> bytes:
     command = [sys.executable, "-c", _PROGRAM, *arguments]
     try:
         done = subprocess.run(  # noqa: S603  # our program; the names in it were checked
@@ -108,13 +106,13 @@ def _failure(source: str, module: str, error: str) -> EnvgenError:
     top = module.partition(".")[0]
     hint = ""
     if error.startswith("ModuleNotFoundError") and repr(top) in error:
-        hint = "run envgen in the folder that holds it, or install it beside envgen"
+        hint = "run envgen in the folder that contains it, or install it beside envgen"
     elif error.startswith("ModuleNotFoundError"):
-        hint = "install what the environment needs beside envgen: uv run --with PACKAGE envgen ..."
+        hint = "install the missing package beside envgen: uv run --with PACKAGE envgen ..."
     return ContractError(f"can't be read: {error}", source=source, hint=hint)
 
 
 def _suggested_name(module: str) -> str:
-    """``coding_env.models`` is about ``coding_env``."""
+    """``coding_env.models`` suggests ``coding_env``."""
     parts = module.split(".")
     return parts[-2] if len(parts) > 1 and parts[-1] in ("models", "types") else parts[-1]

@@ -42,7 +42,7 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         return await self._run(self._reset_call(extra, **given))
 
     async def step(
-        self, action: ActT, *, request_id: str | None = None, timeout_s: float | None = None
+        self, action: ActT, /, *, request_id: str | None = None, timeout_s: float | None = None
     ) -> StepResult[ObsT]:
         """Take one step. As ``EnvClient.step``; a cancelled step loses the session."""
         return await self._run(self._step_call(action, request_id, timeout_s))

@@ -6,22 +6,17 @@ import secrets
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypedDict, TypeVar, Unpack
-
-from pydantic import ValidationError
+from typing import Any, Self, TypedDict, Unpack
 
 from ..contract.conformance import check_action, check_reset, exact_part
 from ..contract.contract import package_contract
 from ..documented import documented
-from ..errors import InvalidRequest
 from ..json_value import JsonValue
-from ..models.base import RequestModel
 from ..observe.trace import Replay
 from ..providers import AnyProvider
 from ..result import StepResult
 from ..transports import ConnectionOptions
 from ..wire import protocol
-from ..wire.mismatch import invalid_fields
 from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
@@ -29,8 +24,6 @@ from .call import Call, Calls
 from .codec import ActT, EnvHooks, ObsT, ResetT, StateT
 from .options import ClientChanges, SessionOptions, checked, timeouts
 from .session import Phase
-
-ActionModelT = TypeVar("ActionModelT", bound=RequestModel)
 
 _CONNECTION_OPTIONS = (
     "connect_timeout_s", "max_message_bytes", "compression", "ssl_context", "http_client",
@@ -205,20 +198,3 @@ class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
             self._calls.episode_id if operation == "step" else None,
             self._trace_id,
         )
-
-    def _action(
-        self, model: type[ActionModelT], action: ActionModelT | None, fields: Mapping[str, object]
-    ) -> ActionModelT:
-        """The action of ``step(action)`` or of ``step(field=...)``.
-
-        Raises:
-            InvalidRequest: both are given, or the fields are not those of an action.
-        """
-        if action is not None:
-            if fields:
-                raise InvalidRequest("step() takes an action or an action's fields, not both")
-            return action
-        try:
-            return model.model_validate(fields, by_name=True)
-        except ValidationError as error:
-            raise invalid_fields(error, model) from error

@@ -1,4 +1,4 @@
-"""The three hooks that make a client an environment's: all that generated code has to supply."""
+"""What makes a client an environment's: how its messages become Python objects, and back."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ StateT = TypeVar("StateT")
 ResetT = TypeVar("ResetT", default=ObsT)
 
 
-class EnvHooks(ABC, Generic[ActT, ObsT, StateT, ResetT]):
-    """How one environment's models travel. The sync and the async client share one subclass.
+class Codec(ABC, Generic[ActT, ObsT, StateT, ResetT]):
+    """Writes one environment's actions as JSON, and reads its replies.
 
-    The fourth parameter is the type of the observation that ``reset`` gives, for environments
-    where it differs from the one that ``step`` gives.
+    The sync and the async client of an environment share one subclass. The fourth parameter is the
+    type of the observation that ``reset`` returns, where it differs from that of ``step``.
     """
 
     env_name: ClassVar[str] = ""
-    """The environment's name, as its contract gives it."""
+    """The environment's name in its contract."""
 
     fingerprint: ClassVar[str] = ""
     """Identifies the structure of the contract that the client was generated from."""
 
     default_transport: ClassVar[TransportName] = "auto"
-    """The transport of clients that aren't told one."""
+    """The transport of clients that are not given one."""
 
     @abstractmethod
     def _step_payload(self, action: ActT) -> dict[str, Any]:
-        """The action's fields under their wire names.
+        """Return the action's fields under their wire names.
 
         Raises:
             InvalidRequest: ``action`` is not one of this environment's actions.
@@ -42,11 +42,11 @@ class EnvHooks(ABC, Generic[ActT, ObsT, StateT, ResetT]):
 
     @abstractmethod
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[ObsT]:
-        """Read the answer to a step.
+        """Read the reply to a step.
 
         Raises:
-            pydantic.ValidationError: the observation doesn't fit the contract.
-            ReplyMismatch: what stands around it doesn't.
+            pydantic.ValidationError: the observation does not match the contract.
+            ReplyMismatch: the fields around the observation do not match.
         """
 
     @abstractmethod
@@ -54,9 +54,13 @@ class EnvHooks(ABC, Generic[ActT, ObsT, StateT, ResetT]):
         """Read the environment's state.
 
         Raises:
-            pydantic.ValidationError: it doesn't fit the contract.
+            pydantic.ValidationError: the state does not match the contract.
         """
 
     def _parse_reset(self, payload: dict[str, Any]) -> StepResult[ResetT]:
-        """Read the answer to a reset: as a step's, unless the contract gives it another type."""
+        """Read the reply to a reset: like a step's, unless the contract types it differently."""
         return cast("StepResult[ResetT]", self._parse_result(payload))
+
+
+EnvHooks = Codec
+"""The name of ``Codec`` in 0.1."""

@@ -58,7 +58,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         return self._run(self._reset_call(extra, **given))
 
     def step(
-        self, action: ActT, *, request_id: str | None = None, timeout_s: float | None = None
+        self, action: ActT, /, *, request_id: str | None = None, timeout_s: float | None = None
     ) -> StepResult[ObsT]:
         """Take one step. It is sent at most once.
 

@@ -137,8 +137,9 @@ def _target(schema: Any, root: JsonSchema) -> Any:
 
     def beside(reference: str, holder: Any) -> Any:
         found = resolve(root, reference)
+        target = as_object(found)
         rest = {key: value for key, value in holder.items() if key != "$ref"}
-        return {**found, **rest} if isinstance(found, dict) else found
+        return found if target is None else {**target, **rest}
 
     try:
         return follow(schema, reference_of, beside)

@@ -44,8 +44,8 @@ def normal_form(schema: Any) -> Any:
     What is no schema stays as it is, and so do keywords with a value that they can't have. Schemas
     nested deeper than ``MAX_DEPTH`` become false.
     """
-    form = _normal(schema, 0)
-    return {"$schema": _dialect(form, schema), **form} if isinstance(form, dict) else form
+    form = as_object(_normal(schema, 0))
+    return schema if form is None else {"$schema": _dialect(form, schema), **form}
 
 
 def _dialect(form: JsonSchema, schema: JsonSchema) -> str:

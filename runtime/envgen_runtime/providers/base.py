@@ -108,17 +108,19 @@ class Provider(ABC):
             log=self._last_lines(),
         )
 
-    @abstractmethod
-    def logs(self, tail: int | None = None) -> str:
+    def logs(self, tail: int | None = None) -> str:  # noqa: ARG002 - for providers with a log
         """Return the server's output, standard output and standard error together.
+
+        Empty if the provider has no access to it.
 
         Args:
             tail: only this many of the last lines.
         """
+        return ""
 
-    @abstractmethod
     def follow_logs(self) -> Iterator[str]:
         """Yield the server's output, past and future, line by line until the server ends."""
+        return iter(())
 
     def stop(self) -> None:
         """Stop the server and remove everything made for it. Does nothing the second time.

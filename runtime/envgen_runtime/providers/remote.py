@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from ..errors import ConnectError
 from . import readiness
@@ -16,7 +16,7 @@ _FINAL_ANSWERS = {
 
 
 class RemoteServer(Provider):
-    """Waits for a server that is running, or that wakes up on the first request.
+    """Waits for a server that is running, or that wakes up on the first request. It has no log.
 
     Args:
         base_url: the server's address.
@@ -27,14 +27,6 @@ class RemoteServer(Provider):
         super().__init__()
         self._base_url = base_url
         self._headers = dict(headers or {})
-
-    def logs(self, tail: int | None = None) -> str:  # noqa: ARG002 - there are no logs to cut
-        """Return nothing: the log is on the other machine."""
-        return ""
-
-    def follow_logs(self) -> Iterator[str]:
-        """Yield nothing: the log is on the other machine."""
-        return iter(())
 
     def stop(self) -> None:
         """Stop waiting. The server keeps running."""

@@ -1,4 +1,4 @@
-"""What moves bytes: HTTP and WebSocket, each sync and async."""
+"""Transports, which move bytes: HTTP and WebSocket, each sync and async."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ Compression = Literal["auto", "deflate", "none"]
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """How to connect.
+    """Connection options.
 
     Attributes:
-        headers: sent with every HTTP request and with the WebSocket handshake; not in reprs,
-            because tokens travel here.
+        headers: sent with every HTTP request and with the WebSocket handshake; left out of
+            reprs, because they carry tokens.
         connect_timeout_s: time limit for opening a connection, in seconds.
         max_message_bytes: the largest message that is accepted.
-        compression: whether WebSocket messages are deflated; ``auto`` does it unless the server
+        compression: whether WebSocket messages are deflated; ``auto`` deflates unless the server
             is on this machine.
-        ssl_context: for https and wss; the system's trust store where there is none.
-        http_client: the user's own, for HTTP requests; closed by whoever made it.
+        ssl_context: for https and wss; None means the system's trust store.
+        http_client: the user's own client for HTTP requests; the user closes it.
     """
 
     headers: Mapping[str, str] = field(repr=False)
@@ -41,32 +41,40 @@ class ConnectionOptions:
 
 
 class Transport(Protocol):
-    """Sends a request and waits for the answer."""
+    """Sends requests and waits for their replies."""
 
     def exchange(self, request: Request) -> dict[str, Any]:
-        """The payload of the answer. Raises ``EnvError`` and nothing else of its library's."""
+        """Send ``request`` and return the payload of its reply.
+
+        Raises:
+            EnvError: the request failed. No error of a library is raised.
+        """
         ...
 
     def close(self) -> None:
-        """End the conversation politely. Safe to call twice."""
+        """Close gracefully. Safe to call twice."""
         ...
 
     def abort(self) -> None:
-        """Drop the connection at once, without waiting for the other side. Safe to call twice."""
+        """Drop the connection at once, without waiting for the server. Safe to call twice."""
         ...
 
 
 class AsyncTransport(Protocol):
-    """As ``Transport``, awaited. ``abort`` is not: it is called while a task is being cancelled."""
+    """``Transport`` for asyncio. ``abort`` isn't awaited: it is called during cancellation."""
 
     async def exchange(self, request: Request) -> dict[str, Any]:
-        """The payload of the answer. Raises ``EnvError`` and nothing else of its library's."""
+        """Send ``request`` and return the payload of its reply.
+
+        Raises:
+            EnvError: the request failed. No error of a library is raised.
+        """
         ...
 
     async def close(self) -> None:
-        """End the conversation politely. Safe to call twice."""
+        """Close gracefully. Safe to call twice."""
         ...
 
     def abort(self) -> None:
-        """Drop the connection at once, without waiting for the other side. Safe to call twice."""
+        """Drop the connection at once, without waiting for the server. Safe to call twice."""
         ...

@@ -136,7 +136,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             self._deadline = math.inf
         if not connection.messages:
             raise connection.failure(request, sent=True)
-        return protocol.read_frame(connection.messages.popleft(), request)
+        return protocol.read_frame(connection.messages.pop(0), request)
 
     async def close(self) -> None:
         """End the session with a closing handshake, then close the socket."""

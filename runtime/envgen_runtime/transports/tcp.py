@@ -1,4 +1,4 @@
-"""Opening a TCP connection, through the proxy that the environment names if there is one."""
+"""Opens TCP connections, through a proxy if the environment names one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..errors import ConnectError
 
 @cache
 def default_ssl_context() -> ssl.SSLContext:
-    """The system's trust store, loaded once: that takes tens of milliseconds."""
+    """The system's trust store, loaded once: loading takes tens of milliseconds."""
     return ssl.create_default_context()
 
 
@@ -43,39 +43,46 @@ def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.sock
     """A connection to ``host`` through an HTTP proxy.
 
     Raises:
-        ConnectError: the proxy is of another kind, or refuses.
-        OSError: it can't be reached.
+        ConnectError: the proxy is not an HTTP proxy, or refuses.
+        OSError: the proxy can't be reached.
     """
     parts = urlsplit(proxy)
     shown = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ConnectError(
-            f"the proxy {shown} can't carry a WebSocket: only http and https proxies are spoken; "
+            f"the proxy {shown} can't carry a WebSocket: only http and https proxies can; "
             "name another in HTTPS_PROXY, or exempt the server with NO_PROXY",
             retryable=False,
         )
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=timeout_s)
+    secure_proxy = parts.scheme == "https"
+    connection_class = http.client.HTTPSConnection if secure_proxy else http.client.HTTPConnection
+    connection = connection_class(parts.hostname, parts.port, timeout=timeout_s)
     headers: dict[str, str] = {}
     if parts.username is not None:
-        words = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {b64encode(words.encode()).decode()}"
+        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Proxy-Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
     connection.set_tunnel(host, port, headers)
     try:
         connection.connect()
     except http.client.HTTPException as error:
         raise ConnectError(f"the proxy {shown} did not open a tunnel: {error}") from error
     opened = connection.sock
-    connection.sock = None  # the connection object mustn't close what it gives away
+    connection.sock = None  # else the connection object would close the socket
     return opened
 
 
 def open_socket(host: str, port: int, *, secure: bool, timeout_s: float) -> socket.socket:
-    """A TCP connection to a server, ready for TLS where that is wanted.
+    """Open a TCP connection to a server. TLS is left to the caller.
+
+    Args:
+        host: the server's name or address.
+        port: its port.
+        secure: whether TLS will follow, which decides the proxy.
+        timeout_s: time limit, in seconds.
 
     Raises:
         ConnectError: a proxy refuses.
-        OSError: nobody can be reached.
+        OSError: the server or the proxy can't be reached.
     """
     proxy = proxy_for(host, port, secure=secure)
     if proxy is not None:

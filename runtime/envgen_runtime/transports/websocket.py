@@ -100,7 +100,7 @@ class WebSocketTransport:
                 connection.receive(b"")  # reset by the server: nothing more will arrive
             if not connection.messages:
                 raise connection.failure(request, sent=True)
-            return protocol.read_frame(connection.messages.popleft(), request)
+            return protocol.read_frame(connection.messages.pop(0), request)
 
     def service(self) -> None:
         """Answer the server's pings and send one when due, unless a request is in flight."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -26,10 +26,7 @@ class Credentials:
     """A user name for a registry, and its password or token."""
 
     username: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Credentials(username={self.username!r}, password=...)"
+    password: str = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -116,11 +113,11 @@ class Engine:
 
     def image(self, reference: str) -> Image | None:
         """The image with this name; None if the engine has none."""
-        with translated(f"the image {reference} can't be inspected"):
-            try:
-                found = self.api.inspect_image(reference)
-            except not_found():
-                return None
+        found: dict[str, Any] | None = None
+        with translated(f"the image {reference} can't be inspected", missing_ok=True):
+            found = self.api.inspect_image(reference)
+        if found is None:
+            return None
         exposed: Mapping[str, Any] = found["Config"].get("ExposedPorts") or {}
         ports = [port.partition("/") for port in exposed]
         return Image(
@@ -179,21 +176,17 @@ class Engine:
 
     def inspect(self, container: str) -> dict[str, Any] | None:
         """The engine's description of a container; None if there is none."""
-        with translated(f"the container {container} can't be inspected"):
-            try:
-                found: dict[str, Any] = self.api.inspect_container(container)
-            except not_found():
-                return None
-        return found
+        with translated(f"the container {container} can't be inspected", missing_ok=True):
+            found: dict[str, Any] = self.api.inspect_container(container)
+            return found
+        return None
 
     def logs(self, container: str, tail: int | None) -> str:
         """A container's output; empty if there is no such container."""
-        with translated(f"the log of {container} can't be read"):
-            try:
-                content: bytes = self.api.logs(container, tail="all" if tail is None else tail)
-            except not_found():
-                return ""
-        return content.decode("utf-8", errors="replace")
+        with translated(f"the log of {container} can't be read", missing_ok=True):
+            content: bytes = self.api.logs(container, tail="all" if tail is None else tail)
+            return content.decode("utf-8", errors="replace")
+        return ""
 
     def follow_logs(self, container: str) -> Iterator[str]:
         """Yield a container's output, past and future, line by line until the container ends."""
@@ -212,23 +205,19 @@ class Engine:
 
     def stop(self, container: str, grace_s: float) -> None:
         """Ask a container to end, and kill it after ``grace_s`` seconds."""
-        with translated(f"the container {container} can't be stopped"):
-            try:
-                self.api.stop(container, timeout=round(grace_s))
-            except not_found():
-                return
+        with translated(f"the container {container} can't be stopped", missing_ok=True):
+            self.api.stop(container, timeout=round(grace_s))
 
     def remove(self, container: str) -> bool:
         """Kill and remove a container and its anonymous volumes; False if there is none."""
-        with translated(f"the container {container} can't be removed"):
+        with translated(f"the container {container} can't be removed", missing_ok=True):
             try:
                 self.api.remove_container(container, force=True, v=True)
-            except not_found():
-                return False
             except _sdk().errors.APIError as error:
                 if error.status_code != HTTPStatus.CONFLICT:  # another caller is removing it
                     raise
-        return True
+            return True
+        return False
 
     def containers(self, label: str) -> list[dict[str, Any]]:
         """All containers with a label, running or not."""
@@ -269,22 +258,22 @@ def memory_bytes(size: str | int | None) -> int:
     return found
 
 
-def not_found() -> Any:
-    """The SDK's error for a missing object."""
-    return _sdk().errors.NotFound
-
-
 @contextmanager
 def translated(
-    what: str, *, error: type[EngineError | FetchError] = EngineError
+    what: str, *, error: type[EngineError | FetchError] = EngineError, missing_ok: bool = False
 ) -> Generator[None]:
-    """Turn the SDK's errors into ours, prefixed with what failed."""
+    """Turn the SDK's errors into ours, prefixed with what failed.
+
+    With ``missing_ok`` the block just ends when the object that it asks for doesn't exist.
+    """
     from requests.exceptions import RequestException
 
     errors = _sdk().errors
     try:
         yield
     except errors.APIError as cause:
+        if missing_ok and isinstance(cause, errors.NotFound):
+            return
         raise error(f"{what}: {cause.explanation or cause}") from cause
     except RequestException as cause:
         raise EngineError(f"{what}: the engine doesn't answer ({cause})", retryable=True) from cause

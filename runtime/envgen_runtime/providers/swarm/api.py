@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..docker.engine import Credentials, Engine, not_found, translated
+from ..docker.engine import Credentials, Engine, translated
 
 _STARTING = frozenset(
     {"new", "allocated", "pending", "assigned", "accepted", "preparing", "ready", "starting"}
@@ -125,12 +125,10 @@ class Swarm:
 
     def remove(self, name: str) -> bool:
         """Remove a service; False if there is none."""
-        with translated(f"the service {name} can't be removed"):
-            try:
-                self._engine.api.remove_service(name)
-            except not_found():
-                return False
-        return True
+        with translated(f"the service {name} can't be removed", missing_ok=True):
+            self._engine.api.remove_service(name)
+            return True
+        return False
 
     def services(self, label: str) -> list[dict[str, Any]]:
         """The services with a label."""
@@ -140,12 +138,9 @@ class Swarm:
 
     def tasks(self, service: str) -> list[Task]:
         """The tasks of a service, present and past; empty if there is no such service."""
-        with translated(f"the tasks of {service} can't be listed"):
-            try:
-                found = self._engine.api.tasks(filters={"service": service})
-            except not_found():
-                return []
-        return [_task(entry) for entry in found]
+        with translated(f"the tasks of {service} can't be listed", missing_ok=True):
+            return list(map(_task, self._engine.api.tasks(filters={"service": service})))
+        return []
 
     def nodes(self) -> dict[str, Node]:
         """The machines of the swarm, by their ids."""

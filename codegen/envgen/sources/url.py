@@ -1,4 +1,4 @@
-"""Documents from servers that may be slow, huge, or somewhere else than they said."""
+"""Read documents over HTTP, within limits of time and size, without leaking headers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpx
 from envgen_runtime.wire.redaction import without_secrets
 
 from ..config import SourceSettings
-from ..errors import ConfigError, ContractError, EnvgenError, Unreachable
+from ..errors import ConfigError, ContractError, Unreachable
 from .parsing import MAX_BYTES, YAML_SUFFIXES, check_size, parse
 
 MAX_REDIRECTS = 5
@@ -30,10 +30,10 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def check_url(url: str) -> None:
-    """Hold a source against what an address looks like.
+    """Check that a source is a valid HTTP URL.
 
     Raises:
-        ContractError: it is none.
+        ContractError: it is not.
     """
     try:
         is_address = bool(urlsplit(url).hostname) and bool(_origin(url)[1])
@@ -42,15 +42,15 @@ def check_url(url: str) -> None:
         is_address, port = False, None
     if not is_address or port == 0:
         raise ContractError(
-            "this is no address", source=without_secrets(url), hint="write http://HOST:PORT"
+            "this is not a valid URL", source=without_secrets(url), hint="write http://HOST:PORT"
         )
 
 
 def resolved_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers with the environment's variables for ``${NAME}``. Errors name no value.
+    """Replace ``${NAME}`` in headers by environment variables. Errors don't show values.
 
     Raises:
-        ConfigError: a variable is not set, or the header can't be sent.
+        ConfigError: a variable is not set, or a header has characters that HTTP forbids.
     """
     result: dict[str, str] = {}
     for name, template in headers.items():
@@ -61,7 +61,7 @@ def resolved_headers(headers: Mapping[str, str]) -> dict[str, str]:
         value = _VARIABLE.sub(lambda match: os.environ[match[1]], template).strip()
         if not _TOKEN.fullmatch(name) or not value.isascii() or not value.isprintable():
             raise ConfigError(
-                "its name or value holds a character that a header can't have",
+                "its name or value has a character that HTTP forbids in a header",
                 source=place,
                 hint="write it as --header 'Name: value'; is there a newline in the variable?",
             )
@@ -70,7 +70,7 @@ def resolved_headers(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class NotFound(Exception):
-    """A server answered that there is nothing at ``url``."""
+    """The server answered 404 or 405 for ``url``."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -78,10 +78,10 @@ class NotFound(Exception):
 
 
 def within_limits(url: str, settings: SourceSettings, read: Callable[[Web], Awaitable[T]]) -> T:
-    """Run ``read``, which may take ``settings.timeout_s`` for all that it asks a server.
+    """Run ``read`` with a time limit for all of its requests together.
 
     Raises:
-        Unreachable: it took longer.
+        Unreachable: it took longer than ``settings.timeout_s``.
     """
 
     async def run() -> T:
@@ -99,7 +99,7 @@ def within_limits(url: str, settings: SourceSettings, read: Callable[[Web], Awai
 
 
 class Web:
-    """Reads documents. The headers go to the host of ``url`` only."""
+    """An HTTP client for documents. Headers are sent to the host of ``url`` only."""
 
     def __init__(self, url: str, settings: SourceSettings) -> None:
         self._home = _origin(url)
@@ -114,21 +114,21 @@ class Web:
         await self._client.aclose()
 
     async def get(self, url: str) -> Any:
-        """The document at ``url``.
+        """Read the document at ``url``.
 
         Raises:
             NotFound: there is none.
-            ContractError: it is too large, in no form that envgen reads, or redirected elsewhere.
-            Unreachable: the server doesn't answer, or answers that it can't.
+            ContractError: it is too large, not JSON or YAML, or redirected to another host.
+            Unreachable: the server doesn't answer, or answers with an error.
         """
-        return await self._ask("GET", url)
+        return await self._request("GET", url)
 
     async def post(self, url: str, body: Any) -> Any:
-        """What the server answers to ``body``, sent as JSON. Raises as ``get`` does."""
-        return await self._ask("POST", url, json=body)
+        """Post ``body`` as JSON and read the answer. Raises as ``get`` does."""
+        return await self._request("POST", url, json=body)
 
-    async def _ask(self, method: str, url: str, **content: Any) -> Any:
-        shown = without_secrets(url)
+    async def _request(self, method: str, url: str, **content: Any) -> Any:
+        source = without_secrets(url)
         try:
             for _ in range(MAX_REDIRECTS + 1):
                 headers = self._headers_for(url)
@@ -136,74 +136,70 @@ class Web:
                 response = await self._client.send(request, stream=True)
                 try:
                     if response.status_code not in _REDIRECTS:
-                        return await _document(response, shown)
-                    url = self._next(url, response, shown)
+                        return await _document(response, source)
+                    url = self._next(url, response, source)
                 finally:
                     await response.aclose()
         except (httpx.RequestError, httpx.InvalidURL, UnicodeError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(
                 f"can't be reached: {reason}",
-                source=shown,
+                source=source,
                 hint="is the server running at this address?",
             ) from error
-        raise ContractError(f"more than {MAX_REDIRECTS} redirects", source=shown)
+        raise ContractError(f"more than {MAX_REDIRECTS} redirects", source=source)
 
     def _headers_for(self, url: str) -> dict[str, str]:
-        # gzip alone: what it unpacks to can be bounded while it is unpacked.
+        # Only gzip, because zlib can stop at a size limit.
         own = self._headers if _origin(url) in (self._home, _secured(self._home)) else {}
         return {"accept": "application/json, application/yaml", "accept-encoding": "gzip", **own}
 
-    def _next(self, url: str, response: httpx.Response, shown: str) -> str:
+    def _next(self, url: str, response: httpx.Response, source: str) -> str:
         try:
             target = str(httpx.URL(url).join(response.headers["location"]))
             check_url(target)
         except (KeyError, httpx.InvalidURL, ContractError) as error:
-            raise ContractError("redirected to nowhere", source=shown) from error
+            raise ContractError("redirected to an invalid URL", source=source) from error
         here, there = _origin(url), _origin(target)
         if there not in (here, _secured(here)) and not self._allow_redirects:
             raise ContractError(
                 f"redirected to another host: {without_secrets(target)}",
-                source=shown,
-                hint="name that address as the source, or pass --allow-redirects",
+                source=source,
+                hint="name that URL as the source, or pass --allow-redirects",
             )
         return target
 
 
-async def _document(response: httpx.Response, shown: str) -> Any:
+async def _document(response: httpx.Response, source: str) -> Any:
     if response.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
-        raise NotFound(shown)
+        raise NotFound(source)
+    if response.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        raise Unreachable(
+            f"the server refuses access (HTTP {response.status_code})",
+            source=source,
+            hint="pass a token: --header 'Authorization: Bearer ${HF_TOKEN}'",
+        )
     if not response.is_success:
-        raise _refusal(response.status_code, shown)
-    content = await _content(response, shown)
+        raise Unreachable(f"the server answered HTTP {response.status_code}", source=source)
+    content = await _content(response, source)
     is_yaml = "yaml" in response.headers.get("content-type", "").lower()
     is_yaml |= response.url.path.lower().endswith(YAML_SUFFIXES)
-    return parse(content, source=shown, is_yaml=is_yaml)
+    return parse(content, source=source, is_yaml=is_yaml)
 
 
-async def _content(response: httpx.Response, shown: str) -> bytes:
+async def _content(response: httpx.Response, source: str) -> bytes:
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip", "x-gzip"):
-        raise ContractError(f"packed as {encoding[:60]!r}, which was not asked for", source=shown)
-    unpacker = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+        raise ContractError(f"compressed as {encoding[:60]!r}, not as requested", source=source)
+    gzip = None if encoding == "identity" else zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     content = bytearray()
     async for chunk in response.aiter_raw():
         try:
-            content += unpacker.decompress(chunk, MAX_BYTES + 1) if unpacker else chunk
+            content += gzip.decompress(chunk, MAX_BYTES + 1) if gzip else chunk
         except zlib.error as error:
-            raise ContractError(f"can't be unpacked: {error}", source=shown) from error
-        check_size(content, source=shown)
+            raise ContractError(f"can't be decompressed: {error}", source=source) from error
+        check_size(content, source=source)
     return bytes(content)
-
-
-def _refusal(status: int, shown: str) -> EnvgenError:
-    if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return Unreachable(
-            f"the server doesn't let us in (HTTP {status})",
-            source=shown,
-            hint="pass a token: --header 'Authorization: Bearer ${HF_TOKEN}'",
-        )
-    return Unreachable(f"the server answers HTTP {status}", source=shown)
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
@@ -212,5 +208,5 @@ def _origin(url: str) -> tuple[str, str, int | None]:
 
 
 def _secured(origin: tuple[str, str, int | None]) -> tuple[str, str, int | None]:
-    """The same host behind https: where servers send those who came by http."""
+    """The same host over https, to which servers redirect from http."""
     return ("https", origin[1], 443) if origin[::2] == ("http", 80) else origin

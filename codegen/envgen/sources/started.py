@@ -1,0 +1,142 @@
+"""Read the contract of an image, a project's folder or a Space: start it, ask it, stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+from envgen_runtime.errors import ConnectError, MissingExtra, ProviderError, StartError
+from envgen_runtime.providers import (
+    Credentials,
+    Hub,
+    LocalDockerProvider,
+    Provider,
+    PullProgress,
+    RemoteServer,
+    UVProvider,
+)
+
+from ..config import SourceSettings
+from ..errors import EnvgenError, ServerEnded, Unreachable
+from . import server
+from .address import kind_of
+from .parsing import Document
+
+
+@dataclass(frozen=True, slots=True)
+class StartOptions:
+    """How an environment is started. Options that a kind of source can't take are refused.
+
+    Attributes:
+        port: the port on loopback; None for a free one.
+        env_vars: environment variables of the server.
+        use_docker: whether a Space's image is run rather than its source.
+        container: more options of a container, as ``start_container`` names them.
+        timeout_s: how long it may take to be ready, in seconds.
+        on_pull: called with the progress of an image's pull.
+    """
+
+    port: int | None = None
+    env_vars: Mapping[str, str] = field(default_factory=dict[str, str])
+    use_docker: bool = False
+    container: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    timeout_s: float = 120.0
+    on_pull: Callable[[PullProgress], None] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StartedServer:
+    """An environment that is ready.
+
+    Attributes:
+        url: its base URL.
+        provider: the provider that started it.
+    """
+
+    url: str
+    provider: Provider
+
+
+def fetch(
+    source: str, settings: SourceSettings, on_pull: Callable[[PullProgress], None] | None = None
+) -> Document:
+    """Read the contract of an environment. A Space is asked where it runs; others are started.
+
+    Raises:
+        EnvgenError: it can't be started; the message ends with the last lines of its log.
+        ContractError: it publishes no contract.
+    """
+    if kind_of(source) == "space":
+        with _translated_errors(source):
+            hub = Hub.from_environment()
+            space = RemoteServer(hub.url(source.removeprefix("hf://")), headers=hub.headers())
+            space.wait_for_ready(timeout_s=StartOptions().timeout_s)
+        headers = {**hub.headers(), **settings.headers}
+        settings = settings.model_copy(update={"headers": headers})
+        return replace(server.fetch(space.base_url, settings), source=source)
+    with started(source, StartOptions(on_pull=on_pull)) as environment:
+        return replace(server.fetch(environment.url, settings), source=source)
+
+
+@contextmanager
+def started(source: str, options: StartOptions) -> Generator[StartedServer]:
+    """Start an environment, wait until it is ready, and stop it in the end.
+
+    Raises:
+        EnvgenError: it can't be started; the message ends with the last lines of its log.
+    """
+    with _translated_errors(source):
+        provider, start = _provider(source, options)
+    try:
+        with _translated_errors(source):
+            url = start()
+            provider.wait_for_ready(url, options.timeout_s)
+        yield StartedServer(url, provider)
+    finally:
+        with _translated_errors(source):
+            provider.stop()
+
+
+def _provider(source: str, options: StartOptions) -> tuple[Provider, Callable[[], str]]:
+    kind = kind_of(source)
+    if kind == "image":
+        return _container(source.removeprefix("docker://"), options)
+    hub = Hub.from_environment()
+    space = source.removeprefix("hf://")
+    if kind == "space" and options.use_docker:
+        port = {"container_port": hub.app_port(space)}
+        with_port = replace(options, container={**port, **options.container})
+        return _container(hub.image(space), with_port, hub.credentials(space))
+    if options.container or options.use_docker:
+        names = ", ".join(options.container) or "docker"
+        raise ValueError(f"{names}: an option of containers, and this is served from its source")
+    provider = UVProvider(
+        project_path=hub.source(space) if kind == "space" else source,
+        env_vars=options.env_vars,
+        credentials=hub.credentials(space) if kind == "space" else None,
+    )
+    return provider, partial(provider.start, options.port)
+
+
+def _container(
+    image: str, options: StartOptions, credentials: Credentials | None = None
+) -> tuple[Provider, Callable[[], str]]:
+    provider = LocalDockerProvider(credentials=credentials, on_pull=options.on_pull)
+    start = partial(provider.start_container, image, options.port, options.env_vars)
+    return provider, partial(start, **options.container)
+
+
+@contextmanager
+def _translated_errors(source: str) -> Generator[None]:
+    """Raise the runtime's errors as those that commands show."""
+    try:
+        yield
+    except StartError as error:
+        raise ServerEnded(str(error), source=source) from error
+    except (ProviderError, ConnectError) as error:
+        raise Unreachable(str(error), source=source) from error
+    except (MissingExtra, ValueError) as error:
+        raise EnvgenError(str(error), source=source) from error

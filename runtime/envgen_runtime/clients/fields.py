@@ -1,0 +1,124 @@
+"""The keyword form of ``step``: an action's fields in place of an action."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from inspect import Parameter, Signature, iscoroutinefunction
+from typing import Any, TypedDict, TypeVar, cast
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from ..errors import InvalidRequest
+from ..models.base import RequestModel
+from ..wire.mismatch import invalid_fields
+
+R = TypeVar("R")
+
+
+class StepOptions(TypedDict, total=False):
+    """The options of every ``step``."""
+
+    request_id: str | None
+    """Names the request in the server's log, where the server takes a name (HTTP)."""
+
+    timeout_s: float | None
+    """Time limit in seconds, instead of the client's."""
+
+
+_OPTIONS = frozenset(StepOptions.__annotations__)
+
+
+def accepts_fields(
+    model: type[RequestModel],
+) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Let a ``step(action, **options)`` take the fields of ``model`` as keywords instead.
+
+    A field named like an option takes the keyword: the option can then be given beside an action
+    object only. ``step(action=...)`` is the action, unless ``model`` has a field of that name. The
+    decorated function's signature shows the fields.
+
+    Args:
+        model: the class of the action.
+    """
+    names = frozenset(model.model_fields)
+
+    def action_of(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
+        """The positional arguments and the options for the decorated function."""
+        if not args and "action" in keywords and "action" not in names:
+            args = (keywords.pop("action"),)
+        if args:
+            if keywords.keys() - _OPTIONS:
+                raise InvalidRequest("step() takes an action or an action's fields, not both")
+            return args, keywords
+        options = {name: keywords.pop(name) for name in _OPTIONS - names if name in keywords}
+        return (_validated(model, keywords),), options
+
+    def decorate(step: Callable[..., R]) -> Callable[..., R]:
+        @wraps(step)
+        def with_fields(self: Any, /, *args: Any, **keywords: Any) -> R:
+            actions, options = action_of(args, keywords)
+            return step(self, *actions, **options)
+
+        @wraps(step)
+        async def with_fields_async(self: Any, /, *args: Any, **keywords: Any) -> Any:
+            actions, options = action_of(args, keywords)
+            return await cast("Awaitable[Any]", step(self, *actions, **options))
+
+        wrapper: Any = with_fields_async if iscoroutinefunction(step) else with_fields
+        wrapper.__signature__ = _signature(step, model)
+        return cast("Callable[..., R]", wrapper)
+
+    return decorate
+
+
+def _validated(model: type[RequestModel], fields: Mapping[str, object]) -> RequestModel:
+    try:
+        return model.model_validate(fields, by_name=True)
+    except ValidationError as error:
+        raise invalid_fields(error, model) from error
+
+
+def _has_default(item: tuple[str, FieldInfo]) -> bool:
+    return not item[1].is_required()
+
+
+class _StepSignature(Signature):
+    """Shows the fields as ``step`` needs them; what it binds may be an action instead.
+
+    ``mock.create_autospec`` binds every call to the signature.
+    """
+
+    bind = Signature.bind_partial
+
+
+def _signature(step: Callable[..., object], model: type[RequestModel]) -> Signature:
+    fields = [
+        Parameter(
+            name,
+            Parameter.KEYWORD_ONLY,
+            default=Parameter.empty if field.is_required() else field.get_default(),
+            annotation=field.annotation,
+        )
+        for name, field in sorted(model.model_fields.items(), key=_has_default)
+    ]
+    options = [
+        Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+        for name, annotation in (("request_id", str | None), ("timeout_s", float | None))
+        if name not in model.model_fields
+    ]
+    positional = [
+        Parameter("self", Parameter.POSITIONAL_ONLY),
+        Parameter("action", Parameter.POSITIONAL_ONLY, default=None, annotation=model | None),
+    ]
+    # A field named "action" is a parameter of its own: two can't have one name.
+    if "action" in model.model_fields:
+        positional.pop()
+    return _StepSignature(
+        [*positional, *fields, *options],
+        return_annotation=step.__annotations__.get("return", Signature.empty),
+    )
+
+
+__all__ = ["StepOptions", "accepts_fields"]

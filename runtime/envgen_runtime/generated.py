@@ -1,0 +1,23 @@
+"""What generated code needs of the runtime. Import from ``envgen_runtime`` in code of your own."""
+
+from __future__ import annotations
+
+from .clients.codec import Codec
+from .clients.fields import StepOptions, accepts_fields
+from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
+from .models.constraints import Omittable, OneOf, UniqueItems
+from .wire.envelope import Envelope
+
+__all__ = [
+    "Codec",
+    "Envelope",
+    "Omittable",
+    "OneOf",
+    "ReplyModel",
+    "RequestModel",
+    "StepOptions",
+    "UniqueItems",
+    "accepts_fields",
+    "reset_fields",
+    "wire_fields",
+]
