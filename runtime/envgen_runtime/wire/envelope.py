@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..errors import ReplyMismatch
 from ..json_value import as_object
 
-_MOVED = ("done", "reward", "metadata")
+_NUMBER = (int, float)
 
 
 class Envelope(NamedTuple):
@@ -39,15 +39,16 @@ class Envelope(NamedTuple):
         observation = as_object(payload.get("observation"))
         if observation is None:
             raise _mismatch(payload, "observation", "an object")
-        beside = {key: payload[key] for key in _MOVED if key in payload}
+        beside = dict(payload)
+        del beside["observation"]
         if beside.get("metadata") is None:  # over HTTP, 0.4 says null for none
             beside.pop("metadata", None)
-        fields = {**observation, **beside}
-        done, reward = fields.get("done"), fields.get("reward")
+        done = beside.get("done", observation.get("done"))
+        reward = beside.get("reward", observation.get("reward"))
         if not isinstance(done, bool):
-            raise _mismatch(fields, "done", "a boolean")
-        if reward is not None and not isinstance(reward, int | float):
-            raise _mismatch(fields, "reward", "a number or null")
+            raise _mismatch({**observation, **beside}, "done", "a boolean")
+        if reward is not None and not isinstance(reward, _NUMBER):
+            raise _mismatch({**observation, **beside}, "reward", "a number or null")
         metadata = as_object(beside.get("metadata")) or as_object(observation.get("metadata"))
         return cls(observation, reward, done, metadata or {}, beside)
 
@@ -56,8 +57,11 @@ class Envelope(NamedTuple):
 
         A field that the server left in the observation, or didn't send, stays as it is.
         """
-        beside = self.beside
-        return {**self.observation, **{name: beside[name] for name in names if name in beside}}
+        fields = self.observation.copy()
+        for name in names:
+            if name in self.beside:
+                fields[name] = self.beside[name]
+        return fields
 
 
 def _mismatch(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:
