@@ -13,25 +13,25 @@
     │   ├── SessionLost         an earlier call lost the session; reset() opens a new one
     │   └── SessionClosed       close() was called
     ├── ServerError             the server answered with an error
-    │   ├── ExecutionError      the environment failed on the request; the session lives on
+    │   ├── ExecutionError      the environment failed on the request; the session survives
     │   ├── ActionRejected      the request doesn't fit the server's own model
     │   ├── CapacityReached     the server has no free session
-    │   ├── FactoryError        the server couldn't make an environment; the session is over
-    │   └── ServerSessionError  the server gave the session up
+    │   ├── FactoryError        the server couldn't create an environment; the session is over
+    │   └── ServerSessionError  the server ended the session
     ├── ReplyMismatch           the reply doesn't fit the contract this client was built from
-    ├── ContractDrift           the server's contract is another (on_drift="error")
+    ├── ContractDrift           the server has another contract (on_drift="error")
     ├── ContractMissing         the client's package has no contract (it was written by hand)
-    ├── ProviderError           what should start or stop the server failed
-    │   ├── EngineError         the engine or tool that it needs can't be reached, or refused
-    │   ├── FetchError          the image or the source can't be had
+    ├── ProviderError           the server could not be started, watched or stopped
+    │   ├── EngineError         the engine or tool of the provider can't be reached, or refused
+    │   ├── FetchError          the image or the source can't be fetched
     │   ├── StartError          the server ended before it was ready, or could not be started
     │   └── ReadyTimeout        the server runs, and was not ready in time
-    ├── TraceMismatch           a replayed episode goes another way than the recorded one
-    └── MissingExtra            an optional library is needed that isn't installed
+    ├── TraceMismatch           a replayed episode differs from the recorded one
+    └── MissingExtra            an optional library isn't installed
 
-Two attributes tell a caller what may be done next, whatever the class: ``retryable`` (the same
-call may succeed if sent again) and ``maybe_applied`` (the server may have acted on the request,
-so that sending a step again could apply it twice).
+Two attributes of every error tell a caller what to do next: ``retryable`` (the same call may
+succeed if made again) and ``maybe_applied`` (the server may have acted on the request, so sending
+a step again could apply it twice).
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ class EnvError(Exception):
     Attributes:
         retryable: the same call may succeed when it is made again.
         maybe_applied: the server may have acted on the request that failed.
-        request_id: identifies the request, where it had one.
-        server_text: what the server said about it, in its own words; None where it said nothing.
-        sent: any of the request may have left this client.
+        request_id: identifies the request, if it had an id.
+        server_text: the server's own message; None if it sent none.
+        sent: any part of the request may have left this client.
     """
 
     retryable: bool = False
@@ -78,7 +78,7 @@ class InvalidRequest(EnvError, ValueError):
     """The request can't be sent: it doesn't fit the contract, or can't be written as JSON.
 
     Attributes:
-        path: where in the request, as a JSON path such as ``$.board[3]``, where that is known.
+        path: the place in the request, as a JSON path such as ``$.board[3]``, if known.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class UpgradeRefused(ConnectError):
 
     Attributes:
         status: the HTTP status code.
-        retry_after_s: how long the server asks to wait, in seconds, where it does.
+        retry_after_s: how long the server asks to wait, in seconds, if it does.
     """
 
     def __init__(
@@ -116,27 +116,26 @@ class UpgradeRefused(ConnectError):
 
 
 PASSING_STATUSES = frozenset({408, 425, 429, 502, 503, 504})
-"""HTTP statuses that say that the same request may succeed later."""
+"""HTTP statuses of errors that may pass: the same request may succeed later."""
 
 
 class RequestTimeout(EnvError, TimeoutError):
     """No reply came within the time limit.
 
-    The session is lost: a late reply can't be told from the next one, so the connection is closed
-    rather than read again.
+    The session is lost: a late reply would look like the next one, so the connection is closed.
     """
 
     sent = True
 
 
 class ConnectionLost(EnvError, ConnectionError):
-    """The connection ended while a request was in flight; the episode went with it."""
+    """The connection ended while a request was in flight. The episode is lost."""
 
     sent = True
 
 
 class ProtocolError(EnvError):
-    """The server sent something that no OpenEnv server sends in answer to this request."""
+    """The server's reply breaks the OpenEnv protocol."""
 
     sent = True
 
@@ -166,8 +165,8 @@ class ServerError(EnvError):
 
     Attributes:
         code: the server's code, such as ``EXECUTION_ERROR``, or ``HTTP_500``.
-        data: what the server sent with the error.
-        retry_after_s: how long the server asks to wait, in seconds, where it does.
+        data: the data that the server sent with the error.
+        retry_after_s: how long the server asks to wait, in seconds, if it does.
     """
 
     sent = True
@@ -201,22 +200,22 @@ class ServerError(EnvError):
         return self.code in _SESSION_ENDING_CODES
 
 
-# A gateway that gave up waiting (502, 504) is a timeout: the server may still be at it.
+# A gateway that gave up waiting (502, 504) is a timeout: the server may still be working.
 _SESSION_ENDING_CODES = frozenset(
     {"CAPACITY_REACHED", "FACTORY_ERROR", "SESSION_ERROR", "HTTP_502", "HTTP_504"}
 )
 
 
 class ExecutionError(ServerError):
-    """The environment failed on the request. The session lives on; the step may have counted."""
+    """The environment failed on the request. The session survives; the step may have counted."""
 
 
 class FactoryError(ServerError):
-    """The server couldn't make an environment for this session."""
+    """The server couldn't create an environment for this session."""
 
 
 class ServerSessionError(ServerError):
-    """The server gave the session up, and the episode with it. ``reset()`` opens a new one."""
+    """The server ended the session, and the episode with it. ``reset()`` opens a new one."""
 
 
 class ActionRejected(ServerError):
@@ -224,7 +223,7 @@ class ActionRejected(ServerError):
 
     Attributes:
         errors: one entry per refused field, as the server sent them.
-        drift: as that of ``ReplyMismatch``.
+        drift: as in ``ReplyMismatch``.
     """
 
     def __init__(
@@ -251,12 +250,12 @@ class CapacityReached(ServerError):
 
     @property
     def active_sessions(self) -> int | None:
-        """How many sessions the server has open, where it says so."""
+        """The number of open sessions, if the server says."""
         return _count(self.data.get("active_sessions"))
 
     @property
     def max_sessions(self) -> int | None:
-        """How many sessions the server allows, where it says so."""
+        """The number of sessions that the server allows, if it says."""
         return _count(self.data.get("max_sessions"))
 
 
@@ -268,9 +267,9 @@ class ReplyMismatch(EnvError):
     """The reply doesn't fit the contract this client was generated from.
 
     Attributes:
-        path: where in the reply, as a JSON path such as ``$.observation.board[3]``.
-        drift: what the server's contract has that this client's hasn't, or the other way round;
-            empty where that is nothing, or was not looked at.
+        path: the place in the reply, as a JSON path such as ``$.observation.board[3]``.
+        drift: the differences between the server's contract and this client's, one line each;
+            empty if there are none, or the server was not asked.
     """
 
     sent = True
@@ -289,7 +288,7 @@ class ReplyMismatch(EnvError):
 
 
 class ContractDrift(EnvError):
-    """The server's contract is not the one that this client was built from; nothing was sent.
+    """The server has another contract than the one this client was built from. Nothing was sent.
 
     Attributes:
         drift: the differences, one line each.
@@ -301,12 +300,12 @@ class ContractDrift(EnvError):
 
 
 class ProviderError(EnvError):
-    """What should start, watch or stop the environment's server failed.
+    """The environment's server could not be started, watched or stopped.
 
     Attributes:
-        log: the last lines that the server wrote, which the message ends with; empty where it
-            wrote nothing, or never ran.
-        exit_code: what the server exited with; None where it has not.
+        log: the last lines of the server's log, which end the message; empty if it wrote nothing
+            or never ran.
+        exit_code: the server's exit code; None if it hasn't exited.
     """
 
     def __init__(
@@ -324,7 +323,7 @@ class ProviderError(EnvError):
 
 
 class EngineError(ProviderError):
-    """The engine or tool that a provider works with can't be reached, or refused."""
+    """The engine or tool of a provider can't be reached, or refused."""
 
 
 class FetchError(ProviderError):
@@ -336,22 +335,22 @@ class StartError(ProviderError):
 
 
 class ReadyTimeout(ProviderError, TimeoutError):
-    """The server was running, but not ready, when the time was up."""
+    """The server was running, but not ready, when the time ran out."""
 
 
 class ContractMissing(EnvError, LookupError):
-    """The client has no contract to look into: it was not generated by envgen."""
+    """The client has no contract: it was not generated by envgen."""
 
 
 class TraceMismatch(EnvError, AssertionError):
-    """A request is not the one that comes next in the trace that is replayed."""
+    """The trace that is replayed has another request next."""
 
 
 class MissingExtra(EnvError, ImportError):
-    """An optional library is needed and not installed.
+    """An optional library isn't installed.
 
     Attributes:
-        extra: the extra of envgen-runtime that brings it.
+        extra: the extra of envgen-runtime that installs it.
     """
 
     def __init__(self, feature: str, *, extra: str) -> None:

@@ -14,17 +14,17 @@ ResetT = TypeVar("ResetT")
 
 
 class StepResult(NamedTuple, Generic[ObsT]):
-    """One transition: the observation, and what the server says beside it.
+    """One transition: the observation, and the fields that the server sends beside it.
 
-    It unpacks as reinforcement learning has always written it, with its types:
+    It unpacks in the order that reinforcement learning is used to, with types:
     ``observation, reward, done, metadata = env.step(action)``.
 
     Attributes:
         observation: the typed observation.
-        reward: the reward as the server sent it (bool, int or float), or None where it gave
-            none. NaN and infinities arrive as None: JSON has no word for them.
+        reward: the reward as the server sent it (bool, int or float), or None if it sent
+            none. NaN and infinities arrive as None: JSON can't express them.
         done: whether the episode has ended.
-        metadata: what the environment attached; empty where the server's version drops it.
+        metadata: what the environment attached; empty if the server's version drops it.
     """
 
     observation: ObsT
@@ -39,8 +39,8 @@ class Transition(Generic[ActT, ObsT, ResetT]):
 
     Attributes:
         observation: what the policy saw.
-        action: what it did.
-        result: what came of it.
+        action: the action that it chose.
+        result: the result of the step.
     """
 
     observation: ObsT | ResetT

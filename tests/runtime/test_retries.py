@@ -190,7 +190,7 @@ def trickling(head: bytes) -> Iterator[str]:
             thread.join()
 
 
-HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 1000000\r\n\r\n"
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
 
 
 @pytest.mark.parametrize("head", [HEAD, HEAD[:40]], ids=["body", "headers"])

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
-    """A session with one environment, for asyncio. Everything else is as in ``EnvClient``."""
+    """A session with one environment, for asyncio: ``EnvClient``, awaited."""
 
     _transport: AsyncTransport | None = None
 

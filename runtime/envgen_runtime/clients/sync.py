@@ -22,8 +22,8 @@ T = TypeVar("T")
 class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     """A session with one environment. Generated clients subclass it with concrete types.
 
-    A client is one session: one request at a time, from one thread at a time. Make several for
-    several environments side by side.
+    A client is one session: one request at a time, from one thread at a time. Use several clients
+    for several environments side by side.
     """
 
     _transport: Transport | None = None
@@ -42,7 +42,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             seed: for environments that take one.
             episode_id: a name for the episode, for environments that take one.
             timeout_s: time limit in seconds, instead of the client's.
-            extra: the environment's own reset parameters. OpenEnv servers drop, without a word,
+            extra: the environment's own reset parameters. OpenEnv servers silently drop
                 those that the environment doesn't know.
 
         Raises:
@@ -63,8 +63,8 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """Take one step. It is sent at most once.
 
         Args:
-            action: what to do.
-            request_id: names the request, in the server's log where it takes one (HTTP).
+            action: the action to take.
+            request_id: identifies the request in errors, and in the server's log (over HTTP).
             timeout_s: time limit in seconds, instead of the client's.
 
         Raises:
@@ -92,13 +92,13 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """Play an episode: reset, then step as ``policy`` says until the environment is done.
 
         Args:
-            policy: gives the action for an observation.
+            policy: returns the action for an observation.
             seed: as for ``reset``.
             episode_id: as for ``reset``.
-            max_steps: how many steps to take at most.
+            max_steps: the most steps to take; by default no limit.
 
         Yields:
-            What the policy saw, what it did, and what came of it, after every step.
+            After every step: what the policy saw, the action that it chose, and the result.
         """
         before: StepResult[ObsT] | StepResult[ResetT] = self.reset(seed=seed, episode_id=episode_id)
         taken = 0
@@ -109,7 +109,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             before, taken = result, taken + 1
 
     def server_contract(self, *, timeout_s: float | None = None) -> dict[str, JsonValue]:
-        """What the server answers to GET ``/schema``; repeated where the retry policy allows it.
+        """The server's contract, from GET ``/schema``; repeated as the retry policy allows.
 
         Raises:
             ServerError: it answers with an error; servers before 0.2 have no ``/schema``.
@@ -118,7 +118,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         return self._run(self._calls.server_contract(self._request("schema", {}, timeout_s)))
 
     def is_healthy(self, *, timeout_s: float | None = None) -> bool:
-        """Whether the server answers GET ``/health`` with 200, asked once."""
+        """Whether the server answers GET ``/health`` with 200. Asks once."""
         return self._run(self._calls.is_healthy(self._request("health", {}, timeout_s)))
 
     def close(self) -> None:

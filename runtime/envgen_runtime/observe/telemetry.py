@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 class OpenTelemetry(Observer):
-    """A client span for each request, whose context goes out with it where it has headers.
+    """A client span for each request. Its context is sent along if the request carries headers.
 
-    Spans are called ``<env> <operation>``. They have the attributes ``envgen.env``,
+    Spans are named ``<env> <operation>``. They have the attributes ``envgen.env``,
     ``envgen.operation``, ``envgen.request_id``, ``server.address`` and ``server.port``; after a
     reset or step ``envgen.reward`` and ``envgen.done``; after an error ``error.type`` and
     ``envgen.maybe_applied``. Retries are events of the span.
     """
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
-        """Use the global tracer provider, or the one that is given.
+        """Use ``tracer_provider``, or the global one.
 
         Raises:
             MissingExtra: OpenTelemetry isn't installed.

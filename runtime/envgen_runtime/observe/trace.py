@@ -1,12 +1,12 @@
-"""Episodes as files: written while they are played, and played again without a server.
+"""Episodes as files: recorded while they are played, and replayed without a server.
 
-A trace is JSON, one request a line, in the order in which they ended::
+A trace is JSON, one request per line, in the order in which they ended::
 
     {"at": "2026-11-24T00:00:00+00:00", "env": "coding_env", "operation": "step",
      "request_id": "9c1f-2", "data": {"code": "1"}, "elapsed_s": 0.002, "reply": {...}}
 
-with ``error`` instead of ``reply`` where the request failed. Headers are not written: they carry
-tokens. What the environment and the agent said to each other is.
+with ``error`` instead of ``reply`` if the request failed. Headers carry tokens and are not
+written; everything that the agent and the environment exchange is.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .observers import Observer, ReplyEvent
 
 
 class EpisodeTrace(Observer):
-    """Appends every request of a client, and how it ended, to a file.
+    """Appends every request of a client, and its reply or error, to a file.
 
     Example:
         with CodingEnv(url, observers=[EpisodeTrace("episode.jsonl")]) as env:
             ...
-        with CodingEnv.from_trace("episode.jsonl") as env:  # the same, without the server
+        with CodingEnv.from_trace("episode.jsonl") as env:  # the same episode, without the server
             ...
     """
 
@@ -63,7 +63,7 @@ def _described(error: BaseException) -> dict[str, Any]:
 
 
 class Replay:
-    """Answers requests as a trace has it. A transport for both clients; it never waits."""
+    """Answers requests from a trace, for both clients. It never waits."""
 
     def __init__(self, path: str | Path) -> None:
         """Read a trace.
@@ -82,21 +82,21 @@ class Replay:
         self._next = 0
 
     def answer(self, request: Request) -> dict[str, Any]:
-        """The payload that was recorded.
+        """The recorded payload.
 
         Raises:
-            TraceMismatch: this is not the request that comes next in the trace.
-            EnvError: the error that was recorded.
+            TraceMismatch: the trace has another request next.
+            EnvError: the recorded error.
         """
         if self._next == len(self._lines):
             raise TraceMismatch(f"{request.operation}() after the end of {self._path}")
         line = self._lines[self._next]
         number = self._next = self._next + 1
-        asked = json.loads(json.dumps(request.data))
-        if line["operation"] != request.operation or line.get("data", {}) != asked:
+        data = json.loads(json.dumps(request.data))
+        if line["operation"] != request.operation or line.get("data", {}) != data:
             raise TraceMismatch(
                 f"line {number} of {self._path} is {line['operation']}({line.get('data')}), "
-                f"not {request.operation}({asked})"
+                f"not {request.operation}({data})"
             )
         if "reply" in line:
             reply: dict[str, Any] = line["reply"]
@@ -110,7 +110,7 @@ def _recorded(described: dict[str, Any], request: Request) -> EnvError:
     kind = getattr(errors, described["type"], EnvError)
     try:
         error: EnvError = kind(described["message"])
-    except TypeError:  # one that needs more than a message
+    except TypeError:  # its class needs more than a message
         error = EnvError(described["message"])
     error.maybe_applied = error.sent and request.operation == "step"
     return error
@@ -118,8 +118,6 @@ def _recorded(described: dict[str, Any], request: Request) -> EnvError:
 
 class ReplayTransport:
     """A ``Transport`` that replays a trace. Nothing is ever open."""
-
-    outlives_sessions = True
 
     def __init__(self, replay: Replay) -> None:
         self.exchange = replay.answer
@@ -132,8 +130,6 @@ class ReplayTransport:
 
 class AsyncReplayTransport:
     """An ``AsyncTransport`` that replays a trace. Nothing is ever open."""
-
-    outlives_sessions = True
 
     def __init__(self, replay: Replay) -> None:
         self._replay = replay

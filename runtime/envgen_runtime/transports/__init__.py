@@ -43,11 +43,6 @@ class ConnectionOptions:
 class Transport(Protocol):
     """Sends requests and waits for their replies."""
 
-    @property
-    def outlives_sessions(self) -> bool:
-        """Whether it can be used again after a session was lost. HTTP has no sessions."""
-        ...
-
     def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply.
 
@@ -67,11 +62,6 @@ class Transport(Protocol):
 
 class AsyncTransport(Protocol):
     """``Transport`` for asyncio. ``abort`` isn't awaited: it is called during cancellation."""
-
-    @property
-    def outlives_sessions(self) -> bool:
-        """As ``Transport.outlives_sessions``."""
-        ...
 
     async def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply.

@@ -33,7 +33,6 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
     messages to the one future that waits, without a task, queue or lock in between.
     """
 
-    outlives_sessions = False
     __slots__ = (
         "_connection",
         "_deadline",

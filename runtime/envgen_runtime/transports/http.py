@@ -50,8 +50,6 @@ _Explain = Callable[[Exception], EnvError]
 class _HttpTransport:
     """What the two transports share: requests and errors, without I/O."""
 
-    outlives_sessions = True
-
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address
         self._options = options

@@ -35,8 +35,6 @@ class WebSocketTransport:
     else. Between requests, ``KEEPALIVE`` answers the server's pings.
     """
 
-    outlives_sessions = False
-
     def __init__(
         self, address: str, options: ConnectionOptions, headers: Mapping[str, str]
     ) -> None:

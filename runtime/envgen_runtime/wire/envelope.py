@@ -1,4 +1,4 @@
-"""The envelope around an observation: what servers move out of it, and where they put it."""
+"""The envelope around an observation: the fields that servers move out of it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from typing import Any, NamedTuple
 from ..errors import ReplyMismatch
 from ..json_value import as_object
 
-# What servers move out of an observation.
-_MOVED = ("done", "reward", "metadata")
+_NUMBER = (int, float)
 
 
 class Envelope(NamedTuple):
-    """An observation as it travels, and what servers move out of it.
+    """An observation on the wire, and the fields that stand beside it.
 
     Attributes:
         observation: the observation's fields, without those that stand beside it.
         reward: null, bool, int or float, as sent.
         done: whether the episode has ended.
-        metadata: from beside the observation or from inside it; empty where the server sends none.
-        beside: what stood beside the observation, as it was sent.
+        metadata: from beside the observation or from inside it; empty if the server sends none.
+        beside: the fields beside the observation, as sent.
     """
 
     observation: dict[str, Any]
@@ -31,7 +30,7 @@ class Envelope(NamedTuple):
 
     @classmethod
     def read(cls, payload: Mapping[str, Any]) -> Envelope:
-        """Take an answer to reset or step apart.
+        """Take the reply to a reset or step apart.
 
         Raises:
             ReplyMismatch: ``observation`` or ``done`` is missing or of another type, or
@@ -40,25 +39,29 @@ class Envelope(NamedTuple):
         observation = as_object(payload.get("observation"))
         if observation is None:
             raise _mismatch(payload, "observation", "an object")
-        beside = {key: payload[key] for key in _MOVED if key in payload}
+        beside = dict(payload)
+        del beside["observation"]
         if beside.get("metadata") is None:  # over HTTP, 0.4 says null for none
             beside.pop("metadata", None)
-        told = {**observation, **beside}
-        done, reward = told.get("done"), told.get("reward")
+        done = beside.get("done", observation.get("done"))
+        reward = beside.get("reward", observation.get("reward"))
         if not isinstance(done, bool):
-            raise _mismatch(told, "done", "a boolean")
-        if reward is not None and not isinstance(reward, int | float):
-            raise _mismatch(told, "reward", "a number or null")
+            raise _mismatch({**observation, **beside}, "done", "a boolean")
+        if reward is not None and not isinstance(reward, _NUMBER):
+            raise _mismatch({**observation, **beside}, "reward", "a number or null")
         metadata = as_object(beside.get("metadata")) or as_object(observation.get("metadata"))
         return cls(observation, reward, done, metadata or {}, beside)
 
     def with_lifted(self, *names: str) -> dict[str, Any]:
-        """The observation's fields, with those of ``names`` that servers moved out of it put back.
+        """The observation's fields, with ``names`` put back if the server moved them out.
 
-        What a server left in the observation, or didn't send, stays as it is.
+        A field that the server left in the observation, or didn't send, stays as it is.
         """
-        beside = self.beside
-        return {**self.observation, **{name: beside[name] for name in names if name in beside}}
+        fields = self.observation.copy()
+        for name in names:
+            if name in self.beside:
+                fields[name] = self.beside[name]
+        return fields
 
 
 def _mismatch(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:

@@ -1,4 +1,4 @@
-"""Errors that say where a reply doesn't fit, and what the server's contract has to do with it."""
+"""Errors that say where a message breaks the contract, and what has changed in the server's."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _MAX_EXCERPT = 60
 
 
 def reply_mismatch(error: ValidationError, request: Request, *, env_name: str) -> ReplyMismatch:
-    """The error for a reply that the generated classes refuse."""
+    """The error for a reply that the generated classes can't read."""
     root = "$" if request.operation == "state" else "$.observation"
     shown, path = _describe(error, root)
     return ReplyMismatch(
-        f"the answer to {request.operation} doesn't fit {env_name}'s contract: {shown}",
+        f"the reply to {request.operation} doesn't fit {env_name}'s contract: {shown}",
         path=path,
         maybe_applied=request.operation == "step",
         request_id=request.request_id,
@@ -28,13 +28,13 @@ def reply_mismatch(error: ValidationError, request: Request, *, env_name: str) -
 
 
 def invalid_fields(error: ValidationError, model: type) -> InvalidRequest:
-    """The error for fields that make no ``model``."""
+    """The error for fields that ``model`` refuses."""
     shown, path = _describe(error, "$")
     return InvalidRequest(f"these are not the fields of {model.__name__}: {shown}", path=path)
 
 
 def _describe(error: ValidationError, root: str) -> tuple[str, str]:
-    """What is wrong, the first few places of it, and the first place."""
+    """The first few violations as text, and the path of the first."""
     details = error.errors(include_url=False, include_context=False)
     shown = "; ".join(
         f"{json_path(detail['loc'], root=root)}: {detail['msg']}{_found(detail)}"
@@ -48,7 +48,7 @@ def _describe(error: ValidationError, root: str) -> tuple[str, str]:
 
 
 def _found(detail: Any) -> str:
-    """The value that was found, unless it is all that surrounds a missing one."""
+    """The value found; nothing for a missing field, whose input is all of its surroundings."""
     if detail["type"] == "missing":
         return ""
     text = repr(detail["input"])
@@ -58,21 +58,21 @@ def _found(detail: Any) -> str:
 def explain_drift(
     error: ReplyMismatch | ActionRejected, drift: Sequence[str] | None, *, url: str
 ) -> None:
-    """Add to an error what a look at the server's contract gave.
+    """Add to an error how the server's contract differs.
 
     Args:
-        error: what was about to be raised.
-        drift: the differences; None where the server's contract could not be had.
+        error: the error that is about to be raised.
+        drift: the differences; None if the server's contract could not be fetched.
         url: the server's address.
     """
     error.drift = tuple(drift or ())
     if isinstance(error, ActionRejected) and not drift:
-        return  # then it's a value, and the server has said which
-    again = f"regenerate with: envgen build {url}"
+        return  # then a value is wrong, and the server has said which
+    remedy = f"regenerate with: envgen build {url}"
     if drift is None:
-        hint = f"If the server has changed, {again}"
+        hint = f"If the server has changed, {remedy}"
     elif drift:
-        hint = f"The server's contract has changed: {'; '.join(drift)}. To follow it, {again}"
+        hint = f"The server's contract has changed: {'; '.join(drift)}. To follow it, {remedy}"
     else:
-        hint = "The server publishes the same contract, so it doesn't keep to its own"
+        hint = "The server publishes the same contract, so it breaks its own"
     error.args = (f"{error}. {hint}", *error.args[1:])

@@ -1,14 +1,14 @@
-"""The OpenEnv wire as plain functions: what is sent, and what a reply means. No I/O.
+"""The OpenEnv wire as plain functions: how requests are written and replies read. No I/O.
 
-Which server says what (measured on openenv-core 0.1.1 to openenv 0.10.0):
+What servers do (measured on openenv-core 0.1.1 to openenv 0.10.0):
 
 - over HTTP, an action travels as ``{"action": {...}, "timeout_s": n, "request_id": id}`` to
   ``POST /step``; over a WebSocket, as ``{"type": "step", "data": {<the action's fields>}}``, where
   anything beside the fields is refused;
 - ``reward`` and ``done`` are moved out of the observation and stand beside it; ``metadata``
-  stands in the observation, beside it, in both, or nowhere, by the server's age;
-- only servers before 0.2 keep one environment behind their HTTP routes. Later ones make a fresh
-  environment for every HTTP request, so that an episode works over their WebSocket alone.
+  stands in the observation, beside it, in both, or nowhere, depending on the server's version;
+- only servers before 0.2 keep one environment behind their HTTP routes. Later ones create a new
+  environment for every HTTP request, so an episode needs their WebSocket.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from ..errors import (
     ServerError,
     ServerSessionError,
 )
-from ..json_value import as_object
+from ..json_value import as_array, as_object
 
 Operation = Literal["reset", "step", "state", "schema", "health"]
 """The three requests of a session, and the two that any client may make at any time."""
@@ -54,16 +54,17 @@ _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 
 class Request(NamedTuple):
-    """One request, before it is put into the words of a transport.
+    """One request, before a transport encodes it.
 
     Attributes:
-        operation: what is asked.
+        operation: what is requested.
         data: the action's fields, or the reset parameters; empty for ``state``.
         timeout_s: how long to wait for the reply, in seconds.
-        request_id: sent where the server takes it (HTTP bodies), and named in errors everywhere.
-        episode_id: the episode a step belongs to, where the caller named it at reset.
-        trace_id: the W3C trace that the episode is, 32 hex digits.
-        headers: what observers add to this request, where it carries headers.
+        request_id: identifies the request in errors, and in the server's log if it was sent (over
+            HTTP).
+        episode_id: the episode of a step, if the caller named it at reset.
+        trace_id: the W3C trace of the episode, 32 hex digits.
+        headers: the headers that observers add, if this request carries headers.
     """
 
     operation: Operation
@@ -75,18 +76,19 @@ class Request(NamedTuple):
     headers: Mapping[str, str] = _NO_HEADERS
 
     def all_headers(self, default: Mapping[str, str]) -> dict[str, str]:
-        """The headers of a request or handshake, names in lower case.
+        """The headers of a request or handshake, with names in lower case.
 
-        Made by us are ``x-request-id`` and ``traceparent``; ``default`` are the user's, which win
-        over them, and an observer's win over both.
+        Args:
+            default: the user's headers. They replace the runtime's own (``x-request-id``,
+                ``traceparent``), and an observer's replace both.
         """
-        made = {
+        own = {
             "user-agent": "envgen-runtime",
             "x-request-id": self.request_id,
             "traceparent": f"00-{self.trace_id}-{secrets.token_hex(8)}-01",
         }
         given = {name.lower(): value for name, value in (*default.items(), *self.headers.items())}
-        return {**made, **given}
+        return {**own, **given}
 
 
 # --- addresses --------------------------------------------------------------------------------
@@ -101,7 +103,7 @@ class Endpoint:
 
 
 def endpoint(base_url: str) -> Endpoint:
-    """The addresses behind a base URL in either scheme; trailing slashes don't matter.
+    """The two addresses of a base URL in any of the schemes, with or without trailing slashes.
 
     Raises:
         ValueError: ``base_url`` is not an absolute http, https, ws or wss URL.
@@ -112,7 +114,7 @@ def endpoint(base_url: str) -> Endpoint:
         raise ValueError(
             f"base_url must look like http://host:port or ws://host:port, not {base_url!r}"
         )
-    if parts.port == 0:  # reading it raises ValueError where it is no port at all
+    if parts.port == 0:  # reading it raises ValueError if it isn't a port
         raise ValueError(f"base_url has a port that nothing can listen on: {base_url!r}")
     if parts.query or parts.fragment:
         raise ValueError(f"base_url takes no query and no fragment: {base_url!r}")
@@ -136,7 +138,7 @@ def websocket_frame(request: Request) -> str:
         InvalidRequest: the data can't be written as JSON.
     """
     frame: dict[str, Any] = {"type": request.operation}
-    if request.operation != "state":  # a state frame with data is refused by the server
+    if request.operation != "state":  # servers refuse a state frame that has data
         frame["data"] = request.data
     return _to_json(frame, request)
 
@@ -193,7 +195,7 @@ def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
 
     Raises:
         ServerError: the frame carries the server's error.
-        ProtocolError: it is not JSON, has another shape, or answers something else.
+        ProtocolError: it isn't JSON, has another shape, or replies to another kind of request.
     """
     message = _read_json(frame, request)
     kind, data = message.get("type"), as_object(message.get("data"))
@@ -209,7 +211,7 @@ def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
 def read_http(
     status: int, body: bytes, request: Request, *, retry_after_s: float | None = None
 ) -> dict[str, Any]:
-    """The payload of an HTTP answer.
+    """The payload of an HTTP response.
 
     Raises:
         ServerError: the status is not 2xx.
@@ -262,8 +264,8 @@ _ANSWERED = "the server answered the {operation} request with {code}"
 _SERVER_ERRORS: Mapping[str, tuple[type[ServerError], str]] = {
     "CAPACITY_REACHED": (CapacityReached, "the server has no free session"),
     "EXECUTION_ERROR": (ExecutionError, "the environment failed on {operation} ({code})"),
-    "FACTORY_ERROR": (FactoryError, "the server couldn't make an environment ({code})"),
-    "SESSION_ERROR": (ServerSessionError, "the server gave the session up ({code})"),
+    "FACTORY_ERROR": (FactoryError, "the server couldn't create an environment ({code})"),
+    "SESSION_ERROR": (ServerSessionError, "the server ended the session ({code})"),
 }
 _HTTP_500 = f"HTTP_{HTTPStatus.INTERNAL_SERVER_ERROR}"
 _PASSING_CODES = frozenset(f"HTTP_{status}" for status in PASSING_STATUSES)
@@ -274,14 +276,12 @@ def _field_errors(errors: list[dict[str, Any]]) -> str:
 
 
 def _place(loc: Any) -> str:
-    parts: list[Any] = list(loc) if isinstance(loc, list) else []  # pyright: ignore[reportUnknownArgumentType]
-    return ".".join(map(str, parts)) or "request"
+    return ".".join(map(str, as_array(loc) or ())) or "request"
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
     """The objects in ``value``, if it is a JSON array."""
-    items: list[Any] = list(value) if isinstance(value, list) else []  # pyright: ignore[reportUnknownArgumentType]
-    return [item for item in map(as_object, items) if item is not None]
+    return [item for item in map(as_object, as_array(value) or ()) if item is not None]
 
 
 def _read_json(text: str | bytes, request: Request) -> dict[str, Any]:
@@ -297,10 +297,10 @@ def _read_json(text: str | bytes, request: Request) -> dict[str, Any]:
 
 
 def _parse(text: str | bytes) -> Any:
-    """The value of a JSON text; one pass over its bytes, and no string of all of it.
+    """Parse JSON in one pass over its bytes, without decoding all of it to a string.
 
-    What that parser refuses and Python's own takes (halves of surrogate pairs, as an environment
-    writes that read a strange file name) is parsed again.
+    Python's own parser gets a second try: it accepts lone surrogates, which an environment sends
+    if it has read a strange file name.
     """
     try:
         return from_json(text)
@@ -317,7 +317,7 @@ def _malformed(what: str, request: Request) -> ProtocolError:
 
 
 def timed_out(request: Request) -> RequestTimeout:
-    """The error for a request whose reply did not come in time."""
+    """The error for a request whose reply didn't arrive in time."""
     return RequestTimeout(
         f"no reply to {request.operation} within {request.timeout_s:g} s; the session is lost, "
         "reset() opens a new one",
@@ -327,10 +327,10 @@ def timed_out(request: Request) -> RequestTimeout:
 
 
 def retry_after(value: str | None) -> float | None:
-    """The seconds that a Retry-After header asks to wait, in either of its forms."""
+    """The seconds that a Retry-After header asks to wait; None if it can't be read."""
     if value is None:
         return None
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value)
     try:
         moment = parsedate_to_datetime(value)
