@@ -1,4 +1,4 @@
-"""What a build has to say about a contract it did accept."""
+"""Findings: what a user should know about a contract that was accepted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Finding:
     """Something in a contract that its user should know.
 
     Attributes:
-        severity: ``warning`` where the client is less exact than the contract or the server.
+        severity: ``warning`` if the client is less exact than the contract or the server.
         pointer: JSON pointer to the place in the contract.
-        message: what is so.
-        hint: what can be done about it; may be empty.
+        message: what was found.
+        hint: what the user can do; may be empty.
     """
 
     severity: Severity
