@@ -27,12 +27,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from benchmarks.measuring import introduce, table
 from envgen.build import build_package
+from envgen.contract.contract import PARTS
 from envgen.sources import read_contract
 from envgen_runtime import ExactValidator
 from tests.strategies import instances, mutated
 from tests.support import load
 
-_PARTS = ("action", "observation", "reset_observation", "state")
+_PARTS = [part for part in PARTS if part != "reset_parameters"]
 
 
 @dataclass
@@ -78,7 +79,7 @@ def measure(
         "state": client._parse_state.__annotations__["return"],
     }
     for part in _PARTS:
-        schema = contract.parts.get(part)  # type: ignore[call-overload]
+        schema = contract.parts.get(part)
         if schema is None:
             continue
         judge = Draft202012Validator(schema)

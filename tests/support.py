@@ -98,16 +98,20 @@ def save(document: Any, name: str = "x.json") -> str:
     return name
 
 
-def shared(folder: str) -> list[Path]:
-    """The files of a folder of contracts that stands beside the project, if it is there."""
-    place = Path(os.environ.get("ENVGEN_SHARED", ROOT.parent / "shared")) / folder
-    return sorted(place.glob("*.json"))
+def contracts(folder: str) -> list[Path]:
+    """The files of a folder of ``tests/contracts``, and of the set that stands beside the project.
+
+    That is larger, and takes the place of a file of ours that has the same name.
+    """
+    beside = Path(os.environ.get("ENVGEN_SHARED", ROOT.parent / "shared"))
+    places = (ROOT / "tests" / "contracts" / folder, beside / _BESIDE.get(folder, folder))
+    files = {file.name: file for place in places for file in place.glob("*.json")}
+    return [file for _, file in sorted(files.items())]
 
 
-def shared_cases(folder: str) -> list[Any]:
-    """``shared`` as parameters; one that is skipped with a reason where the folder is absent."""
-    files = shared(folder)
-    if not files:
-        reason = pytest.mark.skip(reason=f"no {folder} beside the checkout (set ENVGEN_SHARED)")
-        return [pytest.param(Path(), marks=reason, id="absent")]
-    return [pytest.param(file, id=file.stem) for file in files]
+_BESIDE = {"json-schema": "json-schema-suite/draft7"}
+
+
+def contract_cases(folder: str) -> list[Any]:
+    """``contracts`` as parameters."""
+    return [pytest.param(file, id=file.stem) for file in contracts(folder)]

@@ -1,4 +1,4 @@
-"""Contracts of real environments, and hostile ones: what lies beside a checkout, by path."""
+"""Contracts of real environments, and hostile ones."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from envgen.errors import ContractError, EnvgenError
 from envgen.sources import read_contract
 from envgen.sources.parsing import parse_json
 from tests.strategies import instances
-from tests.support import CPU_LIMIT_S, build, load, shared, shared_cases
+from tests.support import CPU_LIMIT_S, build, contract_cases, contracts, load
 from tests.test_generated import check_types
 
 
-@pytest.mark.parametrize("file", shared_cases("corpus"))
+@pytest.mark.parametrize("file", contract_cases("corpus"))
 def test_an_action_of_a_real_environment_round_trips(
     file: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -45,15 +45,12 @@ def test_an_action_of_a_real_environment_round_trips(
 @pytest.mark.slow
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
 def test_clients_of_real_environments_type_check(checker: str, tmp_path: Path) -> None:
-    files = shared("corpus")
-    if not files:
-        pytest.skip("no corpus beside the checkout (set ENVGEN_SHARED)")
-    for file in files:
+    for file in contracts("corpus"):
         build_package(read_contract(str(file)), tmp_path / "corpus")
     check_types(checker, tmp_path)
 
 
-@pytest.mark.parametrize("file", shared_cases("hostile"))
+@pytest.mark.parametrize("file", contract_cases("hostile"))
 def test_a_hostile_contract_is_refused_or_made_harmless(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,11 +89,8 @@ print(longest)
 
 @pytest.mark.slow
 def test_hostile_contracts_take_little_time_and_memory_and_type_check(tmp_path: Path) -> None:
-    files = shared("hostile")
-    if not files:
-        pytest.skip("no hostile contracts beside the checkout (set ENVGEN_SHARED)")
     plain = {"type": "object", "properties": {}}
-    for number, file in enumerate(files):
+    for number, file in enumerate(contracts("hostile")):
         try:
             schema = parse_json(file.read_bytes(), source=file.name)
         except ContractError:

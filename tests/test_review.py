@@ -24,7 +24,7 @@ from envgen.demo.server import create_app, serving
 from envgen.sources import read_contract
 from envgen_runtime.errors import InvalidRequest
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
-from tests.support import ROOT, action, build, load, shared, shared_cases
+from tests.support import ROOT, action, build, contract_cases, contracts, load
 from tests.test_generated import GOLDEN
 
 COMMITTED = [*(ROOT / "generated").glob("*_env"), *(case / "expected" for case in GOLDEN)]
@@ -79,10 +79,7 @@ def test_linters_find_nothing() -> None:
 
 
 def test_the_code_for_real_environments_is_left_alone(tmp_path: Path) -> None:
-    files = shared("corpus")
-    if not files:
-        pytest.skip("no corpus beside the checkout (set ENVGEN_SHARED)")
-    for file in files:
+    for file in contracts("corpus"):
         build_package(read_contract(str(file)), tmp_path)
     for formatter in FORMATTERS.values():
         for columns in ("88", "100"):
@@ -188,7 +185,7 @@ class Recorder:
     [
         *(ROOT / "schemas").glob("*.json"),
         *(case / "contract.json" for case in GOLDEN),
-        *shared_cases("corpus"),
+        *contract_cases("corpus"),
     ],
     ids=str,
 )

@@ -1,4 +1,4 @@
-"""Findings: what a user should know about a contract that was accepted."""
+"""Findings about a contract that was accepted."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ class Finding:
     """Something in a contract that its user should know.
 
     Attributes:
-        severity: ``warning`` if the client is less exact than the contract or the server.
+        severity: ``warning`` where the client is less exact than the contract or the server.
         pointer: JSON pointer to the place in the contract.
         message: what was found.
-        hint: what the user can do; may be empty.
+        hint: what to do about it; may be empty.
     """
 
     severity: Severity

@@ -130,7 +130,7 @@ class Placeholders:
     """
 
     _PATTERN = re.compile(
-        r'"""\s*(envgen_d\d+_)\s*"""|"(envgen_[lc]\d+_)"|\b(envgen_t\d+_|EnvgenN\d+x)\b'
+        r'"""\s*(envgen_d\d+_)\s*"""|["\'](envgen_[lc]\d+_)["\']|\b(envgen_t\d+_|EnvgenN\d+x)\b'
     )
 
     def __init__(self) -> None:

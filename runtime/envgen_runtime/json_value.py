@@ -14,17 +14,9 @@ else:
     JsonValue = Any
 
 __all__ = [
-    "JsonValue",
-    "as_array",
-    "as_object",
-    "at_pointer",
-    "comparable",
-    "json_path",
-    "pointer_keys",
-    "pointer_of",
-    "pointer_to",
-    "same_json",
-]
+    "JsonValue", "as_array", "as_object", "at_pointer", "comparable", "json_path", "pointer_keys",
+    "pointer_of", "pointer_to", "same_json",
+]  # fmt: skip
 
 _MAX_INDEX_DIGITS = 9  # int() refuses very long texts
 

@@ -25,7 +25,7 @@ from envgen.contract.contract import parse_contract
 from envgen.demo.server import serving
 from envgen.errors import ContractError
 from tests.strategies import contracts
-from tests.support import ROOT, contract, load, run, save, shared_cases
+from tests.support import ROOT, contract, contract_cases, load, run, save
 
 GOLDEN = sorted((ROOT / "tests" / "golden").glob("*/contract.json"))
 BASE_STATE = {
@@ -111,7 +111,7 @@ def check_unchanged(publisher: Publisher, document: Any, *options: str) -> None:
     assert result.stdout.endswith(": no change\n")
 
 
-@pytest.mark.parametrize("file", shared_cases("corpus"))
+@pytest.mark.parametrize("file", contract_cases("corpus"))
 def test_contracts_of_real_environments(file: Path, publisher: Publisher) -> None:
     check_unchanged(publisher, json.loads(file.read_text()), "--name", file.stem)
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 import envgen_runtime as rt
 from envgen.demo.server import serving
 from tests.runtime.servers import answering, observed
-from tests.support import action, build, contract, shared
+from tests.support import action, build, contract, contract_cases
 
 DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 
@@ -223,8 +223,8 @@ def test_a_schema_that_is_none_is_refused() -> None:
         rt.ExactValidator({"type": 5})
 
 
-@pytest.mark.parametrize("file", shared("json-schema-suite/draft7"), ids=lambda file: file.stem)
-def test_the_official_suite(file: Path) -> None:
+@pytest.mark.parametrize("file", contract_cases("json-schema"))
+def test_the_suite(file: Path) -> None:
     if file.stem == "refRemote":
         pytest.skip("refers outside the document")
     for group in json.loads(file.read_text()):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -100,16 +101,19 @@ def full(times: int) -> Starlette:
 
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_free_session_is_waited_for(is_async: bool) -> None:
+    seen = Seen()
+
     async def play(url: str) -> None:
-        async with AsyncCodingEnv(url, retry=QUICK) as env:
+        async with AsyncCodingEnv(url, retry=QUICK, observers=[seen]) as env:
             await env.reset()
 
     with serving(full(6)) as url:
         if is_async:
             asyncio.run(play(url))
         else:
-            with CodingEnv(url, retry=QUICK) as env:
+            with CodingEnv(url, retry=QUICK, observers=[seen]) as env:
                 env.reset()
+    assert [event.attempt for event in seen.retries] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_wait_for_a_session_has_an_end() -> None:
@@ -278,3 +282,36 @@ def test_a_reply_over_http_has_a_limit_too() -> None:
 def test_policies_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1, and no wait negative"):
         rt.RetryPolicy(**options)
+
+
+# --- waiting ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_a_client_waits_as_long_as_it_says(is_async: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, slept = Seen(), list[float]()
+    nap, async_nap = time.sleep, asyncio.sleep
+
+    def sleep(delay_s: float) -> None:
+        slept.append(delay_s)
+        nap(0)
+
+    async def async_sleep(delay_s: float, result: Any = None) -> Any:
+        slept.append(delay_s)
+        return await async_nap(0, result)
+
+    async def play(url: str) -> None:
+        monkeypatch.setattr("envgen_runtime.clients.asyncio.asyncio.sleep", async_sleep)
+        async with AsyncCodingEnv(url, observers=[seen]) as env:
+            await env.reset()
+
+    app = refusing(1, lambda: Response("busy", 503, headers={"Retry-After": "7"}))
+    with serving(app) as url:
+        if is_async:
+            asyncio.run(play(url))
+        else:
+            monkeypatch.setattr("envgen_runtime.clients.sync.time.sleep", sleep)
+            with CodingEnv(url, observers=[seen]) as env:
+                env.reset()
+    assert [event.delay_s for event in seen.retries] == [7]
+    assert slept.count(7) == 1

@@ -7,14 +7,17 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 import envgen_runtime as rt
+from generated.coding_env import CodingEnv
 from tests.support import ROOT
 
 PROGRAM = """
+from envgen_runtime import ContainerProvider
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodeObservation, CodingEnv
 from generated.warehouse_env import WarehouseEnv, Move
 
@@ -37,7 +40,17 @@ def sync(env: CodingEnv, two: WarehouseEnv, move: Move) -> None:
     reveal_type(two.reset())
     reveal_type(two.step(move))
 
-async def run(env: AsyncCodingEnv) -> None:
+def start(url: str, mine: ContainerProvider) -> None:
+    reveal_type(CodingEnv(url, step_timeout_s=3, validate="exact"))
+    reveal_type(CodingEnv.from_url(url, step_timeout_s=3, token="t"))
+    reveal_type(CodingEnv.from_docker_image("image", memory="2g", gpus="all", timeout_s=9))
+    reveal_type(CodingEnv.from_docker_image("image", mine, colour="red"))
+    reveal_type(CodingEnv.from_hub("o/n", use_docker=True, memory="2g"))
+    reveal_type(CodingEnv.from_hub("o/n", use_docker=True, provider=mine, colour="red"))
+
+async def run(env: AsyncCodingEnv, mine: ContainerProvider) -> None:
+    reveal_type(await AsyncCodingEnv.from_docker_image("image", mine, colour="red"))
+    reveal_type(await AsyncCodingEnv.from_hub("o/n", memory=2**30))
     reveal_type(await env.reset())
     reveal_type(await env.step(code="1"))
     reveal_type(await env.state())
@@ -48,17 +61,33 @@ RESULT = "StepResult[CodeObservation]"
 EXPECTED = [
     RESULT, RESULT, RESULT, "CodeState", "CodeObservation", "float | None", "bool",
     "Mapping[str, JsonValue]", RESULT, "CodingEnv", "StepResult[BriefingObservation]",
-    "StepResult[WarehouseObservation]", RESULT, RESULT, "CodeState", RESULT,
+    "StepResult[WarehouseObservation]", *["CodingEnv"] * 6, *["AsyncCodingEnv"] * 2,
+    RESULT, RESULT, "CodeState", RESULT,
 ]  # fmt: skip
 WRONG = """
-from generated.coding_env import CodingEnv
+from generated.coding_env import AsyncCodingEnv, CodingEnv
 
 def sync(env: CodingEnv) -> None:
     env.step(cod="1")
     env.step(code=1)
     env.step({"code": "1"})
     env.with_options(no_such_option=1)
+
+def options(url: str) -> None:
+    CodingEnv(url, step_timeout="3")
+    CodingEnv(url, step_timeout_s="3")
+    CodingEnv.from_url(url, validate="strictly")
+    CodingEnv.from_docker_image("image", memory=2.5j)
+    CodingEnv.from_docker_image("image", memroy="2g")
+    CodingEnv.from_docker_image("image", client_options={"colour": "red"})
+    CodingEnv.from_project(".", memory="2g")
+    CodingEnv.from_hub("o/n", memroy="2g")
+
+async def run(url: str) -> None:
+    await AsyncCodingEnv.from_docker_image("image", memroy="2g")
+    await AsyncCodingEnv.from_hub("o/n", gpus=1.5)
 """
+WRONG_LINES = 14
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +118,7 @@ def test_mypy_reveals_the_types(folder: Path) -> None:
     revealed = re.findall(r'Revealed type is "(.*)"', output)
     assert [short(text) for text in revealed] == EXPECTED
     assert " error: " not in output
-    assert run("mypy", "--strict", str(folder / "wrong.py")).count(" error: ") == 4
+    assert run("mypy", "--strict", str(folder / "wrong.py")).count(" error: ") == WRONG_LINES
 
 
 @pytest.mark.slow
@@ -111,7 +140,34 @@ def test_pyright_reveals_the_types(folder: Path) -> None:
     assert [short(match[1]) for match in revealed if match] == EXPECTED
     wrong = [it for it in found if it["severity"] == "error"]
     assert [it["message"] for it in wrong if Path(it["file"]).name == "right.py"] == []
-    assert len(wrong) == 4
+    assert len(wrong) == WRONG_LINES
+
+
+def test_help_shows_every_option() -> None:
+    for client in (rt.EnvClient, rt.AsyncEnvClient):
+        for method, option in (
+            (client, "step_timeout_s: float | None = None"),
+            (client.with_options, "base_url: str"),
+            (client.from_url, "token: str | None = None"),
+            (client.from_docker_image, "memory: str | int | None = None"),
+            (client.from_project, "clone_timeout_s: float = 60.0"),
+            (client.from_hub, "tag: str = 'latest'"),
+        ):
+            assert option in str(inspect.signature(method))
+            name = option.partition(":")[0]
+            doc = method.__init__.__doc__ if isinstance(method, type) else method.__doc__
+            assert re.search(rf"^    {name}: \w", inspect.cleandoc(doc or ""), re.MULTILINE)
+
+
+def test_an_option_that_does_not_exist_is_a_type_error() -> None:
+    for ask in (
+        partial(CodingEnv, "http://h", colour="red"),
+        partial(CodingEnv("http://h").with_options, colour="red"),
+        partial(CodingEnv.from_docker_image, "image", colour="red"),
+        partial(CodingEnv.from_project, ".", colour="red"),
+    ):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'colour'"):
+            ask()
 
 
 def test_nothing_public_takes_or_gives_any() -> None:

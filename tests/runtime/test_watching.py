@@ -24,6 +24,7 @@ from starlette.websockets import WebSocket
 import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
+from envgen_runtime.wire.redaction import without_secrets
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.runtime.servers import observed
 from tests.support import ROOT
@@ -246,6 +247,17 @@ def test_a_password_in_the_address_becomes_a_header() -> None:
             env.reset()
             assert "sesame" not in repr(env) + env.base_url
     assert seen[0]["authorization"] == "Basic bWU6b3BlbiBzZXNhbWU="
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"https://me:{SECRET}@h:8/a?token={SECRET}#{SECRET}", "https://h:8/a"),
+        (f"https://[{SECRET}", "a URL that can't be read"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    assert without_secrets(url) == shown
 
 
 def test_a_header_that_cannot_be_sent_is_named_without_its_value() -> None:

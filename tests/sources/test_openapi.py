@@ -16,7 +16,7 @@ from envgen.errors import EnvgenError
 from envgen.project.build_all import build_all
 from envgen.sources import read_contract
 from tests.sources.maze import make_app
-from tests.support import build, little_work, load, run, save, shared
+from tests.support import build, contracts, little_work, load, run, save
 
 A = {"$ref": "#/components/schemas/A"}
 TEXT = {"type": "object", "properties": {"text": {"type": "string"}}}
@@ -261,7 +261,7 @@ def test_a_broken_document_is_refused_or_read_but_never_a_traceback() -> None:
         holder[key] = old
 
 
-@pytest.mark.parametrize("file", [path for path in shared("hostile") if path.stem[:3] == "oa_"])
+@pytest.mark.parametrize("file", [path for path in contracts("hostile") if path.stem[:3] == "oa_"])
 def test_hostile_documents(file: Path, folder: Path) -> None:
     for arguments in (["build", str(file)], ["build", str(file), "--step-path", "/x", "--bundle"]):
         result = run(*arguments)

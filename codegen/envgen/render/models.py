@@ -1,7 +1,7 @@
 """Plan -> ``models.py``, through datamodel-code-generator.
 
-It is asked for the classes alone. Types, defaults and texts go in as placeholders (see
-``text.Placeholders``) and come back as written by ``plan``; the imports are ours.
+It renders the classes alone. Types, defaults and texts go in as ``text.Placeholders`` and come back
+as the plan has them; imports and layout are ours.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from .context import ModelsContext
 from .modules import render
 from .templating import Templates
 
-# Where datamodel-code-generator believes the placeholder types to live; the import never survives.
+# The module that datamodel-code-generator believes to have the types; no import of it is kept.
 _PLACEHOLDER_MODULE = "envgen_types"
 
-# It says so of every class with a type that it doesn't know. Ours are all known to pydantic.
-_NEEDLESS_CONFIG = re.compile(r"^ {8}arbitrary_types_allowed=True,\n", re.MULTILINE)
-_EMPTY_CONFIG = re.compile(r"^ {4}model_config = ConfigDict\(\n {4}\)\n+", re.MULTILINE)
+# It configures this for every class with a type that it doesn't know. pydantic knows all of ours.
+_NEEDLESS_CONFIG = re.compile(r"^ {8}arbitrary_types_allowed=True,?\n", re.MULTILINE)
+_EMPTY_CONFIG = re.compile(r"^ {4}model_config = ConfigDict\(\s*\)\n+", re.MULTILINE)
+
+_DOCSTRING = re.compile(r'"""\s*(envgen_d\d+_)\s*"""')
+_BLANK_LINES = re.compile(r"\n\s*\n+")
 
 _BASES = {"request": "RequestModel", "reply": "ReplyModel"}
 
-# Lines are broken later, when the placeholders are gone.
-_LINE_LENGTH = 10_000
-
-# BaseModel has the attribute as a mapping of anything, or None.
+# BaseModel declares the attribute as a mapping of anything, or None.
 _IGNORE = "  # pyright: ignore[reportIncompatibleVariableOverride]"
 
 
@@ -39,23 +39,21 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
     """The source of ``models.py``.
 
     Raises:
-        TemplateError: a template of the project's own can't be used.
+        TemplateError: a template of the project's can't be used.
         AuditError: datamodel-code-generator rendered something else than was planned.
     """
     placeholders = Placeholders()
-    definitions: dict[str, Any] = {}
     aliases: dict[str, str] = {}
-    bases: dict[str, str | list[str]] = {}
-    for planned in plan.classes.values():
-        name = placeholders.name(planned.name)
-        definitions[name] = _definition(name, planned, placeholders, aliases)
-        bases[name] = f"envgen_runtime.generated.{_BASES[planned.direction]}"
-    source = _generate({"$defs": definitions}, aliases=aliases, bases=bases)
-    classes = _EMPTY_CONFIG.sub("", _NEEDLESS_CONFIG.sub("", _without_imports(source)))
+    definitions = {
+        (name := placeholders.name(planned.name)): _definition(name, planned, placeholders, aliases)
+        for planned in plan.classes.values()
+    }
     try:
-        body = placeholders.restore(classes)
+        body = placeholders.restore(_classes(_generate(definitions, aliases)))
     except KeyError as error:
-        raise AuditError("the rendered models hold a placeholder that nobody gave out") from error
+        raise AuditError(
+            "the rendered models have a placeholder that was not handed out"
+        ) from error
     context = ModelsContext(env_name, fingerprint, body, plan.unions)
     return render("models.py", context, names=LIBRARY, templates=templates)
 
@@ -79,7 +77,12 @@ def _definition(
         properties[key] = _property(item, placeholders)
         if item.default is None:
             required.append(key)
-    definition: dict[str, Any] = {"type": "object", "properties": properties, "required": required}
+    definition: dict[str, Any] = {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "customBasePath": f"envgen_runtime.generated.{_BASES[planned.direction]}",
+    }
     if planned.description is not None:
         definition["description"] = placeholders.docstring(planned.description)
     if planned.open and planned.direction == "request":
@@ -105,32 +108,26 @@ def _type(expression: str, placeholders: Placeholders) -> str:
     return f"{_PLACEHOLDER_MODULE}.{placeholders.type(expression)}"
 
 
-def _generate(
-    schema: dict[str, Any], *, aliases: dict[str, str], bases: dict[str, str | list[str]]
-) -> str:
-    if not schema["$defs"]:
+def _generate(definitions: dict[str, Any], aliases: dict[str, str]) -> str:
+    if not definitions:
         return ""
-    # Half a second of imports: not on the way to --help, nor where nothing is built.
+    # Importing it takes half a second: not for --help, nor where nothing is built.
     from datamodel_code_generator import generate
     from datamodel_code_generator.enums import DataModelType, InputFileType
-    from datamodel_code_generator.format import Formatter, PythonVersion
+    from datamodel_code_generator.format import PythonVersion
 
     source = generate(
-        schema,
+        {"$defs": definitions},
         input_file_type=InputFileType.JsonSchema,
         output_model_type=DataModelType.PydanticV2BaseModel,
         target_python_version=PythonVersion.PY_311,
-        base_class="envgen_runtime.generated.ReplyModel",
-        base_class_map=bases,
         aliases=aliases,
-        # Nothing outside of this call may have a say in the output.
+        # Nothing but these arguments may decide what is rendered.
         settings_path=Path("/nonexistent"),
-        formatters=[Formatter.BUILTIN],
-        builtin_format_line_length=_LINE_LENGTH,
+        formatters=[],
         disable_timestamp=True,
-        allow_remote_refs=False,
-        strict_refs=True,
         treat_dot_as_module=False,
+        field_constraints=True,
         use_annotated=True,
         strict_nullable=True,
         use_double_quotes=True,
@@ -138,13 +135,16 @@ def _generate(
         use_field_description=True,
         use_inline_field_description=True,
         skip_root_model=True,
-        use_single_line_docstring=True,
     )
     if not isinstance(source, str):
         raise AuditError("datamodel-code-generator rendered several modules, not one")
     return source
 
 
-def _without_imports(source: str) -> str:
+def _classes(source: str) -> str:
+    """The classes of a module, with blank lines where formatters have them."""
     start = source.find("\nclass ")
-    return source[start:].strip("\n") + "\n" if start >= 0 else ""
+    source = _NEEDLESS_CONFIG.sub("", source[start:] if start >= 0 else "")
+    source = _DOCSTRING.sub(r'"""\1"""', _EMPTY_CONFIG.sub("", source))
+    source = _BLANK_LINES.sub("\n", source).replace('"""\n', '"""\n\n')
+    return re.sub(r"\n+class ", "\n\n\nclass ", source).strip("\n") + "\n"

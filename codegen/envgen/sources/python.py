@@ -11,11 +11,13 @@ import re
 import subprocess
 import sys
 
+from envgen_runtime.contract.parts import REQUIRED_PARTS
+
 from ..errors import ContractError, EnvgenError
 from .parsing import MAX_BYTES, Document, parse_json
 
 _SPEC = re.compile(r"(?P<module>\w+(?:\.\w+)*):(?P<classes>\w+(?:\.\w+)*(?:,\w+(?:\.\w+)*){1,3})")
-_PARTS = ("action", "observation", "state", "reset_observation")
+_PARTS = (*REQUIRED_PARTS, "reset_observation")
 _IMPORT_TIMEOUT_S = 120.0
 _LAST_LINES = 3
 

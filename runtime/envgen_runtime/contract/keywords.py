@@ -29,43 +29,25 @@ ValueType = Literal[
     "positive", "size", "string", "type",
 ]  # fmt: skip
 
-VALUES: Mapping[str, ValueType] = {
-    "$ref": "string",
-    "$id": "string",
-    "$anchor": "string",
-    "$dynamicRef": "string",
-    "$dynamicAnchor": "string",
-    "title": "string",
-    "description": "string",
-    "type": "type",
-    "enum": "array",
-    "const": "any",
-    "default": "any",
-    "deprecated": "boolean",
-    "readOnly": "boolean",
-    "writeOnly": "boolean",
-    "nullable": "boolean",
-    "minimum": "number",
-    "maximum": "number",
-    "exclusiveMinimum": "bound",
-    "exclusiveMaximum": "bound",
-    "multipleOf": "positive",
-    "minLength": "size",
-    "maxLength": "size",
-    "pattern": "string",
-    "format": "string",
-    "contentEncoding": "string",
-    "contentMediaType": "string",
-    "minItems": "size",
-    "maxItems": "size",
-    "uniqueItems": "boolean",
-    "minContains": "size",
-    "maxContains": "size",
-    "minProperties": "size",
-    "maxProperties": "size",
-    "required": "names",
-    "dependentRequired": "name map",
+_BY_VALUE: Mapping[ValueType, str] = {
+    "any": "const default",
+    "array": "enum",
+    "boolean": "deprecated readOnly writeOnly nullable uniqueItems",
+    "bound": "exclusiveMinimum exclusiveMaximum",
     "discriminator": "discriminator",
+    "name map": "dependentRequired",
+    "names": "required",
+    "number": "minimum maximum",
+    "positive": "multipleOf",
+    "size": "minLength maxLength minItems maxItems minContains maxContains minProperties "
+    "maxProperties",
+    "string": "$ref $id $anchor $dynamicRef $dynamicAnchor title description pattern format "
+    "contentEncoding contentMediaType",
+    "type": "type",
+}
+
+VALUES: Mapping[str, ValueType] = {
+    keyword: value for value, keywords in _BY_VALUE.items() for keyword in keywords.split()
 }
 """The keywords that hold no schemas, each with what its value must be."""
 

@@ -1,16 +1,16 @@
-"""What JSON Schema means by a type, where pydantic's own types mean something else.
+"""The types of JSON Schema, where pydantic's own types are more lenient.
 
-pydantic reads what people may mean: ``"1"`` and ``true`` as integers, a number as a date, ``1`` as
-``true``. To JSON Schema those are other types, and a server that sends one has broken its contract.
+pydantic converts what people may mean: ``"1"`` and ``true`` to integers, a number to a date, ``1``
+to ``true``. In JSON Schema those are other types, and a server that sends one breaks its contract.
 ``exact_types`` rewrites the schema that pydantic made for a model:
 
 - an integer is an int, or a float without a fraction; never a bool or a string;
 - a number is a float; an integer that a float can't hold (above 2**53) stays an int;
-- strings and booleans are what they are;
+- strings and booleans are never converted;
 - dates, times, durations and UUIDs are the Python objects, or strings in their own format;
-- a constant is equal as JSON is: 1 is 1.0 and isn't true.
+- a constant is compared as JSON: 1 equals 1.0 and does not equal true.
 
-All but the constants that aren't strings is checked by pydantic-core, without a call into Python.
+pydantic-core checks all of this without calling Python, except constants that aren't strings.
 """
 
 from __future__ import annotations
@@ -42,14 +42,14 @@ _FORMAT_ERRORS = {
     "uuid": "uuid_type",
 }
 
-# Where a schema holds other schemas. A nested model is left alone: it has its own.
+# Keys that hold schemas. A nested model is left alone because it rewrites its own.
 _INNER = ("schema", "items_schema", "keys_schema", "values_schema", "extras_schema", "fields")
 
 Node = dict[str, Any]
 
 
 def exact_types(schema: CoreSchema) -> CoreSchema:
-    """The schema of a model with the types of its fields as JSON Schema means them."""
+    """Return the schema of a model whose fields have the types of JSON Schema."""
     node = cast("Node", schema)
     if node["type"] == "model":
         return cast("CoreSchema", {**node, "schema": _exact(cast("Node", node["schema"]))})
@@ -59,14 +59,14 @@ def exact_types(schema: CoreSchema) -> CoreSchema:
 
 
 def _exact(node: Node) -> Node:
-    kind: str = node["type"]
-    if kind in ("model", "definition-ref"):
+    node_type: str = node["type"]
+    if node_type in ("model", "definition-ref"):
         return node
-    if kind in ("union", "tagged-union"):
+    if node_type in ("union", "tagged-union"):
         return _union(node)
-    if kind in _FORMATS:
+    if node_type in _FORMATS:
         return _parsed(node)
-    rewrite = _REWRITES.get(kind)
+    rewrite = _REWRITES.get(node_type)
     if rewrite is not None:
         return rewrite(node)
     return {**node, **{key: _inner(node[key]) for key in _INNER if key in node}}
@@ -125,9 +125,9 @@ def _whole(number: float) -> int:
 
 
 def _number(node: Node) -> Node:
-    node = {**node, "strict": True, "allow_inf_nan": False}  # JSON has no word for those
+    node = {**node, "strict": True, "allow_inf_nan": False}  # JSON has neither
     if node.keys() - {"type", "strict", "allow_inf_nan"}:
-        # A wrapper, for a union would report a limit that is broken once for each member.
+        # A wrapper, because a union would report a broken limit once for each member.
         bounded = core_schema.no_info_wrap_validator_function(
             _keep_large,
             cast("CoreSchema", node),
@@ -185,7 +185,7 @@ def _chain(first: CoreSchema, then: Node) -> Node:
 
 
 def _described_as(node: Node) -> dict[str, Any]:
-    """Has ``model_json_schema`` describe the original, not how it is checked."""
+    """Return metadata that makes ``model_json_schema`` describe the original node."""
 
     def describe(_schema: CoreSchema, handler: Callable[[CoreSchema], Any]) -> Any:
         return handler(cast("CoreSchema", node))

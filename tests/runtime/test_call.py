@@ -1,0 +1,361 @@
+"""A call without I/O: which effects it asks for, and what their outcomes do to the session."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import envgen_runtime as rt
+from envgen_runtime.clients.call import Call, Diagnose, Drop, Get, Open, Wait
+from envgen_runtime.clients.session import Phase
+from envgen_runtime.transports.http_messages import HttpResponse
+from generated.coding_env import CodeAction, CodingEnv
+from generated.warehouse_env import WarehouseEnv
+
+ACTION = CodeAction(code="1")
+REPLY = {"observation": {}, "reward": 1.0, "done": False}
+UNSENT = rt.ConnectionLost("closed before it was sent")
+UNSENT.sent = False
+
+
+def refused(status: int = 403) -> rt.UpgradeRefused:
+    return rt.UpgradeRefused("refused", status=status)
+
+
+def server_error(code: str, kind: type[rt.ServerError] = rt.ServerError) -> rt.ServerError:
+    return kind("as told", code=code)
+
+
+def run(call: Call[Any], *outcomes: Any) -> tuple[list[Any], Any]:
+    """Give a call its outcomes. Returns the effects it asked for, and its result or error."""
+    left = list(outcomes)
+    effects: list[Any] = []
+    try:
+        effects.append(next(call))
+        while True:
+            if isinstance(effects[-1], Drop | Wait):
+                effects.append(call.send(None))
+                continue
+            outcome = left.pop(0)
+            if isinstance(outcome, BaseException):
+                effects.append(call.throw(outcome))
+            else:
+                effects.append(call.send(outcome))
+    except StopIteration as end:
+        ended = end.value
+    except BaseException as error:  # noqa: BLE001 - it is the result
+        ended = error
+    assert left == [], "outcomes that nobody asked for"
+    return effects, ended
+
+
+def names(effects: list[Any]) -> list[str]:
+    return [type(effect).__name__ for effect in effects]
+
+
+def reset(env: Any, **given: Any) -> Call[Any]:
+    return env._reset_call({}, **{"seed": None, "episode_id": None, "timeout_s": None, **given})
+
+
+def step(env: CodingEnv) -> Call[Any]:
+    return env._step_call(ACTION, None, None)
+
+
+def client(**options: Any) -> CodingEnv:
+    return CodingEnv("http://h", **{"on_drift": "ignore", **options})
+
+
+def ready(**options: Any) -> CodingEnv:
+    env = client(**options)
+    run(reset(env), None, REPLY)
+    return env
+
+
+# --- what is asked for ------------------------------------------------------------------------
+
+
+def test_an_episode_opens_once_and_sends_each_request_once() -> None:
+    env = client()
+    effects, _ = run(reset(env), None, REPLY)
+    assert names(effects) == ["Open", "Send"]
+    effects, result = run(step(env), REPLY)
+    assert names(effects) == ["Send"]
+    assert result.reward == 1.0
+    effects, _ = run(reset(env), REPLY)
+    assert names(effects) == ["Send"], "a second episode needs no second session"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UNSENT,
+        rt.ConnectionLost("sent"),
+        rt.ConnectError("gone"),
+        rt.ProtocolError("odd"),
+        rt.RequestTimeout("late"),
+        rt.CapacityReached("full", code="CAPACITY_REACHED"),
+        server_error("HTTP_429"),
+        rt.ServerError("busy", code="HTTP_503", retryable=True),
+        rt.ExecutionError("failed", code="EXECUTION_ERROR"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("transport", ["websocket", "http"])
+def test_a_step_is_sent_once_whatever_happens(error: rt.EnvError, transport: Any) -> None:
+    policy = rt.RetryPolicy(attempts=9, first_delay_s=0)
+    env = ready(transport=transport, retry=policy)
+    effects, raised = run(step(env), error)
+    assert raised is error
+    assert names(effects).count("Send") == 1
+    assert not {"Wait", "Open"} & set(names(effects))
+
+
+def test_a_reset_is_repeated_as_the_policy_says() -> None:
+    policy = rt.RetryPolicy(attempts=3, first_delay_s=4, max_delay_s=5)
+    first, last = rt.ConnectError("not up yet"), rt.ConnectError("still not up")
+    effects, raised = run(reset(client(retry=policy)), first, rt.ConnectError("again"), last)
+    assert raised is last
+    assert names(effects) == ["Open", "Drop", "Wait", "Open", "Drop", "Wait", "Open", "Drop"]
+    waits = [effect.delay_s for effect in effects if isinstance(effect, Wait)]
+    assert 3 <= waits[0] <= 5 <= waits[1] + 1.25
+    effects, _ = run(reset(ready(retry=policy)), UNSENT, None, REPLY)
+    assert names(effects) == ["Send", "Drop", "Wait", "Open", "Send"]
+
+
+def test_what_a_reset_may_have_begun_is_not_begun_again() -> None:
+    sent = rt.ConnectionLost("after it was sent")
+    effects, raised = run(reset(client()), None, sent)
+    assert raised is sent
+    assert names(effects) == ["Open", "Send", "Drop"]
+
+
+def test_a_state_is_repeated_only_where_it_can_lose_no_episode() -> None:
+    lost = rt.ConnectionLost("gone")
+    effects, _ = run(ready()._state_call(None), lost)
+    assert names(effects) == ["Send", "Drop"]
+    effects, _ = run(ready(transport="http")._state_call(None), lost, {"step_count": 1})
+    assert names(effects) == ["Send", "Wait", "Send"], "a plain GET, over the same connection"
+
+
+def test_a_close_during_a_wait_ends_the_call() -> None:
+    env = client()
+    call = reset(env)
+    assert isinstance(next(call), Open)
+    assert isinstance(call.throw(rt.ConnectError("not up yet")), Drop)
+    assert isinstance(next(call), Wait)
+    env.close()
+    effects, raised = run(call)
+    assert effects == [Drop()]
+    assert isinstance(raised, rt.SessionClosed)
+
+
+def test_a_close_during_an_open_drops_what_was_opened() -> None:
+    env = client()
+    call = reset(env)
+    next(call)
+    env.close()
+    assert isinstance(call.send(None), Drop)
+    assert isinstance(run(call)[1], rt.SessionClosed)
+
+
+# --- what becomes of the session --------------------------------------------------------------
+
+LOST = [
+    rt.RequestTimeout("late"),
+    rt.ConnectionLost("gone"),
+    UNSENT,
+    rt.ProtocolError("odd"),
+    server_error("SESSION_ERROR", rt.ServerSessionError),
+    rt.ServerError("gave up", code="HTTP_504", retryable=True),
+    KeyboardInterrupt(),
+]
+KEPT = [
+    rt.InvalidRequest("not JSON"),
+    server_error("EXECUTION_ERROR", rt.ExecutionError),
+    server_error("VALIDATION_ERROR", rt.ActionRejected),
+    server_error("HTTP_404"),
+]
+
+
+def kind(error: BaseException) -> str:
+    return f"{type(error).__name__}-{getattr(error, 'code', '')}"
+
+
+@pytest.mark.parametrize("error", LOST, ids=kind)
+@pytest.mark.parametrize("ask", [step, lambda env: env._state_call(None)], ids=["step", "state"])
+def test_a_session_is_lost(error: BaseException, ask: Callable[[CodingEnv], Call[Any]]) -> None:
+    env = ready()
+    effects, raised = run(ask(env), error)
+    assert raised is error
+    assert names(effects) == ["Send", "Drop"]
+    assert not getattr(raised, "retryable", False), "another try would only find the session lost"
+    effects, raised = run(step(env))
+    assert isinstance(raised, rt.SessionLost)
+    assert raised.__cause__ is error
+    assert effects == []
+    effects, _ = run(reset(env), None, REPLY)
+    assert names(effects) == ["Open", "Send"]
+
+
+@pytest.mark.parametrize("error", KEPT, ids=kind)
+@pytest.mark.parametrize("ask", [step, lambda env: env._state_call(None)], ids=["step", "state"])
+def test_a_session_survives(error: BaseException, ask: Callable[[CodingEnv], Call[Any]]) -> None:
+    env = ready()
+    effects, raised = run(ask(env), error)
+    assert raised is error
+    assert names(effects) == ["Send"]
+    assert env._calls.session.phase is Phase.READY
+    effects, result = run(step(env), REPLY)
+    assert names(effects) == ["Send"]
+    assert result.reward == 1.0
+
+
+@pytest.mark.parametrize("error", KEPT[1:], ids=kind)
+def test_a_reset_that_the_server_refuses_starts_no_episode(error: BaseException) -> None:
+    env = ready()
+    assert names(run(reset(env), error)[0]) == ["Send"]
+    assert isinstance(run(step(env))[1], rt.NotReset)
+
+
+@pytest.mark.parametrize("error", LOST[:-1], ids=kind)
+def test_without_an_episode_there_is_none_to_lose(error: BaseException) -> None:
+    env = client(retry=rt.RetryPolicy(attempts=1, capacity_wait_s=0))
+    effects, raised = run(reset(env), None, error)
+    assert raised is error
+    assert names(effects) == ["Open", "Send", "Drop"]
+    assert isinstance(run(step(env))[1], rt.NotReset)
+
+
+def test_a_call_that_is_given_up_loses_the_session() -> None:
+    env = ready()
+    call = step(env)
+    next(call)
+    call.close()
+    assert isinstance(run(step(env))[1], rt.SessionLost)
+    effects, _ = run(reset(env), None, REPLY)
+    assert names(effects) == ["Open", "Send"], "its late reply comes over another connection"
+
+
+def test_a_reply_that_does_not_fit_loses_nothing() -> None:
+    env = ready()
+    _, raised = run(step(env), {"observation": {"exit_code": "four"}, "done": False})
+    assert isinstance(raised, rt.ReplyMismatch)
+    assert (raised.path, raised.maybe_applied) == ("$.observation.exit_code", True)
+    assert run(step(env), REPLY)[1].reward == 1.0
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        rt.ExecutionError("tok-1234567?", code="X", server_text="tok-1234567!"),
+        {"observation": {"exit_code": "tok-1234567"}, "done": False},
+    ],
+    ids=["error", "reply"],
+)
+def test_a_secret_that_a_server_echoes_is_not_shown(outcome: Any) -> None:
+    env = ready(default_headers={"Authorization": "Bearer tok-1234567"})
+    _, raised = run(step(env), outcome)
+    assert "***" in str(raised)
+    assert "1234567" not in f"{raised} {raised.server_text}"
+
+
+# --- detection, drift and providers -----------------------------------------------------------
+
+
+def answer(status: int, body: Any = None, **headers: str) -> HttpResponse:
+    return HttpResponse(status, headers, json.dumps(body).encode())
+
+
+def test_one_of_the_first_servers_is_found_out() -> None:
+    env = client()
+    effects, _ = run(reset(env), refused(), answer(404), answer(200), None, REPLY)
+    assert names(effects) == ["Open", "Get", "Get", "Open", "Send"]
+    assert [effect.transport for effect in effects if isinstance(effect, Open)] == [
+        "websocket",
+        "http",
+    ]
+    assert [effect.path for effect in effects if isinstance(effect, Get)] == ["/schema", "/health"]
+
+
+def test_a_later_server_is_never_spoken_to_over_http_by_itself() -> None:
+    effects, raised = run(reset(client()), refused(), answer(200, {}), answer(200))
+    assert names(effects) == ["Open", "Get", "Get", "Drop"]
+    assert isinstance(raised, rt.UpgradeRefused)
+    effects, raised = run(reset(client(transport="websocket")), refused())
+    assert names(effects) == ["Open", "Drop"], "asked for, so not detected"
+
+
+def test_the_contract_is_asked_for_once_and_explains_every_mismatch() -> None:
+    env = CodingEnv("http://h")
+    server = env.contract
+    server["observation"]["properties"].pop("exit_code")  # type: ignore[index,call-overload]
+    wrong = {"observation": {"exit_code": "four"}, "done": False}
+    effects, first = run(reset(env), None, wrong, answer(200, server))
+    assert names(effects) == ["Open", "Send", "Get"]
+    effects, second = run(reset(env), wrong)
+    assert names(effects) == ["Send"]
+    removed = ("/observation/properties/exit_code: removed",)
+    assert first.drift == second.drift == removed
+
+
+def test_the_contract_is_asked_for_again_when_the_server_says_when() -> None:
+    env = client()
+    call = env._calls.server_contract(env._request("schema", {}, None))
+    busy = answer(503, {"message": "busy"}, **{"retry-after": "3"})
+    effects, contract = run(call, busy, answer(200, {"action": {}}))
+    assert names(effects) == ["Get", "Wait", "Get"], "the session's transport is left alone"
+    assert effects[1].delay_s == 3
+    assert contract == {"action": {}}
+
+
+def test_a_provider_is_asked_why_a_server_is_gone() -> None:
+    class Ended(rt.Provider):
+        def logs(self, tail: int | None = None) -> str:
+            return ""
+
+        follow_logs = stop = _exit = _describe = logs  # type: ignore[assignment]
+
+    provider = Ended()
+    env = ready(provider=provider)
+    effects, raised = run(step(env), rt.ConnectionLost("gone"), "it was killed")
+    assert effects[1:] == [Drop(), Diagnose(provider, 1.0)]
+    assert raised.__notes__ == ["it was killed"]
+    effects, _ = run(step(ready(provider=provider)), rt.RequestTimeout("late"), None)
+    assert effects[-1] == Diagnose(provider, 0.0), "whoever waited doesn't wait again"
+
+
+# --- a reset's observation is compared like any other -----------------------------------------
+
+BRIEFING = {"orders": [{"sku": "a", "to": {"x": 1, "y": 2}}], "robot": {"x": 0, "y": 0}}
+SENSORS = {"robot": {"x": 0, "y": 0}, "shelves": {}}
+
+
+def test_a_resets_observation_is_read_as_its_own_type() -> None:
+    env = WarehouseEnv("http://h", on_drift="ignore")
+    _, result = run(reset(env), None, {"observation": BRIEFING, "done": False})
+    assert result.observation.orders[0].sku == "a"
+    _, raised = run(reset(env), {"observation": SENSORS, "done": False})
+    assert isinstance(raised, rt.ReplyMismatch)
+    assert raised.path == "$.observation.orders"
+
+
+def test_a_resets_observation_is_held_against_the_contract() -> None:
+    env = WarehouseEnv("http://h", on_drift="ignore", validate="exact")
+    _, result = run(reset(env), None, {"observation": BRIEFING, "done": False})
+    assert result.observation.orders[0].sku == "a"
+    _, raised = run(reset(env), {"observation": {**BRIEFING, "newer": 1}, "done": False})
+    assert isinstance(raised, rt.ReplyMismatch)
+    assert "'newer'" in str(raised)
+
+
+def test_a_resets_observation_is_compared_with_the_servers() -> None:
+    env = WarehouseEnv("http://h", on_drift="error")
+    server = env.contract
+    server["reset_observation"]["required"] = ["robot"]  # type: ignore[index,call-overload]
+    effects, raised = run(reset(env), answer(200, server))
+    assert isinstance(raised, rt.ContractDrift)
+    assert raised.drift == ("/reset_observation/properties/orders: no longer required",)
+    assert names(effects) == ["Get", "Drop"]
