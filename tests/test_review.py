@@ -30,7 +30,7 @@ from tests.test_generated import GOLDEN
 COMMITTED = [*(ROOT / "generated").glob("*_env"), *(case / "expected" for case in GOLDEN)]
 FORMATTERS = {
     "ruff": ["ruff", "format", "--isolated", "--diff", "--line-length"],
-    "black": ["black", "--quiet", "--diff", "--check", "--line-length"],
+    "black": ["black", "--quiet", "--diff", "--check", "--workers=1", "--line-length"],
 }
 # RUF001 to RUF003 are about characters in a contract's own words.
 LINT = ["ruff", "check", "--isolated", "--select=E4,E7,E9,F,RUF", "--ignore=RUF001,RUF002,RUF003"]

@@ -1,9 +1,8 @@
-"""What was rendered, parsed and held against what envgen emits. Anything else refuses the build.
+"""Check rendered modules: anything that envgen does not emit refuses the build.
 
-The audit knows nothing of contracts. It reads Python and accepts only the imports, statements,
-calls and expressions that the templates and the models have; so a text that found a way out of its
-literal, or a generator that took a contract's word for an import, is seen here before it is
-written.
+The audit knows nothing of contracts. It parses Python and accepts only the imports, statements,
+calls and expressions that the templates and the models use. It stops text that escapes its literal,
+and imports that a contract chose, before anything is written.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from ..naming import LIBRARY
 
 _SIBLINGS = frozenset({".client", ".models"})
 
-# Calls are to these, to the methods below, or not at all.
+# Only these and the methods below may be called.
 _CALLABLES = frozenset(
     {
         "ConfigDict", "Field", "OneOf", "StepResult", "TypeAdapter", "UniqueItems", "UUID",
@@ -54,15 +53,15 @@ _EXPRESSIONS = (
     ast.keyword,
 )  # fmt: skip
 
-# What generated code uses of Python's own names. All others are imported or defined in the module.
+# The builtins that generated code uses. All other names are imported or defined in the module.
 _BUILTINS = frozenset({"bool", "dict", "float", "int", "list", "object", "str", "super", "tuple"})
 
 _EXTRAS = "__pydantic_extra__"
 
 _CONSTANTS = frozenset({"default_transport", "env_name", "fingerprint", "model_config"})
 
-_HOOKS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
-_METHOD_NAMES = _HOOKS | {"reset", "state", "step"}
+_CODEC_METHODS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
+_METHOD_NAMES = _CODEC_METHODS | {"reset", "state", "step"}
 
 
 def audit(file: str, source: str, *, has_own_methods: bool = False) -> None:
@@ -71,11 +70,11 @@ def audit(file: str, source: str, *, has_own_methods: bool = False) -> None:
     Args:
         file: what to call it in errors.
         source: the module.
-        has_own_methods: whether classes may have methods that envgen's templates don't give them:
-            a project's own do. What their bodies may hold is the same.
+        has_own_methods: whether classes may have methods that only a project's templates add. The
+            rules for their bodies are the same.
 
     Raises:
-        AuditError: it holds something that envgen doesn't emit.
+        AuditError: the module has something that envgen does not emit.
     """
     try:
         tree = ast.parse(source)
@@ -192,7 +191,7 @@ class _Auditor:
                 raise self._error(method)
 
     def _annotations(self, annotations: Iterable[ast.expr]) -> None:
-        """Types. A string in one is code: pydantic evaluates it; but for those in a ``Literal``."""
+        """Accept types. A string in one, outside of ``Literal``, is code: pydantic evaluates it."""
         annotations = list(annotations)
         self._expressions(annotations)
         waiting: list[ast.AST] = list(annotations)
@@ -257,7 +256,7 @@ def _is_harmless(node: ast.AST) -> bool:
 
 
 def _defined(node: ast.AST) -> list[str]:
-    """The names that a statement gives to something."""
+    """The names that a statement defines."""
     match node:
         case ast.ImportFrom():
             return [alias.name for alias in node.names]

@@ -1,7 +1,7 @@
-"""What templates are rendered with. docs/templates.md says the same to those who write their own.
+"""What templates are rendered with. docs/templates.md documents it for authors of templates.
 
-Names and types are Python expressions of envgen's own making. What is a contract's text is
-``UntrustedText``: it goes through the filter ``literal``, ``docstring`` or ``comment``, or fails.
+Names and types are Python expressions that envgen made. A contract's text is ``UntrustedText``: it
+fails to render unless it goes through a filter such as ``literal``, ``docstring`` or ``comment``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class ResetParameter:
         name: the parameter's name.
         field: the name of the field in the model.
         type: its type, as a Python expression.
-        required: whether it has to be given.
-        description: what the contract says about it.
+        required: whether it must be given.
+        description: its description in the contract.
     """
 
     name: str
@@ -38,8 +38,8 @@ class ActionField:
     Attributes:
         name: the field's name.
         type: its type, as a Python expression without constraints.
-        required: whether it has to be given.
-        description: what the contract says about it.
+        required: whether it must be given.
+        description: its description in the contract.
     """
 
     name: str

@@ -146,5 +146,6 @@ def _classes(source: str) -> str:
     start = source.find("\nclass ")
     source = _NEEDLESS_CONFIG.sub("", source[start:] if start >= 0 else "")
     source = _DOCSTRING.sub(r'"""\1"""', _EMPTY_CONFIG.sub("", source))
+    source = source.replace("'", '"')  # of placeholders and settings: there are no other strings
     source = _BLANK_LINES.sub("\n", source).replace('"""\n', '"""\n\n')
     return re.sub(r"\n+class ", "\n\n\nclass ", source).strip("\n") + "\n"

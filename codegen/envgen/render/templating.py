@@ -1,4 +1,4 @@
-"""envgen's jinja2 templates, and the blocks that a project's own replace in them.
+"""envgen's jinja2 templates, and the blocks in them that a project's templates replace.
 
 A project's template begins with ``{% extends "envgen/1/client.py.jinja" %}``: the number is the
 version of the context, which is what blocks may rely on (``context``, docs/templates.md).
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from jinja2.nodes import Template
 
 CONTEXT_VERSION = 2
-"""Goes up when a block that worked may fail: a name that is gone or means something else."""
+"""Goes up when a block that worked may fail: a name was removed or changed its meaning."""
 
 _SUFFIX = ".jinja"
 _EXTENDED = re.compile(r"envgen/(\d+)/(.+)")
-DOCS = "docs/templates.md says what a template may hold"
+DOCS = "docs/templates.md says what a template may contain"
 
 
 @cache
 def templates_folder() -> Path:
-    """Where envgen's templates are: beside the package when installed, in a checkout at the top."""
+    """The folder of envgen's templates: in the package when installed, at the top of a checkout."""
     installed = Path(str(resources.files("envgen"))) / "templates"
     return installed if installed.is_dir() else Path(__file__).parents[3] / "templates"
 
@@ -41,10 +41,10 @@ class Templates:
     """The templates of one build.
 
     Args:
-        folder: a project's own templates; None for envgen's alone.
+        folder: a project's templates; None to use envgen's only.
 
     Raises:
-        TemplateError: there is no such folder, or nothing in it.
+        TemplateError: the folder is missing or has no templates.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -61,7 +61,7 @@ class Templates:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of all templates: changes when generated code may."""
+        """SHA-256 of all templates. It changes whenever generated code may."""
         digest = hashlib.sha256()
         for files in (self._files, self._own):
             for name, path in files.items():
@@ -72,7 +72,7 @@ class Templates:
         """The source of ``file``, before it gets its imports.
 
         Raises:
-            TemplateError: a template of the project's can't be used.
+            TemplateError: one of the project's templates can't be used.
         """
         name = f"{file}{_SUFFIX}"
         if self.folder is None:
@@ -88,13 +88,13 @@ class Templates:
 
     @cached_property
     def _environment(self) -> Environment:
-        # Imported when something is rendered: a build that is up to date doesn't pay for it.
+        # Imported for rendering only: a build that is up to date doesn't pay for it.
         from jinja2 import ChoiceLoader, PrefixLoader, StrictUndefined
         from jinja2.sandbox import ImmutableSandboxedEnvironment
 
         class Sandbox(ImmutableSandboxedEnvironment):
             def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-                """Text of a contract leaves through the filters, not through its attribute."""
+                """Keep a contract's text to the filters: its attribute has it unescaped."""
                 is_text = isinstance(obj, UntrustedText)
                 return not is_text and super().is_safe_attribute(obj, attr, value)
 
@@ -118,10 +118,10 @@ class Templates:
         environment.filters.update(filters)
         return environment
 
-    # --- a project's own ------------------------------------------------------------------------
+    # --- a project's templates ------------------------------------------------------------------
 
     def _check(self, name: str, context: Iterable[str]) -> None:
-        """Refuse a template that doesn't fit what it extends, also where it isn't executed."""
+        """Refuse a template that doesn't match what it extends, even in parts not executed."""
         from jinja2 import meta, nodes
 
         tree, replaced = self._parsed(self._own[name]), self._parsed(self._files[name])
@@ -165,7 +165,7 @@ class Templates:
         return self._environment.parse(_read(path), path.name, str(path))
 
     def _error(self, error: Exception) -> TemplateError:
-        """What went wrong in a template, with the line of the project's file where it did."""
+        """The error for a failed template, with the file and line in the project."""
         own = {str(path): path.name for path in self._own.values()}
         frames = traceback.extract_tb(error.__traceback__)
         places = [(own[frame.filename], frame.lineno) for frame in frames if frame.filename in own]
@@ -183,7 +183,7 @@ class Templates:
 
 @cache
 def default_templates() -> Templates:
-    """Those of envgen alone."""
+    """The templates of envgen, without a project's."""
     return Templates()
 
 
@@ -192,7 +192,7 @@ def _templates_in(folder: Path) -> dict[str, Path]:
 
 
 def _loader(files: Mapping[str, Path]) -> BaseLoader:
-    """Knows these files and no others: what it can load is in the digest."""
+    """Load these files only: all that can be loaded is in the digest."""
     from jinja2 import FunctionLoader
 
     def load(name: str) -> tuple[str, str, None] | None:

@@ -56,15 +56,21 @@ def accepts_fields(
         return (_validated(model, keywords),), options
 
     def decorate(step: Callable[..., R]) -> Callable[..., R]:
+        awaitable = cast("Callable[..., Awaitable[Any]]", step)
+
         @wraps(step)
         def with_fields(self: Any, /, *args: Any, **keywords: Any) -> R:
+            if args and not keywords:  # the common call, without a detour
+                return step(self, *args)
             actions, options = action_of(args, keywords)
             return step(self, *actions, **options)
 
         @wraps(step)
         async def with_fields_async(self: Any, /, *args: Any, **keywords: Any) -> Any:
+            if args and not keywords:
+                return await awaitable(self, *args)
             actions, options = action_of(args, keywords)
-            return await cast("Awaitable[Any]", step(self, *actions, **options))
+            return await awaitable(self, *actions, **options)
 
         wrapper: Any = with_fields_async if iscoroutinefunction(step) else with_fields
         wrapper.__signature__ = _signature(step, model)
