@@ -164,10 +164,12 @@ class Recorder:
     def __init__(self, module: ModuleType, name: str) -> None:
         self._real = getattr(module, name)("http://127.0.0.1:9")
         self.sent: list[str] = []
-        self._real._call = self._call
+        self._real._calls.exchange = self.exchange
 
-    def _call(self, request: Any, parse: Any) -> Any:
+    def exchange(self, request: Any, _parse: Any) -> Iterator[Any]:
+        """A call that has no effects to perform."""
         self.sent.append(request.operation)
+        yield from ()
         return mock.MagicMock()
 
     def __call__(self, _url: str) -> Any:
@@ -209,10 +211,11 @@ def sent(module: ModuleType, *args: Any, **kwargs: Any) -> tuple[dict[str, Any],
     env = module.DoEnv("http://127.0.0.1:9")
     found: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
-    def call(request: Any, _parse: Any) -> None:
+    def exchange(request: Any, _parse: Any) -> Iterator[Any]:
         found.append((request.data, {"id": request.request_id, "timeout_s": request.timeout_s}))
+        yield from ()
 
-    env._call = call
+    env._calls.exchange = exchange
     env.step(*args, **kwargs)
     return found[0]
 

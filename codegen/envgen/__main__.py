@@ -10,18 +10,18 @@ from .interrupts import ENDING, raised
 
 def main() -> None:
     """Run the command line."""
-    # A build is short and leaves few cycles behind; looking for them takes a twelfth of it.
+    # Collecting cycles takes a twelfth of a build, which creates few.
     gc.set_threshold(100_000)
-    _leave_in_order()
+    _raise_on_signals()
     from .cli import app
 
     app()
 
 
-def _leave_in_order() -> None:
-    """Let the signals that ask a process to end do it as exceptions, which clean up on their way.
+def _raise_on_signals() -> None:
+    """Turn SIGINT, SIGTERM and SIGHUP into exceptions, so that cleanup runs.
 
-    Only where they would end it at once: who ignores them (``nohup``) or handles them knows why.
+    Signals that are ignored (``nohup``) or already handled are left alone.
     """
 
     def leave(number: int, _frame: object) -> None:

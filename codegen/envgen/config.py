@@ -1,11 +1,11 @@
-"""``[tool.envgen]`` in pyproject.toml: what to build when no source is named, and how.
+"""``[tool.envgen]`` in pyproject.toml: what is built, and how.
 
 [tool.envgen]
 sources = ["schemas/quiz_env.json", "http://127.0.0.1:8000"]   # default: schemas/*.json
 out = "generated"
 schemas = "schemas"
 
-templates = "envgen-templates"         # blocks over envgen's own
+templates = "envgen-templates"         # templates that replace blocks of envgen's own
 
 [tool.envgen.envs.coding_env]          # the name of the environment and of its package
 source = "https://me-coding.hf.space"  # default: schemas/coding_env.json
@@ -37,69 +37,69 @@ RoutePath = Annotated[str, Field(pattern="^/")]
 
 
 class SourceSettings(BaseModel):
-    """How a source is read. Each has an option of ``envgen build`` of the same name."""
+    """How a source is read. ``envgen build`` has options of the same names."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     headers: dict[str, str] = Field(default_factory=dict[str, str], repr=False)
-    """Sent with every request; ``${NAME}`` in a value stands for an environment variable."""
+    """Sent with every request. ``${NAME}`` in a value is an environment variable."""
 
     reset_path: RoutePath | None = None
-    """The route of an OpenAPI document that resets; found by its name where it is not given."""
+    """OpenAPI: the route that resets; None to find it by its name."""
 
     step_path: RoutePath | None = None
-    """The route that steps."""
+    """OpenAPI: the route that steps."""
 
     state_path: RoutePath | None = None
-    """The route that answers the state."""
+    """OpenAPI: the route of the state."""
 
     state: Path | None = None
-    """A file with the JSON Schema of the state, for servers that don't publish theirs."""
+    """A file with the JSON Schema of the state, for servers that don't publish one."""
 
     bundle: bool = False
     """Whether references to files in the contract's own folder are followed."""
 
     allow_redirects: bool = False
-    """Whether a server may redirect to another host; the headers are not sent there."""
+    """Whether redirects to another host are followed; headers are not sent there."""
 
     timeout_s: float = Field(default=10.0, gt=0)
-    """How long a server may take for everything that is asked of it, in seconds."""
+    """Time limit for everything that a server is asked, in seconds."""
 
     @property
     def paths(self) -> dict[str, str]:
-        """The routes that are named, by ``reset``, ``step`` and ``state``."""
-        named = {"reset": self.reset_path, "step": self.step_path, "state": self.state_path}
-        return {role: path for role, path in named.items() if path is not None}
+        """The routes that are set, by ``reset``, ``step`` and ``state``."""
+        paths = {"reset": self.reset_path, "step": self.step_path, "state": self.state_path}
+        return {role: path for role, path in paths.items() if path is not None}
 
 
 class EnvSettings(SourceSettings):
     """One environment, ``[tool.envgen.envs.NAME]``."""
 
     source: str | None = None
-    """A source as ``envgen build`` takes it; None for the contract in ``schemas``."""
+    """A source, as ``envgen build`` takes it; None for the contract in ``schemas``."""
 
     out: Path | None = None
     """Where its package is written; None for the project's ``out``."""
 
     class_name: str | None = None
-    """The client's name; None to make it of the environment's."""
+    """The client's class; None to derive it from the environment's name."""
 
     transport: Transport | None = None
-    """The client's transport unless its user names one; None for ``auto``."""
+    """The client's default transport; None for ``auto``."""
 
     naming: dict[str, str] = Field(default_factory=dict[str, str])
-    """Names instead of those that are made, by ``Class`` or ``Class.field``."""
+    """New names for classes and fields, by ``Class`` or ``Class.field``."""
 
     @property
     def options(self) -> PackageOptions:
-        """What its package's generation is told."""
+        """The options for the generation of its package."""
         return PackageOptions(self.class_name, self.transport, self.naming)
 
     @field_validator("class_name")
     @classmethod
     def _check_class_name(cls, name: str | None) -> str | None:
         if name is not None and not is_client_name(name):
-            raise ValueError(f"{name!r} is no name for a client; write one like CodingEnv")
+            raise ValueError(f"{name!r} is not a valid class name; write one like CodingEnv")
         return name
 
     @field_validator("naming")
@@ -107,9 +107,9 @@ class EnvSettings(SourceSettings):
     def _check_naming(cls, naming: dict[str, str]) -> dict[str, str]:
         for key, name in naming.items():
             if "." in key and not is_field_name(name):
-                raise ValueError(f"{name!r} is no name for a field; write one like exit_code")
+                raise ValueError(f"{name!r} is not a valid field name; write one like exit_code")
             if "." not in key and not is_class_name(name):
-                raise ValueError(f"{name!r} is no name for a class; write one like CodeAction")
+                raise ValueError(f"{name!r} is not a valid class name; write one like CodeAction")
         return naming
 
 
@@ -119,19 +119,19 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sources: tuple[str, ...] | None = None
-    """What is built beside ``envs``; None for every other ``*.json`` in ``schemas``."""
+    """Sources besides ``envs``; None for every other ``*.json`` in ``schemas``."""
 
     out: Path = Path("generated")
     """Where packages are written."""
 
     schemas: Path = Path("schemas")
-    """Where the contracts of live servers, and others that envgen makes, are saved."""
+    """Where contracts of servers are saved, and others that envgen derives."""
 
     templates: Path | None = None
-    """A folder with templates whose blocks replace those of envgen's own."""
+    """A folder with templates that replace blocks of envgen's own."""
 
     strict: bool = False
-    """Whether a warning about a contract refuses the build."""
+    """Whether a contract with warnings is refused."""
 
     envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
     """Environments with settings of their own, by name."""
@@ -140,20 +140,20 @@ class Config(BaseModel):
     @classmethod
     def _check_names(cls, envs: dict[str, EnvSettings]) -> dict[str, EnvSettings]:
         for name in envs:
-            if (usual := environment_name(UntrustedText(name))) != name:
-                raise ValueError(f"{name!r} is no name for a package; write it as {usual}")
+            if (valid := environment_name(UntrustedText(name))) != name:
+                raise ValueError(f"{name!r} is not a valid package name; write {valid}")
         return envs
 
     def all_sources(self) -> list[str]:
-        """What is built when nothing is named: sources, and names of environments."""
+        """What is built by default: sources, and names of environments."""
         sources: Sequence[str] = self.sources or ()
         if self.sources is None:
-            found = sorted(self.schemas.glob("*.json"))
-            sources = [str(path) for path in found if path.stem not in self.envs]
+            contracts = sorted(self.schemas.glob("*.json"))
+            sources = [str(path) for path in contracts if path.stem not in self.envs]
         return [*sources, *self.envs]
 
     def folders(self) -> list[Path]:
-        """Where packages are written."""
+        """Every folder that packages are written to."""
         own = (env.out for env in self.envs.values() if env.out is not None)
         return list(dict.fromkeys([self.out, *own]))
 
@@ -169,7 +169,7 @@ class Config(BaseModel):
 
 
 def load_config(folder: Path = Path()) -> Config:
-    """The settings in ``folder``'s pyproject.toml; the defaults where there is none.
+    """Read the settings in ``folder``'s pyproject.toml; the defaults if there is none.
 
     Raises:
         ConfigError: the file is not TOML, or a setting is unknown or of the wrong type.

@@ -1,13 +1,13 @@
-"""What stops a build. Everything here is shown to the user as it is, without a traceback.
+"""The errors that stop a command. They are shown to the user without a traceback.
 
 EnvgenError             exit code 1: the input is at fault
-├── ContractError       a contract that can't be used, with the place in it
+├── ContractError       a contract that can't be used, with a place in it
 ├── ConfigError         a setting in pyproject.toml
-├── TemplateError       a template of the project's own
-├── OutputError         the place to write to
-├── AuditError          what was rendered is not what envgen emits; nothing was written
-├── ServerEnded         an environment that was started here ended, or could not be started
-└── Unreachable         exit code 3: the server can't be reached
+├── TemplateError       one of the project's own templates
+├── OutputError         a folder or file to write to
+├── AuditError          rendered code that envgen doesn't emit; nothing was written
+├── ServerEnded         an environment that envgen started, or tried to start, has ended
+└── Unreachable         exit code 3: a server that can't be reached
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from typing import Self
 
 
 class EnvgenError(Exception):
-    """Base of the errors that a user can mend.
+    """Base of the errors that a user can fix.
 
     Attributes:
+        message: what is wrong.
         source: the file, URL or setting at fault.
-        hint: the way out.
-        exit_code: what the command exits with.
+        hint: what the user can do; may be empty.
+        exit_code: the command's exit code.
     """
 
     exit_code = 1
@@ -35,13 +36,13 @@ class EnvgenError(Exception):
 
     @property
     def place(self) -> str:
-        """Where the fault is: the source, and the place in it where there is one."""
+        """The source, and the place in it if it is known."""
         return self.source
 
     def with_context(self, **context: str) -> Self:
         """Return a copy with some of ``source``, ``hint`` and ``pointer`` replaced.
 
-        Raise it ``from`` the original where a caller knows the place that the callee couldn't.
+        Raise it ``from`` the original, in a caller that knows the place when the callee doesn't.
         """
         error = copy(self)
         for name, value in context.items():
@@ -76,22 +77,22 @@ class ConfigError(EnvgenError):
 
 
 class TemplateError(EnvgenError):
-    """A template of the project's own that can't be used."""
+    """One of the project's own templates that can't be used."""
 
 
 class OutputError(EnvgenError):
-    """The output can't be written where it should go."""
+    """A folder or file that can't be written, or must not be overwritten."""
 
 
 class AuditError(EnvgenError):
-    """Rendered code that envgen doesn't emit: a fault in envgen or a hostile contract."""
+    """Rendered code that envgen doesn't emit: a bug in envgen, or a hostile contract."""
 
 
 class ServerEnded(EnvgenError):
-    """An environment that was started here could not be started, or ended."""
+    """An environment that envgen started, or tried to start, has ended."""
 
 
 class Unreachable(EnvgenError):
-    """A server that doesn't answer, or not in time, or not to us."""
+    """A server that doesn't answer, or not in time, or refuses access."""
 
     exit_code = 3

@@ -1,12 +1,12 @@
-"""How names are made. The rules are stable: they are part of what users import.
+"""Derive names. The rules are stable, because users import the names.
 
-- A package is the environment's name in snake case; a trailing ``environment`` becomes ``env``.
-- The client is that name in camel case, ending in ``Env``.
-- A part's class has its schema's title; a definition's class has its key; an object written in
-  place is named by where it stands (``CodeObservationLocation``).
-- A field keeps its wire name where Python and pydantic allow it; else it is made an identifier
-  and, where that is taken or reserved, gets an underscore behind (``field_`` before a name that
-  begins as pydantic's own methods do). The wire name is its alias.
+- A package has the environment's name in snake case; a trailing ``environment`` becomes ``env``.
+- The client has that name in camel case, ending in ``Env``.
+- A part's class has its schema's title, a definition's class has its key, and the class of an
+  inline object is named after its place (``CodeObservationLocation``).
+- A field keeps its wire name if Python and pydantic allow it. Otherwise it becomes an identifier.
+  If that is taken or reserved, an underscore is appended, or ``field_`` put before a name that
+  begins like pydantic's own methods. The wire name is its alias.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pydantic import BaseModel
 from .errors import ConfigError
 from .text import UntrustedText, identifier
 
-# The names that generated modules may import, by the module that has them. Everything that asks
-# which names these are asks here: the imports, the audit, and what a contract's names must avoid.
+# The names that generated modules may import, by module. The imports, the audit and the names that
+# a contract can't use are all taken from here.
 _IMPORTS = {
     "typing": ("Annotated", "Any", "Literal", "TypeAlias", "Unpack", "overload"),
     "datetime": ("date", "datetime", "time", "timedelta"),
@@ -37,7 +37,7 @@ _IMPORTS = {
 }  # fmt: skip
 LIBRARY: Mapping[str, str] = {name: module for module in _IMPORTS for name in _IMPORTS[module]}
 
-# A class of such a name would shadow what generated modules import, or read as if it were that.
+# A class with such a name would shadow an import, or be mistaken for one.
 _MODULE_NAMES = LIBRARY.keys() | {"BaseModel", "ClassVar"}
 
 # Type names that annotations use: a field so named would shadow them in its class's body.
@@ -46,7 +46,7 @@ _TYPE_NAMES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"}
 # ``self`` would clash with the parameter of the methods that take fields as keywords.
 _RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | _MODULE_NAMES | {"self"}
 
-# Beginnings that fields can't have: pydantic warns of the first, placeholders have the others.
+# Prefixes that fields can't have: pydantic warns about the first two; placeholders use the others.
 _PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
 
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9]*")
@@ -54,7 +54,7 @@ _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")
 
 
 def environment_name(text: UntrustedText) -> str:
-    """``EchoEnvironment`` and ``echo-env`` become ``echo_environment`` and ``echo_env``..."""
+    """``EchoEnvironment`` and ``echo-env`` both become ``echo_env``."""
     words = [word.lower() for word in _WORD.findall(identifier(text, fallback="env"))]
     if words and words[-1] == "environment":
         words[-1] = "env"
@@ -74,27 +74,27 @@ def client_classes(client: str) -> set[str]:
 
 
 def is_client_name(name: str) -> bool:
-    """Whether a client may be called ``name``."""
+    """Whether ``name`` is valid for a client."""
     return all(map(is_class_name, client_classes(name)))
 
 
 def is_class_name(name: str) -> bool:
-    """Whether a class may be called ``name``: a class's usual name, and free in its module."""
+    """Whether ``name`` is valid for a class: in camel case, and not used by generated modules."""
     return bool(_CLASS.fullmatch(name)) and name not in _MODULE_NAMES | frozenset(dir(builtins))
 
 
 def is_field_name(name: str) -> bool:
-    """Whether a field may be called ``name``: an identifier that pydantic and Python leave free."""
+    """Whether ``name`` is valid for a field: an identifier that is not reserved."""
     is_plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
     return is_plain and name not in _RESERVED_FIELDS and not name.startswith(("_", *_PROTECTED))
 
 
 class ChosenNames:
-    """Names that settings choose instead of those that are made, ``[tool.envgen.envs.*.naming]``.
+    """The names in ``[tool.envgen.envs.*.naming]``, which replace derived names.
 
     Args:
-        naming: the chosen names, by ``Class`` or ``Class.field``.
-        env_name: the environment's, for errors.
+        naming: the names, by ``Class`` or ``Class.field``.
+        env_name: the environment's name, for errors.
     """
 
     def __init__(self, naming: Mapping[str, str], *, env_name: str) -> None:
@@ -103,22 +103,22 @@ class ChosenNames:
         self._env_name = env_name
 
     def instead_of(self, name: str) -> str | None:
-        """The name that is chosen instead of ``name``, if one is."""
+        """The name that replaces ``name``, if there is one."""
         self._unused.discard(name)
         return self._naming.get(name)
 
     def of_fields(
         self, class_name: str, names: Mapping[str, str], *, taken: frozenset[str]
     ) -> dict[str, str]:
-        """The names of a class's fields by wire name, with those that are chosen.
+        """The names of a class's fields by wire name, with replaced names.
 
         Args:
             class_name: the class's name in the package.
-            names: the names as they are made.
-            taken: names of classes in the module, which a field must not shadow.
+            names: the derived names.
+            taken: names of classes in the module, which fields must not shadow.
 
         Raises:
-            ConfigError: a chosen name is taken.
+            ConfigError: a name is taken.
         """
         result = dict(names)
         for wire, name in names.items():
@@ -130,16 +130,16 @@ class ChosenNames:
         return result
 
     def check_all_used(self) -> None:
-        """Refuse a choice for a name that isn't there.
+        """Check that every name replaced one.
 
         Raises:
-            ConfigError: there is one.
+            ConfigError: one didn't, because the package has no such class or field.
         """
         if self._unused:
             raise self.error(min(self._unused), "the package has no such name to replace")
 
     def error(self, name: str, message: str) -> ConfigError:
-        """What is wrong with the choice for ``name``."""
+        """An error about the setting for ``name``."""
         key = f'"{name}"' if "." in name else name
         return ConfigError(
             f"tool.envgen.envs.{self._env_name}.naming.{key}: {message}", source="pyproject.toml"
@@ -147,31 +147,31 @@ class ChosenNames:
 
 
 def camel_case(name: str) -> str:
-    """``last_exit_code`` becomes ``LastExitCode``; what is upper-case stays so."""
+    """``last_exit_code`` becomes ``LastExitCode``; upper-case letters stay."""
     return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
 
 
 class ClassNames:
-    """Gives out class names, each once.
+    """Hands out unique class names.
 
     Args:
-        reserved: names that the package has without them.
-        chosen: what settings choose, if anything.
+        reserved: names that the package already has.
+        chosen: the names in the settings.
     """
 
     def __init__(self, reserved: frozenset[str], chosen: ChosenNames | None = None) -> None:
         self._taken = set(reserved | _MODULE_NAMES | frozenset(dir(builtins)))
         self._numbers: dict[str, int] = {}
         self.chosen = chosen or ChosenNames({}, env_name="")
-        self._given = dict.fromkeys(reserved, "")  # the name that each would have had
+        self._replaced = dict.fromkeys(reserved, "")  # the derived name, by the name in the package
 
     def claim(self, text: UntrustedText, *, within: str) -> str:
-        """A class name that resembles ``text``; where it is taken, prefixed by ``within``.
+        """A class name like ``text``, with ``within`` as a prefix if it is taken.
 
-        What is chosen instead of a name moves no other name.
+        A name in the settings doesn't change the derived names of other classes.
 
         Raises:
-            ConfigError: what is chosen is another class's name.
+            ConfigError: the name in the settings is taken.
         """
         plain = identifier(text, fallback="Model")
         plain = plain[:1].upper() + plain[1:] if plain.isidentifier() else camel_case(plain)
@@ -179,16 +179,16 @@ class ClassNames:
         free = (name for name in (plain, prefixed) if name not in self._taken)
         name = next(free, None) or _numbered(prefixed, self._taken, self._numbers)
         self._taken.add(name)
-        given = self.chosen.instead_of(name) or name
-        if given in self._given:
-            key = name if given != name else self._given[given]
-            raise self.chosen.error(key, f"{given} is taken")
-        self._given[given] = name
-        return given
+        final = self.chosen.instead_of(name) or name
+        if final in self._replaced:
+            key = name if final != name else self._replaced[final]
+            raise self.chosen.error(key, f"{final} is taken")
+        self._replaced[final] = name
+        return final
 
 
 def _numbered(name: str, taken: AbstractSet[str], numbers: dict[str, int]) -> str:
-    """The first of ``name2``, ``name3``... that is free; ``numbers`` keeps how far names got."""
+    """The first of ``name2``, ``name3``... that is free; ``numbers`` has the next to try."""
     number = numbers.get(name, 2)
     while f"{name}{number}" in taken:
         number += 1
@@ -199,12 +199,12 @@ def _numbered(name: str, taken: AbstractSet[str], numbers: dict[str, int]) -> st
 def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> dict[str, str]:
     """The Python name of each field, by wire name.
 
-    Names that need no change are settled first, the others in the order of their wire names, so
-    that a new field never renames an old one that was right already.
+    Names that need no change are settled first, then the others in the order of their wire names:
+    a new field never renames a field whose name needed no change.
 
     Args:
         wire_names: the fields' names in the contract.
-        taken: names of classes in the module, which a field must not shadow.
+        taken: names of classes in the module, which fields must not shadow.
     """
     reserved = _RESERVED_FIELDS | taken
     names = {text.raw: identifier(text, fallback="field") for text in wire_names}

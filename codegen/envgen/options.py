@@ -1,4 +1,4 @@
-"""How a package is generated, beside what its contract says."""
+"""Options for the generation of a package."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ Transport = Literal["auto", "websocket", "http"]
 
 @dataclass(frozen=True, slots=True)
 class PackageOptions:
-    """What settings choose for one package.
+    """The settings for the generation of one package.
 
     Attributes:
-        class_name: the client's name; None to make it of the environment's.
-        transport: the transport that the client uses unless its user names one; None for ``auto``.
-        naming: names instead of those that envgen makes: of classes, ``{"CodeAction": "Code"}``,
-            and of fields, by the class's name in the package, ``{"Code.class_": "kind"}``.
+        class_name: the client's class; None to derive it from the environment's name.
+        transport: the client's default transport; None for ``auto``.
+        naming: new names for classes, ``{"CodeAction": "Code"}``, and for fields, by the new name
+            of their class, ``{"Code.class_": "kind"}``.
     """
 
     class_name: str | None = None

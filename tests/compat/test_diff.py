@@ -95,7 +95,7 @@ def test_commits_packages_and_servers(server: str) -> None:
     [
         ("git:HEAD", "write git:REVISION:PATH"),
         ("git:nowhere:old.json", "git has no such file"),
-        ("git:--output=x:old.json", "not a place in git"),
+        ("git:--output=x:old.json", "not a file in git"),
         ("missing.json", "can't be read"),
         ("no.such.package", "can't be read"),
     ],

@@ -214,7 +214,7 @@ def test_a_client_of_another_name() -> None:
     [
         ("[tool.envgen.envs.maze]\nsauce = 'x'\n", "tool.envgen.envs.maze.sauce: Extra inputs"),
         ("[tool.envgen.envs.maze]\ntimeout_s = 0\n", "tool.envgen.envs.maze.timeout_s: "),
-        ("[tool.envgen.envs.MazeEnv]\n", "tool.envgen.envs: 'MazeEnv' is no name for a package"),
+        ("[tool.envgen.envs.MazeEnv]\n", "tool.envgen.envs: 'MazeEnv' is not a valid package name"),
         ("[tool.envgen.envs.maze]\nstep_path = 'act'\n", "tool.envgen.envs.maze.step_path: "),
         (
             "[tool.envgen.envs.x_env]\nclass_name = 'x'\n",
@@ -222,7 +222,7 @@ def test_a_client_of_another_name() -> None:
         ),
         (
             "[tool.envgen.envs.x_env]\nclass_name = 'EnvClient'\n",
-            "tool.envgen.envs.x_env.class_name: 'EnvClient' is no name for a client",
+            "tool.envgen.envs.x_env.class_name: 'EnvClient' is not a valid class name",
         ),
         ("[tool]\nenvgen = 3\n", "tool.envgen: "),
         ("tool = 3\n", "tool: not a table"),

@@ -1,4 +1,4 @@
-"""``envgen demo``: from a schema to a typed episode, on a real server, in a second."""
+"""``envgen demo``: build a client from a schema and play an episode on a real server."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ with CodingEnv("http://127.0.0.1:8000") as env:  # where yours is served
 def run_demo(console: Console) -> None:
     """Build a client, start its environment, play an episode and print it.
 
-    Everything happens in a temporary folder and on loopback; nothing is left of it, be it ended by
-    Ctrl-C, by ``kill`` or by a terminal that is closed.
+    Uses a temporary folder and loopback. Nothing is left behind, also after Ctrl-C, ``kill`` or a
+    closed terminal.
     """
     contract = read_contract(str(_contract_file()))
     app = _app(
@@ -70,9 +70,9 @@ def run_demo(console: Console) -> None:
         partial(CodingEnvironment, time_limit_s=_TIME_LIMIT_S, max_steps=len(_PROGRAMS)),
     )
     with tempfile.TemporaryDirectory(prefix="envgen-demo-") as folder:
-        started = time.perf_counter()
+        start = time.perf_counter()
         package = build_package(contract, Path(folder))
-        took_ms = (time.perf_counter() - started) * 1000
+        took_ms = (time.perf_counter() - start) * 1000
         console.print(_headline(package, took_ms))
         with _imported(package) as module, serving(app) as url:
             _play(module, url, console)
@@ -90,7 +90,7 @@ def serve_demo(console: Console, port: int) -> None:
     contract = read_contract(str(_contract_file()))
     try:
         with serving(_app(contract, CodingEnvironment), port=port) as url:
-            console.print(f"coding_env at {url}; Ctrl-C ends it")
+            console.print(f"coding_env at {url}; Ctrl-C stops it")
             with suppress(KeyboardInterrupt), Interrupts() as interrupts:
                 interrupts.sleep(None)
     except OSError as error:
@@ -100,13 +100,12 @@ def serve_demo(console: Console, port: int) -> None:
 
 
 def _app(contract: EnvContract, make_environment: Callable[[], CodingEnvironment]) -> Starlette:
-    return create_app(
-        {str(part): contract.parts[part] for part in contract.parts}, make_environment
-    )
+    schema = {str(part): value for part, value in contract.parts.items()}
+    return create_app(schema, make_environment)
 
 
 def _contract_file() -> Path:
-    """In a wheel it lies beside this module, in a checkout among the schemas."""
+    """In a wheel the contract is beside this module, in a checkout in ``schemas``."""
     installed = Path(str(resources.files(__name__))) / _CONTRACT
     return installed if installed.is_file() else Path(__file__).parents[3] / "schemas" / _CONTRACT
 
@@ -128,7 +127,7 @@ def _headline(package: BuiltPackage, took_ms: float) -> Group:
 
 @contextmanager
 def _imported(package: BuiltPackage) -> Generator[ModuleType]:
-    """The generated package, imported for a while and under a name of its own."""
+    """Import the generated package under a name of its own, for the time of the block."""
     name = f"_envgen_demo_{package.name}"
     spec = importlib.util.spec_from_file_location(
         name, package.folder / "__init__.py", submodule_search_locations=[str(package.folder)]

@@ -1,8 +1,8 @@
-"""A coding environment: it runs the Python it is given.
+"""A coding environment, which runs Python programs.
 
-It is no sandbox. The program runs as the user who started the environment, in a process group and a
-temporary folder of its own, with limits on its time and its output; that keeps accidents small, not
-attacks. The server binds to loopback for that reason.
+It is not a sandbox. A program runs as the user who started the environment, in its own process
+group and temporary folder, with limits on time and output. That contains accidents, not attacks, so
+the server binds to loopback.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import Any
 from uuid import uuid4
 
 TIMED_OUT = 124
-"""The exit code of a program that was stopped by the time limit; that of ``timeout(1)``."""
+"""The exit code of a program that reached the time limit, as with ``timeout(1)``."""
 
 TOO_MUCH_OUTPUT = 153
-"""That of one stopped by the output limit; a shell's, for SIGXFSZ (file size limit exceeded)."""
+"""The exit code of a program that reached the output limit, as a shell reports SIGXFSZ."""
 
 _WATCH_S = 0.05
 _GRACE_S = 5
 
-# A program outlives its watcher when that is killed, and would run for ever: so it has an alarm of
-# its own, which stays set when the process becomes the program.
+# The environment may be killed, and its program would run for ever: so the program has an alarm of
+# its own, which survives execv().
 _START = """\
 import os, signal, sys
 signal.alarm(int(sys.argv[1]))
@@ -43,14 +43,14 @@ class EpisodeOver(RuntimeError):
 class CodingEnvironment:
     """One episode at a time.
 
-    A program that succeeds (exit code 0) earns reward 1.0, any other 0.0. The episode is done after
-    ``max_steps`` programs, and takes no more until it is reset. A program ends when its first
-    process does; what it left running is killed.
+    A program with exit code 0 earns a reward of 1.0, any other 0.0. The episode is done after
+    ``max_steps`` programs; further steps are errors until a reset. A program ends when its first
+    process does; processes that it left running are killed.
 
     Args:
-        time_limit_s: seconds that a program may take.
+        time_limit_s: time limit of a program, in seconds.
         max_steps: programs in an episode.
-        max_output_bytes: what a program may write to stdout, and to stderr.
+        max_output_bytes: limit of a program's stdout, and of its stderr, in bytes.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class CodingEnvironment:
         self.reset()
 
     def reset(self, seed: int | None = None, episode_id: str | None = None) -> dict[str, Any]:
-        """Start an episode. Programs bring their own randomness; the seed is kept as metadata."""
+        """Start an episode. The seed is only returned as metadata: programs seed themselves."""
         self._seed = seed
         self._state = {
             "episode_id": episode_id or str(uuid4()),
@@ -78,7 +78,7 @@ class CodingEnvironment:
         return self._observation("", "", 0, reward=None)
 
     def step(self, code: str) -> dict[str, Any]:
-        """Run a program and observe what it did.
+        """Run a program and return the observation.
 
         Raises:
             EpisodeOver: the episode is done.
@@ -93,7 +93,7 @@ class CodingEnvironment:
 
     @property
     def state(self) -> dict[str, Any]:
-        """The episode's id, how many programs ran, and how the last one ended."""
+        """The episode's id, the number of programs that ran, and the last exit code."""
         return dict(self._state)
 
     @property
@@ -116,12 +116,11 @@ class CodingEnvironment:
         with (
             tempfile.TemporaryDirectory(prefix="coding-env-") as folder,
             tempfile.TemporaryFile() as source,
-            # Output goes to files: a child that keeps a pipe open can't hold up the reader.
+            # Files, because a process that is left running would keep a pipe open.
             tempfile.TemporaryFile() as stdout,
             tempfile.TemporaryFile() as stderr,
         ):
-            # As standard input, a program may be longer than an argument, and hold anything: what
-            # isn't Python is Python's to refuse.
+            # On standard input a program can be longer than an argument, and hold any characters.
             source.write(code.encode(errors="surrogatepass"))
             source.seek(0)
             outputs = (stdout.fileno(), stderr.fileno())
@@ -139,7 +138,7 @@ class CodingEnvironment:
             try:
                 exit_code, why = self._watch(program, outputs)
             finally:
-                # What the program started and left running goes with it.
+                # Kill processes that the program left running.
                 with suppress(ProcessLookupError, PermissionError):
                     os.killpg(program.pid, signal.SIGKILL)
                 program.wait()
@@ -152,7 +151,7 @@ class CodingEnvironment:
     def _watch(
         self, program: subprocess.Popen[bytes], outputs: tuple[int, int]
     ) -> tuple[int, str | None]:
-        """Wait for the program's end, or the reason to end it: its exit code, and the reason."""
+        """Wait until the program ends or reaches a limit. Return its exit code, and the limit."""
         deadline = time.monotonic() + self._time_limit_s
         exit_code = None
         while exit_code is None:
@@ -161,7 +160,7 @@ class CodingEnvironment:
                 return TIMED_OUT, f"after {self._time_limit_s:g} s"
             with suppress(subprocess.TimeoutExpired):
                 exit_code = program.wait(min(remaining, _WATCH_S))
-            # Asked of a finished program too: whether one is stopped mustn't depend on the moment.
+            # Checked after the end, too: the result must not depend on when the size is checked.
             if max(os.fstat(output).st_size for output in outputs) > self._max_output_bytes:
                 return TOO_MUCH_OUTPUT, f"after {self._max_output_bytes} bytes of output"
         return exit_code, None

@@ -1,7 +1,7 @@
-"""The coding environment behind HTTP and a WebSocket, as environment servers have them.
+"""Serve the coding environment over HTTP and WebSocket, as OpenEnv 0.10 does.
 
-HTTP keeps one environment for all, as the first servers did; every WebSocket has its own. Refusals
-are worded as OpenEnv 0.10 words them.
+All HTTP requests share one environment, as with the first servers; each WebSocket has its own.
+Errors have the wording of OpenEnv 0.10.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _START_TIMEOUT_S = 10.0
 T = TypeVar("T", bound=BaseModel)
 
 
-# --- what is asked ----------------------------------------------------------------------------
+# --- requests ---------------------------------------------------------------------------------
 
 
 class _Strict(BaseModel):
@@ -48,7 +48,7 @@ class _Action(_Strict):
 
 
 class _ResetParameters(BaseModel):
-    """What else is sent is dropped without a word, as OpenEnv's servers do."""
+    """Other fields are ignored, as OpenEnv's servers do."""
 
     seed: int | None = None
     episode_id: str | None = None
@@ -73,11 +73,11 @@ class _BareFrame(_Strict):
 
 
 class _Refused(Exception):
-    """A request that isn't answered with what it asked for.
+    """A request that is answered with an error.
 
     Attributes:
-        code: the WebSocket protocol's code.
-        errors: one entry per refused field.
+        code: the error code of the WebSocket protocol.
+        errors: one entry per invalid field.
     """
 
     def __init__(self, message: str, code: str, errors: list[dict[str, Any]] | None = None) -> None:
@@ -97,7 +97,7 @@ def _read_object(text: str | bytes) -> dict[str, Any]:
 
 
 def _read(model: type[T], data: dict[str, Any], *, within: str | None = None) -> T:
-    """``data`` as ``model``; refusals name places below ``within``."""
+    """Validate ``data`` as ``model``. The places in errors begin with ``within``."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -109,7 +109,7 @@ def _read(model: type[T], data: dict[str, Any], *, within: str | None = None) ->
         raise _Refused("Invalid message", "VALIDATION_ERROR", errors) from error
 
 
-# --- what is answered -------------------------------------------------------------------------
+# --- answers ----------------------------------------------------------------------------------
 
 
 async def _reset(environment: CodingEnvironment, parameters: _ResetParameters) -> dict[str, Any]:
@@ -121,9 +121,9 @@ async def _step(environment: CodingEnvironment, action: _Action) -> dict[str, An
 
 
 async def _observe(act: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Let the environment act, off the event loop; its observation as it travels."""
+    """Call the environment in a thread. Return its observation as it is sent."""
     try:
-        # Not in AnyIO's threads: the loop joins its own when it ends, so that none outlives it.
+        # Not in AnyIO's threads, because the loop joins only its own when it ends.
         observation = await asyncio.to_thread(act, *arguments)
     except Exception as error:
         raise _Refused(str(error), "EXECUTION_ERROR") from error
@@ -137,7 +137,7 @@ async def _observe(act: Callable[..., dict[str, Any]], *arguments: Any) -> dict[
 async def _frame_answer(
     frame: str | bytes, environment: CodingEnvironment
 ) -> dict[str, Any] | None:
-    """The frame that answers ``frame``; None where it asks to close."""
+    """The answer to a frame; None if it asks to close."""
     try:
         return await _perform(_read_object(frame), environment)
     except _Refused as refused:
@@ -164,7 +164,7 @@ async def _perform(
 
 
 def _json(content: Any, status: int = HTTPStatus.OK) -> Response:
-    # In ASCII: half a surrogate pair, which JSON can name and UTF-8 can't hold, may be echoed.
+    # In ASCII, because an echoed lone surrogate can't be encoded in UTF-8.
     return Response(json.dumps(content), status, media_type="application/json")
 
 
@@ -185,19 +185,28 @@ def create_app(
     """The server's application.
 
     Args:
-        contract: what GET ``/schema`` answers, but for its name.
+        contract: the answer of GET ``/schema``; its name is left out.
         make_environment: called once for HTTP and once for every WebSocket.
     """
-    shared = _Shared(make_environment())
+    shared, turn = make_environment(), asyncio.Lock()
 
-    async def health(_request: Request) -> Response:
-        return _json({"status": "healthy"})
+    def answering(content: Callable[[], Any]) -> Callable[[Request], Awaitable[Response]]:
+        async def answer(_request: Request) -> Response:
+            return _json(content())
 
-    async def metadata(_request: Request) -> Response:
-        return _json({"name": "coding_env", "description": "Runs the Python it is given."})
+        return answer
 
-    async def schema(_request: Request) -> Response:
-        return _json({key: part for key, part in contract.items() if key != "name"})
+    async def act(request: Request) -> Response:
+        try:
+            body = _read_object(await request.body() or b"{}")
+            async with turn:  # the environment acts for one request at a time
+                if request.url.path == "/reset":
+                    parameters = _read(_ResetParameters, body, within="body")
+                    return _json(await _reset(shared, parameters))
+                action = _read(_Action, _read(_StepBody, body, within="body").action)
+                return _json(await _step(shared, action))
+        except _Refused as refused:
+            return _refusal(refused)
 
     async def session(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -212,59 +221,27 @@ def create_app(
                     return
                 await websocket.send_text(json.dumps(answer))
 
+    metadata = {"name": "coding_env", "description": "Runs the Python it is given."}
+    schema = {key: part for key, part in contract.items() if key != "name"}
     return Starlette(
         routes=[
-            Route("/health", health),
-            Route("/metadata", metadata),
-            Route("/schema", schema),
-            Route("/state", shared.state),
-            Route("/reset", shared.reset, methods=["POST"]),
-            Route("/step", shared.step, methods=["POST"]),
+            Route("/health", answering(lambda: {"status": "healthy"})),
+            Route("/metadata", answering(lambda: metadata)),
+            Route("/schema", answering(lambda: schema)),
+            Route("/state", answering(lambda: shared.state)),
+            Route("/reset", act, methods=["POST"]),
+            Route("/step", act, methods=["POST"]),
             WebSocketRoute("/ws", session),
         ],
         middleware=[Middleware(_NoWebPages)],
     )
 
 
-class _Shared:
-    """The one environment behind HTTP. It acts for one request at a time."""
-
-    def __init__(self, environment: CodingEnvironment) -> None:
-        self._environment = environment
-        self._turn = asyncio.Lock()
-
-    async def reset(self, request: Request) -> Response:
-        return await self._answer(request, self._reset)
-
-    async def step(self, request: Request) -> Response:
-        return await self._answer(request, self._step)
-
-    async def state(self, _request: Request) -> Response:
-        return _json(self._environment.state)
-
-    async def _answer(
-        self, request: Request, act: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
-    ) -> Response:
-        try:
-            body = _read_object(await request.body() or b"{}")
-            async with self._turn:
-                return _json(await act(body))
-        except _Refused as refused:
-            return _refusal(refused)
-
-    async def _reset(self, body: dict[str, Any]) -> dict[str, Any]:
-        return await _reset(self._environment, _read(_ResetParameters, body, within="body"))
-
-    async def _step(self, body: dict[str, Any]) -> dict[str, Any]:
-        action = _read(_Action, _read(_StepBody, body, within="body").action)
-        return await _step(self._environment, action)
-
-
 class _NoWebPages:
-    """Refuses what a browser sends on behalf of a web page.
+    """Refuses requests that a browser sends for a web page.
 
-    Loopback keeps other machines out, but not the pages in a browser on this one: they may post to
-    it and open sockets, and would have their programs run. Browsers say ``Origin``; clients don't.
+    Loopback keeps other machines out, but not web pages in a browser on this machine: they could
+    post programs to run. Browsers send ``Origin``; clients don't.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -283,21 +260,21 @@ class _NoWebPages:
 
 @contextmanager
 def serving(app: ASGIApp, *, port: int = 0) -> Generator[str]:
-    """Serve an application on loopback; give its base URL.
+    """Serve an application on loopback, and yield its base URL.
 
-    The server is stopped and its thread joined on every way out. A program that is running then is
-    waited for, which its time limit bounds.
+    On every exit path the server is stopped and its thread joined. A program that is still running
+    is waited for, at most for its time limit.
 
     Args:
-        app: what to serve.
-        port: 0 for a free one.
+        app: the application.
+        port: its port; 0 for a free one.
 
     Raises:
         OSError: the port is taken.
         RuntimeError: the server did not start.
     """
     with socket.create_server((_HOST, port)) as listener:
-        # Without log settings of uvicorn's, which would be the whole process's, and stay.
+        # Without uvicorn's log settings, which would apply to the whole process.
         server = _Server(uvicorn.Config(app, log_config=None, log_level=None, lifespan="off"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
@@ -312,10 +289,10 @@ def serving(app: ASGIApp, *, port: int = 0) -> Generator[str]:
 
 
 class _Server(uvicorn.Server):
-    """Says when it is up, or that it won't be, so that nobody has to ask.
+    """A server that reports when it has started, or failed to.
 
     Attributes:
-        settled: set once ``started`` says which.
+        settled: set once ``started`` is final.
     """
 
     def __init__(self, config: uvicorn.Config) -> None:

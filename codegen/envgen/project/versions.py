@@ -1,4 +1,4 @@
-"""Contracts as they stand somewhere: a file, a commit, a server, an installed package."""
+"""Read versions of a contract to compare: from a file, a commit, a server or a package."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ GIT = "git:"
 
 
 def read_version(source: str, *, default_name: str | None = None) -> EnvContract:
-    """The contract that ``source`` names.
+    """Read the contract that ``source`` names.
 
     Args:
         source: ``git:REVISION:PATH``, a folder with a ``contract.json``, the dotted name of a
             generated package that can be imported, or a source as ``envgen build`` takes it.
-        default_name: what to call the environment if the source doesn't name it.
+        default_name: the environment's name if the source has none.
 
     Raises:
-        ContractError: there is none.
+        ContractError: there is no contract.
         Unreachable: the server can't be reached.
     """
     if source.startswith(GIT):
@@ -37,9 +37,9 @@ def read_version(source: str, *, default_name: str | None = None) -> EnvContract
 def _of_commit(source: str) -> EnvContract:
     revision, colon, path = source.removeprefix(GIT).partition(":")
     if not colon or not path or revision.startswith("-"):
-        raise ContractError("not a place in git", source=source, hint="write git:REVISION:PATH")
+        raise ContractError("not a file in git", source=source, hint="write git:REVISION:PATH")
     try:
-        shown = subprocess.run(  # noqa: S603 - no shell, and no option: the revision begins with no -
+        content = subprocess.run(  # noqa: S603 - no shell, and no option: the revision begins with no -
             ["git", "show", f"{revision}:{path}"],  # noqa: S607 - the user's git
             capture_output=True,
             check=True,
@@ -47,22 +47,22 @@ def _of_commit(source: str) -> EnvContract:
     except FileNotFoundError as error:
         raise ContractError("git is not installed", source=source) from error
     except subprocess.CalledProcessError as error:
-        said = error.stderr.decode(errors="replace").strip()
+        reason = error.stderr.decode(errors="replace").strip()
         raise ContractError(
-            f"git has no such file: {said}", source=source, hint="write git:REVISION:PATH"
+            f"git has no such file: {reason}", source=source, hint="write git:REVISION:PATH"
         ) from error
-    document = parse_json(shown, source=source)
+    document = parse_json(content, source=source)
     name = None if isinstance(document, dict) and "name" in document else Path(path).stem
     return parse_contract(document, source=source, name=name)
 
 
 def _package(name: str) -> Path | None:
-    """The folder of a package that can be imported; it isn't."""
+    """The folder of an installed package, which is not imported."""
     if not all(part.isidentifier() for part in name.split(".")):
         return None
     try:
         spec = importlib.util.find_spec(name)
     except (ImportError, ValueError):
         return None
-    places = spec.submodule_search_locations if spec is not None else None
-    return Path(next(iter(places))) if places else None
+    folders = spec.submodule_search_locations if spec is not None else None
+    return Path(next(iter(folders))) if folders else None

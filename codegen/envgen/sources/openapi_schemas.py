@@ -53,9 +53,9 @@ class OpenApiDocument:
             raise self.error(pointer, message) from error
 
     def followed(self, value: Any, pointer: str) -> tuple[dict[str, Any], str]:
-        """The object behind a chain of references, empty if there is none, and its pointer."""
+        """The object at the end of a chain of references, else ``{}``, and its pointer."""
         try:
-            found, place = follow(
+            target, place = follow(
                 (value, pointer),
                 lambda at: reference_of(at[0]),
                 lambda target, at: (
@@ -65,7 +65,7 @@ class OpenApiDocument:
             )
         except CircularReference as error:
             raise self.error(error.place[1], "a reference to itself") from error
-        return as_object(found) or {}, place
+        return as_object(target) or {}, place
 
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
         """An error at a place in the document."""
@@ -109,8 +109,8 @@ class PartSchema:
         while self._waiting:
             target = self._waiting.popleft()
             place = unquote(target[1:])
-            found = openapi.at(target, pointer)
-            definitions[self._names[target]] = self._converted(found, place, 0)
+            schema = openapi.at(target, pointer)
+            definitions[self._names[target]] = self._converted(schema, place, 0)
         self.origins = {"": pointer}
         self.schema: JsonSchema = root if isinstance(root, dict) else {"allOf": [root]}
         self._inline_root(definitions)
@@ -126,10 +126,10 @@ class PartSchema:
         names = {_local(name): (name, target) for target, name in self._names.items()}
         while self.schema.keys() == {"$ref"} and str(self.schema["$ref"]) in names:
             name, target = names[self.schema["$ref"]]
-            found = as_object(definitions.get(name))
-            if found is None:
+            definition = as_object(definitions.get(name))
+            if definition is None:
                 break
-            title = found.get("title", name)  # the name that its author gave it
+            title = definition.get("title", name)  # the name that its author gave it
             if self._references[name] > 1:
                 self.schema = {"title": title, **self.schema}
             else:
@@ -177,8 +177,8 @@ class PartSchema:
         size = 4 if parts[:3] == ["#", "components", "schemas"] else len(parts)
         whole, rest = "/".join(parts[:size]), parts[size:]
         if whole not in self._names:
-            wanted = pointer_keys(unquote(f"/{parts[size - 1]}"))[-1]
-            name = self._free.claim(wanted)
+            base = pointer_keys(unquote(f"/{parts[size - 1]}"))[-1]
+            name = self._free.claim(base)
             self._names[whole] = name
             self._references[name] = 0
             self._waiting.append(whole)

@@ -1,8 +1,8 @@
-"""YAML as a way to write JSON, read from the parser's events.
+"""Read YAML as JSON, from the parser's events.
 
-No constructor of the YAML library is used: what it would make of a document is more than JSON
-(dates, Python objects), and an alias to an alias to an alias is a bomb. Scalars are resolved by the
-core schema of YAML 1.2, which OpenAPI asks for: ``no`` and ``2024-01-01`` are strings.
+The YAML library's constructors are not used: they make more than JSON (dates, Python objects), and
+nested aliases could fill the memory. Scalars follow the core schema of YAML 1.2, which OpenAPI
+requires: ``no`` and ``2024-01-01`` are strings.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import yaml
 from ..errors import ContractError
 
 MAX_NODES = 500_000
-"""Values allowed in a document, those counted again that an alias repeats."""
+"""The limit of values in a document. Values behind an alias count each time."""
 
 MAX_DEPTH = 200
 
@@ -32,29 +32,29 @@ _CONSTANTS = {
 _INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NO_BRACKETS = re.compile(r"""'[^']*'?|"[^"]*"?|\s#[^\n]*|[^][{}"'\s][^][{}\s]*""")
-"""Quoted text, comments and words: a bracket in them opens nothing."""
+"""Quoted text, comments and words, in which brackets mean nothing."""
 
 _CORE_TAGS = ("str", "int", "float", "bool", "null", "map", "seq")
 
 
 def parse_yaml(content: bytes, *, source: str) -> Any:
-    """The document that YAML text says.
+    """Parse YAML.
 
     Raises:
-        ContractError: it is not YAML, says what JSON can't, or is too large.
+        ContractError: it is not YAML, can't be written as JSON, or is too large.
     """
     reader = _Reader(source)
     try:
         return reader.read(yaml.parse(content, Loader=_PARSER))
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         reader.check_lookahead(content, error)
-        shown = " ".join(str(error).split())
-        raise ContractError(f"not YAML: {shown}", source=source) from error
+        reason = " ".join(str(error).split())
+        raise ContractError(f"not YAML: {reason}", source=source) from error
 
 
 @dataclass(slots=True)
 class _Open:
-    """A mapping or sequence whose end was not met."""
+    """A mapping or sequence that has not ended."""
 
     value: dict[str, Any] | list[Any]
     anchor: str | None
@@ -80,13 +80,13 @@ class _Reader:
                 case yaml.DocumentStartEvent():
                     self._documents += 1
                     if self._documents > 1:
-                        raise self._error("several documents in one", event)
+                        raise self._error("more than one document", event)
                 case yaml.ScalarEvent():
                     self._count(1, event)
                     self._add(self._scalar(event), event, event.anchor, 1)
                 case yaml.AliasEvent():
                     if event.anchor not in self._anchored:
-                        raise self._error("an alias to what holds it, or to nothing", event)
+                        raise self._error("an alias to its own container, or to nothing", event)
                     value, size = self._anchored[event.anchor]
                     self._count(size, event)
                     self._add(value, event, None, size)
@@ -100,13 +100,13 @@ class _Reader:
         return self._result
 
     def check_lookahead(self, content: bytes, error: Exception) -> None:
-        """Say in our words that a document is too deep, if that is why the parser gave up.
+        """Report that a document is too deep, if that is why the parser failed.
 
-        It looks ahead for the rest of a line, where it may reach a limit of its own before it
+        The parser looks ahead to the end of a line, where it may reach its own limit before it
         reports the levels that reach ours.
 
         Raises:
-            ContractError: what it looked at has more levels than we read.
+            ContractError: the text it looked at has more levels than ``MAX_DEPTH``.
         """
         mark = getattr(error, "problem_mark", None)
         if mark is None:
@@ -148,22 +148,21 @@ class _Reader:
             holder.key, holder.has_key = self._key(value, event, holder.value), True
 
     def _key(self, value: Any, event: Any, holder: dict[str, Any]) -> str:
-        """A key as JSON has it: ``200:`` among the responses means ``"200":``."""
+        """A key as in JSON: ``200:`` means ``"200":``."""
         key = event.value if isinstance(event, yaml.ScalarEvent) else value
         if not isinstance(key, str):
             raise self._error("a key that is not a string", event)
         if key == "<<" and event.implicit[0]:
             raise self._error("a merge key (<<), which YAML 1.2 doesn't have", event)
         if key in holder:
-            raise self._error(f"the key {key[:60]!r} twice", event)
+            raise self._error(f"the key {key[:60]!r} occurs twice", event)
         return key
 
     def _scalar(self, event: Any) -> Any:
         self._check_tag(event)
         text: str = event.value
         if event.tag is not None:
-            kind = event.tag.rpartition(":")[2]
-            if kind == "str":
+            if event.tag.rpartition(":")[2] == "str":
                 return text
         elif not event.implicit[0]:  # quoted
             return text
@@ -175,7 +174,7 @@ class _Reader:
                 return int(text, base)
             if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
                 return number
-        except ValueError as error:  # more digits than Python takes
+        except ValueError as error:  # more digits than Python accepts
             raise self._error("a number that is too long", event) from error
         return text
 
