@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+# `nohup` and background jobs of a shell ignore these, and programs inherit what is ignored. They do
+# not inherit a handler: the tests go on, and a program that a test starts heeds the signal.
+for _name in ("SIGINT", "SIGHUP", "SIGTERM"):
+    if signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), lambda _number, _frame: None)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -99,13 +99,8 @@ def test_nothing_stays_of_an_interrupted_demo(
 def test_a_signal_while_a_program_runs_leaves_nothing(
     temporary: Path, number: signal.Signals, code: int
 ) -> None:
-    # A shell's background jobs ignore Ctrl-C, and their children with them: not this one.
-    main = (
-        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from envgen.__main__ import main; main()"
-    )
     command = subprocess.Popen(
-        [sys.executable, "-c", main, "demo"],
+        [sys.executable, "-m", "envgen", "demo"],
         env={**os.environ, "TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
