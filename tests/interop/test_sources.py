@@ -36,7 +36,7 @@ def test_as_a_file_it_says_what_is_missing(start_server: StartServer) -> None:
     assert result.exit_code == 1
     place = "openapi.json#/components/schemas/StepRequest/properties/action"
     assert f"{place}: POST /step takes an action without a type" in result.stderr
-    assert "OpenEnv servers publish it at /schema" in result.stderr
+    assert "OpenEnv servers publish the type at /schema" in result.stderr
 
 
 def test_the_first_servers_publish_no_types(start_server: StartServer) -> None:
