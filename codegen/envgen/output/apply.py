@@ -10,6 +10,7 @@ from ..errors import ContractError, OutputError
 from ..findings import Finding
 from ..interrupts import uninterrupted
 from .differences import Difference, compare_file, compare_folder
+from .digests import says
 from .lock import FILE, Lock, LockedPackage, Origin
 from .publish import publish, unpublish, write_file
 
@@ -114,11 +115,10 @@ def keep(path: Path, content: str, mode: Mode) -> tuple[Difference, ...]:
     Raises:
         OutputError: it can't be written.
     """
-    difference = compare_file(path, content)
-    if difference is None:
+    if says(path, content):
         return ()
     if not mode.write:
-        return (difference,)
+        return (compare_file(path, content),)
     write_file(path, content)
     return ()
 

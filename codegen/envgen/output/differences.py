@@ -42,25 +42,26 @@ def compare_folder(
     """
     recorded: Mapping[str, FileDigest] = locked.files if locked is not None else {}
     expected = recorded.keys() if files is None else files.keys()
-    compared = (
-        _compare(folder / name, content, recorded.get(name))
+    changed = (
+        compare_file(folder / name, content, recorded.get(name))
         for name, content in (files or {}).items()
+        if not says(folder / name, content)
     )
     extra = (path for path in sorted(folder.glob("*")) if path.name not in expected)
     return (
-        *(difference for difference in compared if difference is not None),
+        *changed,
         *(Difference(path, "extra") for path in extra if path.name != "__pycache__"),
     )
 
 
-def compare_file(path: Path, content: str) -> Difference | None:
-    """Compare a file with what it should hold."""
-    return _compare(path, content, None)
+def compare_file(path: Path, content: str, recorded: FileDigest | None = None) -> Difference:
+    """How a file differs from what it should hold. It is known to differ.
 
-
-def _compare(path: Path, content: str, recorded: FileDigest | None) -> Difference | None:
-    if says(path, content):
-        return None
+    Args:
+        path: the file.
+        content: what it should hold.
+        recorded: what was generated before, to know an edit by.
+    """
     if not path.exists():
         return Difference(path, "missing", _unified_diff("", content, path))
     is_edited = recorded is not None and not recorded.matches(path)
