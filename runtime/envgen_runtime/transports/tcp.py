@@ -7,12 +7,12 @@ import select
 import socket
 import ssl
 import urllib.request
-from base64 import b64encode
 from collections.abc import Callable
 from functools import cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from ..errors import ConnectError
+from ..wire.redaction import split_credentials
 
 
 @cache
@@ -57,10 +57,8 @@ def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.sock
     secure_proxy = parts.scheme == "https"
     connection_class = http.client.HTTPSConnection if secure_proxy else http.client.HTTPConnection
     connection = connection_class(parts.hostname, parts.port, timeout=timeout_s)
-    headers: dict[str, str] = {}
-    if parts.username is not None:
-        credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        headers["Proxy-Authorization"] = f"Basic {b64encode(credentials.encode()).decode()}"
+    _, authorization = split_credentials(proxy)
+    headers = {"Proxy-Authorization": authorization} if authorization else {}
     connection.set_tunnel(host, port, headers)
     try:
         connection.connect()
