@@ -38,7 +38,7 @@ class FileDigest:
     def of(cls, name: str, content: str) -> FileDigest:
         """The digest of a file called ``name``."""
         text = _unix(content.encode())
-        return cls(_sha256(text), _meaning(name, text))
+        return cls(sha256(text), _meaning(name, text))
 
     def matches(self, path: Path) -> bool:
         """Whether the file at ``path`` says the same."""
@@ -46,7 +46,7 @@ class FileDigest:
             text = _unix(path.read_bytes())
         except OSError:
             return False
-        return _sha256(text) == self.text or _meaning(path.name, text) == self.meaning
+        return sha256(text) == self.text or _meaning(path.name, text) == self.meaning
 
 
 def says(path: Path, content: str) -> bool:
@@ -59,7 +59,8 @@ def says(path: Path, content: str) -> bool:
     return text == wanted or _meaning(path.name, text) == _meaning(path.name, wanted)
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
+    """SHA-256, as hex digits."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -72,7 +73,7 @@ def _meaning(name: str, text: bytes) -> str:
     if read is not None:
         with suppress(ValueError, SyntaxError, RecursionError, MemoryError, tokenize.TokenError):
             text = json.dumps(read(text), sort_keys=True).encode()
-    return _sha256(text)
+    return sha256(text)
 
 
 def _python(text: bytes) -> Any:

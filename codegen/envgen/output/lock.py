@@ -23,7 +23,6 @@ by hand, and which files it may remove.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -34,15 +33,10 @@ from .. import __version__
 from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..options import PackageOptions, Transport
-from .digests import FileDigest, says
+from .digests import FileDigest, says, sha256
 
 FILE = "envgen.lock"
 _VERSION = 2
-
-
-def digest(content: bytes) -> str:
-    """SHA-256, as hex digits."""
-    return hashlib.sha256(content).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ class Origin:
             source=_portable(source),
             client=client,
             contract=contract.fingerprint,
-            document=digest(contract.to_json().encode()),
+            document=sha256(contract.to_json().encode()),
             generator=__version__,
             templates=templates,
             transport=options.transport,
