@@ -19,9 +19,6 @@ _RESET_PARAMETERS = frozenset(
     {"self", "seed", "episode_id", "timeout_s", "extra", "super", "parameters"}
 )
 
-STEP_OPTIONS = {"request_id": "str | None", "timeout_s": "float | None"}
-"""The options of ``step`` and their types, as ``StepOptions`` of the runtime has them."""
-
 
 def render_client(plan: Plan, templates: Templates, *, env_name: str, fingerprint: str) -> str:
     """The source of ``client.py``.
@@ -101,12 +98,15 @@ def _has_default(field: PlannedField) -> bool:
 
 def _step_options(fields: list[ActionField]) -> list[ActionField] | None:
     """The options of the keyword form, one by one; None where it has all of them."""
+    # Imported for rendering only: a build that is up to date doesn't need the clients.
+    from envgen_runtime.clients.fields import STEP_OPTIONS
+
     taken = {field.name for field in fields} & STEP_OPTIONS.keys()
     if not taken:
         return None
     return [
-        ActionField(name, kind, required=False, description=None)
-        for name, kind in STEP_OPTIONS.items()
+        ActionField(name, str(type_), required=False, description=None)
+        for name, type_ in STEP_OPTIONS.items()
         if name not in taken
     ]
 

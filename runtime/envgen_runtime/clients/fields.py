@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from inspect import Parameter, Signature, iscoroutinefunction
-from typing import Any, TypedDict, TypeVar, cast
+from typing import Any, TypedDict, TypeVar, cast, get_type_hints
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -27,7 +27,8 @@ class StepOptions(TypedDict, total=False):
     """Time limit in seconds, instead of the client's."""
 
 
-_OPTIONS = frozenset(StepOptions.__annotations__)
+STEP_OPTIONS = get_type_hints(StepOptions)
+"""The type of each option by its name. All are None unless they are given."""
 
 
 def accepts_fields(
@@ -43,16 +44,17 @@ def accepts_fields(
         model: the class of the action.
     """
     names = frozenset(model.model_fields)
+    options_beside_fields = STEP_OPTIONS.keys() - names
 
     def action_of(args: tuple[Any, ...], keywords: dict[str, Any]) -> tuple[tuple[Any, ...], Any]:
         """The positional arguments and the options for the decorated function."""
         if not args and "action" in keywords and "action" not in names:
             args = (keywords.pop("action"),)
         if args:
-            if keywords.keys() - _OPTIONS:
+            if keywords.keys() - STEP_OPTIONS.keys():
                 raise InvalidRequest("step() takes an action or an action's fields, not both")
             return args, keywords
-        options = {name: keywords.pop(name) for name in _OPTIONS - names if name in keywords}
+        options = {name: keywords.pop(name) for name in options_beside_fields if name in keywords}
         return (_validated(model, keywords),), options
 
     def decorate(step: Callable[..., R]) -> Callable[..., R]:
@@ -111,7 +113,7 @@ def _signature(step: Callable[..., object], model: type[RequestModel]) -> Signat
     ]
     options = [
         Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
-        for name, annotation in (("request_id", str | None), ("timeout_s", float | None))
+        for name, annotation in STEP_OPTIONS.items()
         if name not in model.model_fields
     ]
     positional = [
