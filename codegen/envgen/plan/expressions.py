@@ -59,6 +59,15 @@ _LENGTHS = {
     "object": {"minProperties": "min_length", "maxProperties": "max_length"},
 }
 
+FIELD_KEYWORDS: Mapping[str, str] = {
+    argument: keyword
+    for keyword, argument in {**_NUMBER_BOUNDS, **_LENGTHS["string"], "pattern": "pattern"}.items()
+}
+"""The keyword of JSON Schema that each argument of ``Field`` on a scalar stands for."""
+
+JSON_TYPES: Mapping[str, str] = {python: type_ for type_, python in _SCALARS.items()}
+"""The JSON type of each scalar of Python."""
+
 
 def scalar(kind: str, schema: JsonSchema, report: Report) -> str:
     """The expression for a scalar of JSON type ``kind``, with its constraints."""

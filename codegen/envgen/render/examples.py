@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..plan.expressions import fits, value_literal
+from ..plan.expressions import FIELD_KEYWORDS, JSON_TYPES, fits, value_literal
 from ..plan.plan import Plan, PlannedClass
 from .layout import broken
 
@@ -14,18 +14,6 @@ _MAX_DEPTH = 5
 _MAX_LENGTH = 40  # of strings
 _MAX_ITEMS = 3
 
-# The keywords of Field as JSON Schema has them, to ask whether a value fits.
-_SCHEMA_KEYWORDS = {
-    "ge": "minimum",
-    "gt": "exclusiveMinimum",
-    "le": "maximum",
-    "lt": "exclusiveMaximum",
-    "max_length": "maxLength",
-    "min_length": "minLength",
-    "multiple_of": "multipleOf",
-    "pattern": "pattern",
-}
-_JSON_TYPES = {"bool": "boolean", "float": "number", "int": "integer", "str": "string"}
 _EMPTY = ("None", "[]", "{}")
 _STRINGS = ("...", "a", "0", "A", "example", "a0", "2026-01-01", "12:00", "00000000", "a@b.example")
 
@@ -98,7 +86,7 @@ class _Values:
                 return self._value(left, metadata) or self._value(right, metadata)
             case ast.Name(id=name) if name in self._classes:
                 return self._instance(name)
-            case ast.Name(id=name) if name in _JSON_TYPES:
+            case ast.Name(id=name) if name in JSON_TYPES:
                 return _scalar(name, metadata)
             case ast.Name(id="JsonValue"):
                 return '"..."'
@@ -164,9 +152,9 @@ def _limits(metadata: list[ast.expr]) -> dict[str, Any]:
 
 def _scalar(name: str, metadata: list[ast.expr]) -> str | None:
     limits = _limits(metadata)
-    known = {_SCHEMA_KEYWORDS[key]: limits[key] for key in limits if key in _SCHEMA_KEYWORDS}
+    known = {FIELD_KEYWORDS[key]: limits[key] for key in limits if key in FIELD_KEYWORDS}
     candidates = _strings(limits) if name == "str" else _numbers(limits, name)
-    fitting = (value for value in candidates if fits(_JSON_TYPES[name], known, value))
+    fitting = (value for value in candidates if fits(JSON_TYPES[name], known, value))
     return next(map(value_literal, fitting), None)
 
 

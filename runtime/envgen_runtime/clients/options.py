@@ -3,7 +3,7 @@
 # No `from __future__ import annotations`: the annotations are data here, read at run time.
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, get_args
 
 from ..documented import Option, complete
 from ..observe.observers import Observer
@@ -119,10 +119,10 @@ class ClientChanges(ClientOptions, total=False):
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
-    "transport": ("auto", "websocket", "http"),
-    "validate": ("types", "exact"),
-    "on_drift": ("check", "error", "ignore"),
-    "compression": ("auto", "deflate", "none"),
+    "transport": get_args(TransportName),
+    "validate": get_args(Validation),
+    "on_drift": get_args(OnDrift),
+    "compression": get_args(Compression),
 }
 _POSITIVE = (
     "request_timeout_s", "connect_timeout_s", "reset_timeout_s", "step_timeout_s",
