@@ -48,7 +48,7 @@ def run(call: Call[Any], *outcomes: Any) -> tuple[list[Any], Any]:
         ended = end.value
     except BaseException as error:  # noqa: BLE001 - it is the result
         ended = error
-    assert left == [], "outcomes that nobody asked for"
+    assert left == [], "unrequested outcomes"
     return effects, ended
 
 

@@ -1,4 +1,4 @@
-"""Errors get their place by a copy; nobody changes one that was raised."""
+"""Errors get their place by a copy; an error that was raised is never changed."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """envgen's jinja2 templates, and the blocks in them that a project's templates replace.
 
-A project's template begins with ``{% extends "envgen/1/client.py.jinja" %}``: the number is the
+A project's template begins with ``{% extends "envgen/2/client.py.jinja" %}``: the number is the
 version of the context, which is what blocks may rely on (``context``, docs/templates.md).
 """
 

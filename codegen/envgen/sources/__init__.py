@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import SourceSettings
 from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError
+from ..findings import Finding
 from ..naming import environment_name
 from ..schema.keywords import as_object
 from ..text import UntrustedText
@@ -81,7 +82,7 @@ def read_source(
     document = _load(source, settings, on_pull)
     content, suggested_name = document.content, document.name
     is_derived = document.is_derived
-    findings: list[Any] = []
+    findings: list[Finding] = []
     origins: _Origins = {}
     names_itself = kind_of(source) == "url" or is_started(source)
     if openapi.is_openapi(content):

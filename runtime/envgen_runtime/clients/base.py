@@ -21,7 +21,7 @@ from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
 from .call import Call, Calls
-from .codec import ActT, EnvHooks, ObsT, ResetT, StateT
+from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .options import ClientChanges, SessionOptions, checked, timeouts
 from .session import Phase
 
@@ -38,7 +38,7 @@ class ResetArguments(TypedDict):
     timeout_s: float | None
 
 
-class ClientBase(EnvHooks[ActT, ObsT, StateT, ResetT]):
+class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
     """Everything but the I/O."""
 
     @documented(SessionOptions)

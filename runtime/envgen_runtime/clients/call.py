@@ -41,7 +41,7 @@ from ..wire.mismatch import explain_drift, reply_mismatch
 from ..wire.protocol import Request, read_http, retry_after
 from ..wire.redaction import redact
 from ..wire.retries import Attempts, RetryPolicy, may_repeat
-from .codec import EnvHooks
+from .codec import Codec
 from .options import OnDrift
 from .session import Phase, Session
 
@@ -108,7 +108,7 @@ class Calls:
 
     def __init__(
         self,
-        client: type[EnvHooks[Any, Any, Any, Any]],
+        client: type[Codec[Any, Any, Any, Any]],
         url: str,
         secrets: tuple[str, ...],
         options: Mapping[str, Any],

@@ -52,11 +52,8 @@ def _dialect(form: JsonSchema, schema: JsonSchema) -> str:
     """Return the schema's own dialect, else draft 7 if one of its keywords is of that time."""
     match metaschema(str(schema.get("$schema", ""))):
         case None:
-            return (
-                DRAFT_7
-                if any(_is_older(fields) for fields, _ in schemas_in(form))
-                else (DRAFT_2020_12)
-            )
+            is_older = any(_is_older(fields) for fields, _ in schemas_in(form))
+            return DRAFT_7 if is_older else DRAFT_2020_12
         case "2020-12":
             return DRAFT_2020_12
         case "2019-09":
