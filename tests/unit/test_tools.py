@@ -9,8 +9,8 @@ import pytest
 
 from envgen.build import build_package
 from envgen.contract.contract import EnvContract, parse_contract
-from envgen.contract.tools import calls_tools
 from envgen.errors import ContractError
+from envgen_runtime.contract.tools import calls_tools
 from tests.support import contract, load
 
 ADD = {

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from envgen_runtime.errors import ConnectError, MissingExtra, ProviderError, StartError
@@ -15,9 +17,9 @@ from envgen_runtime.providers import (
     LocalDockerProvider,
     Provider,
     PullProgress,
-    RemoteServer,
     UVProvider,
 )
+from envgen_runtime.providers.remote import RunningSpace
 
 from ..config import SourceSettings
 from ..errors import EnvgenError, ServerEnded, Unreachable
@@ -61,7 +63,11 @@ class StartedServer:
 
 
 def fetch(
-    source: str, settings: SourceSettings, on_pull: Callable[[PullProgress], None] | None = None
+    source: str,
+    settings: SourceSettings,
+    on_pull: Callable[[PullProgress], None] | None = None,
+    *,
+    needs_name: bool = True,
 ) -> Document:
     """Read the contract of an environment. A Space is asked where it runs; others are started.
 
@@ -72,13 +78,21 @@ def fetch(
     if kind_of(source) == "space":
         with _translated_errors(source):
             hub = Hub.from_environment()
-            space = RemoteServer(hub.url(source.removeprefix("hf://")), headers=hub.headers())
+            space = RunningSpace(hub.url(source.removeprefix("hf://")), headers=hub.headers())
             space.wait_for_ready(timeout_s=StartOptions().timeout_s)
         headers = {**hub.headers(), **settings.headers}
         settings = settings.model_copy(update={"headers": headers})
-        return replace(server.fetch(space.base_url, settings), source=source)
-    with started(source, StartOptions(on_pull=on_pull)) as environment:
-        return replace(server.fetch(environment.url, settings), source=source)
+        document = server.fetch(space.base_url, settings, needs_name=needs_name)
+    else:
+        with started(source, StartOptions(on_pull=on_pull)) as environment:
+            document = server.fetch(environment.url, settings, needs_name=needs_name)
+    return replace(document, source=source, spare_name=_spare_name(source))
+
+
+def _spare_name(source: str) -> str:
+    """``hf://me/maze`` and ``docker://host/maze:1`` are called ``maze``."""
+    path = source.partition("://")[2] or str(Path(source).resolve())
+    return re.split(r"[@:#]", path.rstrip("/").rpartition("/")[2])[0]
 
 
 @contextmanager

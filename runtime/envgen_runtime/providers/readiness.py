@@ -8,6 +8,8 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 READY = "ready"
+NO_CONNECTION = "no connection: "
+"""What an answer begins with that is none: nothing accepted the connection, or it broke."""
 
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
@@ -35,7 +37,7 @@ def probe(base_url: str, *, timeout_s: float, headers: Mapping[str, str] | None 
     except TimeoutError:
         return "none in time"
     except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__
+        return NO_CONNECTION + (str(error) or type(error).__name__)
     finally:
         connection.close()
     return READY if status == HTTPStatus.OK else f"HTTP {status}"

@@ -24,6 +24,7 @@ from . import (
 )
 from .cleanup import install_handlers
 from .docker.engine import LOOPBACK
+from .remote import RunningSpace
 
 C = TypeVar("C")
 
@@ -137,8 +138,7 @@ def from_url(
     connect: Connect[C], base_url: str, timeout_s: float, headers: Mapping[str, str]
 ) -> Launch[C]:
     """A server that is running already."""
-    server = RemoteServer(base_url, headers=headers)
-    return Launch(server, lambda: base_url, lambda address: connect(address, None), timeout_s)
+    return _remote(connect, RemoteServer(base_url, headers=headers), timeout_s)
 
 
 def from_hub(
@@ -160,7 +160,8 @@ def from_hub(
         given.pop("host", None)
         local_only = {"provider": provider, "runner": runner, "project_url": project_url}
         _refuse({**given, **local_only, "use_docker": use_docker}, "a running Space")
-        return from_url(connect, hub.url(space_id), timeout_s, hub.headers())
+        space = RunningSpace(hub.url(space_id), headers=hub.headers())
+        return _remote(connect, space, timeout_s)
     if use_docker:
         source_only = {"runner": runner, "project_url": project_url}
         _refuse({**source_only, "reload": given.pop("reload", False)}, "an image")
@@ -218,6 +219,12 @@ def _space_image(
             return chosen.start_container(image, **options)
 
     return _owned(connect, chosen, start, timeout_s)
+
+
+def _remote(connect: Connect[C], server: RemoteServer, timeout_s: float) -> Launch[C]:
+    """A launch that waits for a server, whose client doesn't own it."""
+    url = server.base_url
+    return Launch(server, lambda: url, lambda address: connect(address, None), timeout_s)
 
 
 def _owned(
