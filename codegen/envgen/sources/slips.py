@@ -11,7 +11,10 @@ from envgen_runtime.wire.redaction import without_secrets
 
 _PAGES = frozenset({"docs", "redoc", "web", "health", "metadata", "reset", "step", "state", "ws"})
 _SPACE_PAGE = re.compile(r"/spaces/([\w.-]+/[\w.-]+)")
-_HOST = re.compile(r"(?:localhost|[\w-]+(?:\.[\w-]+)+|[\w-]+(?=:))(?::\d{1,5})?(?:/.*)?")
+_HOST = re.compile(
+    r"(?:localhost|(?P<domain>[\w-]+(?:\.[\w-]+)+)|[\w-]+(?=:\d))(?P<port>:\d{1,5})?(?:/.*)?"
+)
+_DOCUMENTS = (".json", ".yaml", ".yml")
 _IMAGE = re.compile(r"[\w./-]+:[\w.-]+|[\w.-]+/[\w.-]+")
 _SCHEMES = {"ws": "http", "wss": "https", "http": "http", "https": "https"}
 
@@ -36,14 +39,15 @@ def hint_for_missing(path: str) -> str:
         if scheme.lower() in _SCHEMES:
             return f"write {_SCHEMES[scheme.lower()]}://{rest}"
         return "sources begin with http://, https://, docker://, hf:// or git+"
-    if not path.startswith((".", "/", "~")):
-        if _HOST.fullmatch(path) and not path.lower().endswith((".json", ".yaml", ".yml")):
-            return f"a server's URL begins with http:// or https://: http://{path}"
-        if _IMAGE.fullmatch(path):
-            return f"write docker://{path} for an image, hf://OWNER/NAME for a Space"
     beside = [str(file) for file in _files_beside(path)]
     if near := get_close_matches(path, beside, 1, cutoff=0.8):
         return f"did you mean {near[0]}?"
+    if not path.startswith((".", "/", "~")) and not path.lower().endswith(_DOCUMENTS):
+        if host := _HOST.fullmatch(path):
+            secure = "" if host["port"] or not host["domain"] else "s"
+            return f"write http{secure}://{path} for a server"
+        if _IMAGE.fullmatch(path):
+            return f"write docker://{path} for an image, hf://OWNER/NAME for a Space"
     return "name a contract file, a server's URL, or - for standard input"
 
 

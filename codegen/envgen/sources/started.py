@@ -24,8 +24,11 @@ from envgen_runtime.providers.remote import RunningSpace
 from ..config import SourceSettings
 from ..errors import EnvgenError, ServerEnded, Unreachable
 from . import server
-from .address import kind_of
+from .address import is_started, kind_of, label
 from .parsing import Document
+
+_STARTABLE = "name an image, a project's folder, git+URL or hf://OWNER/NAME"
+_OF_ENVIRONMENTS = ("openenv.yaml", "server/app.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +94,28 @@ def fetch(
 
 def _spare_name(source: str) -> str:
     """``hf://me/maze`` and ``docker://host/maze:1`` are called ``maze``."""
-    path = source.partition("://")[2] or str(Path(source).resolve())
+    path = source.partition("://")[2] or str(Path(_project(source)).resolve())
     return re.split(r"[@:#]", path.rstrip("/").rpartition("/")[2])[0]
+
+
+def startable(source: str) -> str:
+    """A source to start, given as one or as the bare name of an image.
+
+    Raises:
+        EnvgenError: it is nothing that can be started.
+    """
+    if is_started(source):
+        return source
+    if kind_of(source) == "url":
+        raise EnvgenError("runs already", source=label(source), hint="envgen build URL reads it")
+    if not source.strip() or kind_of(source) != "file":
+        raise EnvgenError("nothing that can be started", source=source, hint=_STARTABLE)
+    if Path(source).is_file():
+        hint = f"envgen build {source} reads a contract; {_STARTABLE}"
+        raise EnvgenError("a file, not an environment", source=source, hint=hint)
+    if source.startswith((".", "/", "~")) or source.endswith("/"):
+        raise EnvgenError("no such folder", source=source, hint=_STARTABLE)
+    return f"docker://{source}"
 
 
 @contextmanager
@@ -128,11 +151,35 @@ def _provider(source: str, options: StartOptions) -> tuple[Provider, Callable[[]
         names = ", ".join(options.container) or "docker"
         raise ValueError(f"{names}: an option of containers, and this is served from its source")
     provider = UVProvider(
-        project_path=hub.source(space) if kind == "space" else source,
+        project_path=hub.source(space) if kind == "space" else _project(source),
         env_vars=options.env_vars,
         credentials=hub.credentials(space) if kind == "space" else None,
     )
     return provider, partial(provider.start, options.port)
+
+
+def _project(source: str) -> str:
+    """The project of a folder: the folder itself, or an environment's project that it is in.
+
+    Raises:
+        EnvgenError: there is none.
+    """
+    if not Path(source).is_dir():
+        return source  # git+URL
+    folder = Path(source).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / "pyproject.toml").is_file():
+            is_environment = any((candidate / name).is_file() for name in _OF_ENVIRONMENTS)
+            if candidate == folder or is_environment:
+                return source if candidate == folder else str(candidate)
+            break
+        if (candidate / ".git").exists():
+            break
+    contracts = sorted(folder.glob("*.json"))
+    hint = f"envgen build {Path(source) / contracts[0].name}" if contracts else _STARTABLE
+    raise EnvgenError(
+        "not a project: no pyproject.toml in it or above it", source=source, hint=hint
+    )
 
 
 def _container(
