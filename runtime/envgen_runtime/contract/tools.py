@@ -18,6 +18,7 @@ from .references import follow, members, reference_of, resolve
 
 _CALL = "call_tool"
 _BASE_FIELDS = ("done", "reward", "metadata")
+_UNIONS = ("anyOf", "oneOf")
 _CALL_FIELDS = frozenset({"tool_name", "result", "error"})
 
 
@@ -37,16 +38,17 @@ def with_tool_replies(contract: Mapping[str, Any]) -> Mapping[str, Any]:
     is_of_call = any(found.keys() >= _CALL_FIELDS for found in _properties(observation))
     if not is_of_call and not calls_tools(contract.get("action")):
         return contract
+    dialect = {key: value for key, value in observation.items() if key == "$schema"}
     open_to_base = _open_to_base(observation)
     if open_to_base is observation:
         return contract
-    changed = {**contract, "observation": open_to_base}
+    changed = {**contract, "observation": {**dialect, **open_to_base}}
     reset = contract.get("reset_observation")
     if reset is None or reset == observation:
-        if is_of_call:
-            changed["reset_observation"] = base_observation(observation)
+        if is_of_call and observation.keys().isdisjoint(_UNIONS):
+            changed["reset_observation"] = {**dialect, **base_observation(observation)}
         elif reset is not None:
-            changed["reset_observation"] = open_to_base
+            changed["reset_observation"] = changed["observation"]
     return changed
 
 
@@ -59,7 +61,6 @@ def base_observation(observation: JsonSchema) -> JsonSchema:
         if name in _BASE_FIELDS
     }
     return {
-        **{key: value for key, value in observation.items() if key == "$schema"},
         "title": "Observation",
         "description": "An observation without the result of a tool call.",
         "type": "object",
@@ -70,12 +71,13 @@ def base_observation(observation: JsonSchema) -> JsonSchema:
 
 def _open_to_base(observation: JsonSchema) -> JsonSchema:
     """Return a schema that the base Observation fits, too: itself if it does already."""
-    for keyword in ("anyOf", "oneOf"):
+    for keyword in _UNIONS:
         if (union := as_array(observation.get(keyword))) is not None:
             if not all(_beyond_base(_target(member, observation)) for member in union):
                 return observation
-            rest = {key: value for key, value in observation.items() if key != "discriminator"}
-            return {**rest, keyword: [*union, base_observation(observation)]}
+            kept = observation.keys() - {keyword, "discriminator"}
+            rest = {key: value for key, value in observation.items() if key in kept}
+            return {**rest, "anyOf": [*union, base_observation(observation)]}
     target = _target(observation, observation)
     if not (beyond := _beyond_base(target)):
         return observation
