@@ -75,9 +75,15 @@ def _open_to_base(observation: JsonSchema) -> JsonSchema:
         if (union := as_array(observation.get(keyword))) is not None:
             if not all(_beyond_base(_target(member, observation)) for member in union):
                 return observation
-            kept = observation.keys() - {keyword, "discriminator"}
-            rest = {key: value for key, value in observation.items() if key in kept}
-            return {**rest, "anyOf": [*union, base_observation(observation)]}
+            dropped = (keyword, "discriminator")
+            rest = {key: value for key, value in observation.items() if key not in dropped}
+            base = {"Observation": base_observation(observation)}
+            definitions = {**base, **(as_object(observation.get("$defs")) or {})}
+            return {
+                **rest,
+                "anyOf": [*union, {"$ref": "#/$defs/Observation"}],
+                "$defs": definitions,
+            }
     target = _target(observation, observation)
     if not (beyond := _beyond_base(target)):
         return observation
