@@ -134,7 +134,7 @@ def parse_contract(
         raise ContractError(
             "a contract is a JSON object", source=source, hint="expected the reply to GET /schema"
         )
-    if missing := [part for part in _NEEDED if part not in fields]:
+    if missing := [part for part in _NEEDED if fields.get(part) is None]:
         raise _not_a_contract(fields, missing, source)
     given = name if name is not None else fields.get("name")
     if not isinstance(given, str) or not given:
@@ -203,9 +203,10 @@ def _as_sent(
     sent = with_tool_replies(by_name)
     parts: dict[Part, JsonSchema] = {part: sent[part] for part in PARTS if part in sent}
     if sent.get("observation") is not published["observation"]:
-        message = "the fields of a tool call are optional: the last step may reply without them"
+        message = "its own fields are optional: a last step may reply with the base Observation"
         findings.append(Finding("info", "/observation", message))
-    if sent.get("reset_observation") is not published.get("reset_observation"):
+    reset = sent.get("reset_observation")
+    if reset is not published.get("reset_observation") and reset is not sent["observation"]:
         findings.append(
             Finding(
                 "info",
