@@ -23,12 +23,15 @@ from tests.support import ROOT
 both_clients = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 
 REPLY = json.dumps({"observation": {"stdout": "hello"}, "reward": 1, "done": False}).encode()
+_STALE = REPLY.replace(b"hello", b"stale")
+UNASKED = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(_STALE), _STALE)
 
 
 class Server:
     """An HTTP server of the first kind. It counts connections and keeps requests.
 
-    A step with the code ``fail`` is answered with a 500, ``cut`` with half a body.
+    A step with the code ``fail`` is answered with a 500, ``cut`` with half a body, ``twice`` with a
+    second response behind the first, in one write.
     """
 
     def __init__(self) -> None:
@@ -48,10 +51,11 @@ class Server:
                 server.requests.append((self.path, names))
                 body = json.loads(self.rfile.read(int(names["content-length"])))
                 code = body.get("action", {}).get("code", "")
+                more = UNASKED if code == "twice" else b""
                 self.send_response(500 if code == "fail" else 200)
                 self.send_header("content-length", str(len(REPLY)))
                 self.end_headers()
-                self.wfile.write(REPLY[:20] if code == "cut" else REPLY)
+                self.wfile.write(REPLY[:20] if code == "cut" else REPLY + more)
                 if code == "cut":
                     self.close_connection = True
 
@@ -136,6 +140,16 @@ def test_a_connection_is_replaced_after_a_server_error(server: Server, is_async:
             env.step("fail")
         assert env.step("1").observation.stdout == "hello"
     assert [path for path, _ in server.requests] == ["/reset", "/step", "/step"]
+    assert server.connections == 2
+
+
+@both_clients
+def test_an_unasked_response_answers_no_step(server: Server, is_async: bool) -> None:
+    """It may arrive in one segment with the response before it."""
+    with contextlib.closing(Player(server.url, is_async=is_async)) as env:
+        env.reset()
+        for code in ("twice", "1", "2"):
+            assert env.step(code).observation.stdout == "hello"
     assert server.connections == 2
 
 
