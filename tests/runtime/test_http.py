@@ -86,7 +86,7 @@ class Player:
     def __init__(self, url: str, *, is_async: bool, **options: Any) -> None:
         kind = AsyncCodingEnv if is_async else CodingEnv
         self._runner = asyncio.Runner()
-        self._env: Any = kind(url, transport="http", **options)
+        self._env: Any = kind(url, **{"transport": "http", **options})
 
     def _run(self, call: Callable[[], Any]) -> Any:
         async def run() -> Any:
@@ -176,10 +176,11 @@ def test_requests_are_addressed_below_the_base_url(server: Server, is_async: boo
 
 
 @both_clients
+@pytest.mark.parametrize("scheme", ["http://", ""])
 def test_requests_go_through_a_proxy(
-    server: Server, is_async: bool, monkeypatch: pytest.MonkeyPatch
+    server: Server, scheme: str, is_async: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = server.url.replace("http://", "http://user:p%40ss@")
+    proxy = server.url.replace("http://", f"{scheme}user:p%40ss@")
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setenv("no_proxy", "")
     with contextlib.closing(Player("http://env.invalid/base", is_async=is_async)) as env:
@@ -188,6 +189,22 @@ def test_requests_go_through_a_proxy(
     assert path == "http://env.invalid/base/reset"
     assert headers["host"] == "env.invalid"
     assert headers["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+
+
+@both_clients
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+@pytest.mark.parametrize("proxy", ["http://", "gopher://u:secret@h", "http://u:secret@h:port"])
+def test_a_variable_without_a_proxy_is_named(
+    transport: str, proxy: str, is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    player = Player("http://env.invalid", is_async=is_async, transport=transport)
+    with contextlib.closing(player) as env:
+        with pytest.raises(rt.ConnectError, match="HTTP_PROXY") as caught:
+            env.reset()
+    assert not caught.value.retryable
+    assert "secret" not in str(caught.value)
 
 
 @both_clients
