@@ -173,7 +173,7 @@ class HttpTransport(_HttpTransport):
         self._network.deadline = time.monotonic() + request.timeout_s
         core_request = self._core_request(request)
         connection = self._connection
-        if connection is None or not connection.is_idle() or connection.has_expired():
+        if connection is None or not _is_reusable(connection):
             self._disconnect()
             pool = httpcore.ConnectionPool(**self._settings, network_backend=self._network)
             connection = self._connection = pool.create_connection(core_request.url.origin)
@@ -245,7 +245,7 @@ class AsyncHttpTransport(_HttpTransport):
     async def _send_directly(self, request: HttpRequest) -> HttpResponse:
         core_request = self._core_request(request)
         connection = self._connection
-        if connection is None or not connection.is_idle() or connection.has_expired():
+        if connection is None or not _is_reusable(connection):
             await self.close()
             pool = httpcore.AsyncConnectionPool(**self._settings)
             connection = self._connection = pool.create_connection(core_request.url.origin)
@@ -278,11 +278,9 @@ def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, 
     proxy: httpcore.Proxy | None = None
     if (proxy_url := http_proxy_for(address)) is not None:
         bare, authorization = split_credentials(proxy_url)
-        proxy = httpcore.Proxy(
-            bare,
-            headers={"Proxy-Authorization": authorization} if authorization else None,
-            ssl_context=default_ssl_context() if bare.startswith("https:") else None,
-        )
+        headers = [("Proxy-Authorization", authorization)] if authorization else None
+        context = default_ssl_context() if bare.startswith("https:") else None
+        proxy = httpcore.Proxy(bare, headers=headers, ssl_context=context)
     context = options.ssl_context
     if context is None and address.startswith("https:"):
         context = default_ssl_context()
@@ -299,6 +297,15 @@ def _users_client(options: ConnectionOptions, wanted: str) -> Any:
             given = type(client).__name__
             raise TypeError(f"this client takes an httpx.{wanted} as its http_client, not {given}")
     return client
+
+
+def _is_reusable(connection: Any) -> bool:
+    """Whether the next response on this connection can only be that of the next request."""
+    is_idle = connection.is_idle() and not connection.has_expired()
+    while hasattr(connection, "_connection"):
+        connection = connection._connection  # noqa: SLF001
+    # What came behind the last response is in the parser, where httpcore doesn't look.
+    return is_idle and not connection._h11_state.trailing_data[0]  # noqa: SLF001
 
 
 # --- errors -------------------------------------------------------------------------------------
@@ -344,8 +351,7 @@ class _DeadlineBackend(httpcore.NetworkBackend):
 
     def remaining(self, limit: float | None = None) -> float:
         """The seconds left, at most ``limit``. Raises TimeoutError if there are none."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+        if (left := self.deadline - time.monotonic()) <= 0:
             raise TimeoutError
         return left if limit is None else min(left, limit)
 
