@@ -130,6 +130,10 @@ def test_what_a_reset_may_have_begun_is_not_begun_again() -> None:
     effects, raised = run(reset(client()), None, sent)
     assert raised is sent
     assert names(effects) == ["Open", "Send", "Drop"]
+    gave_up = rt.ServerError("a proxy waited long enough", code="HTTP_504", retryable=True)
+    effects, raised = run(reset(client()), None, gave_up)
+    assert raised is gave_up
+    assert "Wait" not in names(effects)
 
 
 def test_a_state_is_repeated_only_where_it_can_lose_no_episode() -> None:
