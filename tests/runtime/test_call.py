@@ -125,6 +125,22 @@ def test_a_reset_is_repeated_as_the_policy_says() -> None:
     assert names(effects) == ["Send", "Drop", "Wait", "Open", "Send"]
 
 
+@pytest.mark.parametrize("code", ["HTTP_429", "HTTP_503"])
+def test_a_reset_that_was_turned_away_is_repeated(code: str) -> None:
+    busy = rt.ServerError("busy", code=code, retryable=True)
+    effects, result = run(reset(client()), None, busy, None, REPLY)
+    assert names(effects) == ["Open", "Send", "Drop", "Wait", "Open", "Send"]
+    assert result.reward == 1.0
+
+
+def test_a_full_server_is_waited_for_no_longer_than_the_policy_says() -> None:
+    policy = rt.RetryPolicy(attempts=1, first_delay_s=30, max_delay_s=30, capacity_wait_s=2)
+    full = rt.CapacityReached("full", code="CAPACITY_REACHED")
+    effects, _ = run(reset(client(retry=policy)), None, full, None, REPLY)
+    assert names(effects) == ["Open", "Send", "Drop", "Wait", "Open", "Send"]
+    assert effects[3].delay_s <= 2
+
+
 def test_what_a_reset_may_have_begun_is_not_begun_again() -> None:
     sent = rt.ConnectionLost("after it was sent")
     effects, raised = run(reset(client()), None, sent)
