@@ -88,6 +88,14 @@ def test_an_episode_opens_once_and_sends_each_request_once() -> None:
     assert names(effects) == ["Send"], "a second episode needs no second session"
 
 
+def test_a_step_names_the_episode_that_its_reset_named() -> None:
+    env = client()
+    run(reset(env, episode_id="e-1"), None, REPLY)
+    assert run(step(env), REPLY)[0][0].request.episode_id == "e-1"
+    run(reset(env), REPLY)
+    assert run(step(env), REPLY)[0][0].request.episode_id is None
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -156,6 +164,9 @@ def test_a_state_is_repeated_only_where_it_can_lose_no_episode() -> None:
     lost = rt.ConnectionLost("gone")
     effects, _ = run(ready()._state_call(None), lost)
     assert names(effects) == ["Send", "Drop"]
+    full = rt.CapacityReached("full", code="CAPACITY_REACHED")
+    effects, _ = run(ready()._state_call(None), full)
+    assert names(effects) == ["Send", "Drop"], "another session has another state"
     effects, _ = run(ready(transport="http")._state_call(None), lost, {"step_count": 1})
     assert names(effects) == ["Send", "Wait", "Send"], "a plain GET, over the same connection"
 
@@ -309,12 +320,13 @@ def test_a_later_server_is_never_spoken_to_over_http_by_itself() -> None:
 
 
 def test_the_contract_is_asked_for_once_and_explains_every_mismatch() -> None:
-    env = CodingEnv("http://h")
+    env = CodingEnv("http://h", request_timeout_s=600)
     server = env.contract
     server["observation"]["properties"].pop("exit_code")  # type: ignore[index,call-overload]
     wrong = {"observation": {"exit_code": "four"}, "done": False}
     effects, first = run(reset(env), None, wrong, answer(200, server))
     assert names(effects) == ["Open", "Send", "Get"]
+    assert effects[2].request.timeout_s <= 5, "an error is not held back for long"
     effects, second = run(reset(env), wrong)
     assert names(effects) == ["Send"]
     removed = ("/observation/properties/exit_code: removed",)
@@ -379,3 +391,9 @@ def test_a_resets_observation_is_compared_with_the_servers() -> None:
     assert isinstance(raised, rt.ContractDrift)
     assert raised.drift == ("/reset_observation/properties/orders: no longer required",)
     assert names(effects) == ["Get", "Drop"]
+    _, raised = run(reset(env), answer(200, server))
+    assert isinstance(raised, rt.ContractDrift), "it is refused as long as it differs"
+    effects, _ = run(
+        reset(env), answer(200, env.contract), None, {"observation": BRIEFING, "done": False}
+    )
+    assert names(effects) == ["Get", "Open", "Send"], "and no longer"
