@@ -23,6 +23,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.utils import apply_mask
 
 import envgen_runtime as rt
 from envgen_runtime.transports import ConnectionOptions, async_websocket, keepalive, websocket
@@ -208,7 +209,7 @@ def test_a_message_within_a_message_is_refused() -> None:
 @given(payload=PAYLOADS)
 def test_servers_read_what_is_sent(payload: bytes) -> None:
     server = ServerProtocol(state=State.OPEN, max_size=None)
-    server.receive_data(text_frame(payload))
+    server.receive_data(text_frame(payload, apply_mask))
     (frame,) = server.events_received()
     assert isinstance(frame, Frame)
     assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.TEXT, True, payload)
