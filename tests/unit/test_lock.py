@@ -73,6 +73,12 @@ def test_the_lock_says_what_came_from_what() -> None:
     assert again["document"] != package["document"]
 
 
+def test_the_lock_reads_the_same_on_every_machine() -> None:
+    run(str(Path("schemas/do_env.json").absolute()))
+    assert str(Path.cwd()) not in LOCK.read_text()
+    assert json.loads(LOCK.read_text())["packages"]["do_env"]["source"] == "do_env.json"
+
+
 def test_what_was_edited_by_hand_is_not_overwritten() -> None:
     run()
     CLIENT.write_text(CLIENT.read_text() + "# mine\n")
