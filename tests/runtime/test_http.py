@@ -176,6 +176,15 @@ def test_requests_are_addressed_below_the_base_url(server: Server, is_async: boo
 
 
 @both_clients
+def test_a_users_headers_replace_ours(server: Server, is_async: bool) -> None:
+    own = {"Content-Type": "application/vnd.env+json", "ACCEPT": "*/*", "User-Agent": "trainer"}
+    with contextlib.closing(Player(server.url, is_async=is_async, default_headers=own)) as env:
+        env.reset()
+    _, headers = server.requests[0]
+    assert {name: headers[name.lower()] for name in own} == own
+
+
+@both_clients
 @pytest.mark.parametrize("scheme", ["http://", ""])
 def test_requests_go_through_a_proxy(
     server: Server, scheme: str, is_async: bool, monkeypatch: pytest.MonkeyPatch

@@ -156,7 +156,7 @@ def drifted(contract: dict[str, Any], *frames: str) -> Starlette:
     return Starlette(routes=[*answering(*frames).routes, Route("/schema", schema)])
 
 
-def test_a_misfit_says_what_has_changed() -> None:
+def test_a_mismatch_says_what_has_changed() -> None:
     frames = [observed({"exit_code": "four"})] * 2
     with serving(drifted(changed(), *frames)) as url, CodingEnv(url) as env:
         with pytest.raises(rt.ReplyMismatch) as caught:
@@ -169,7 +169,7 @@ def test_a_misfit_says_what_has_changed() -> None:
     assert f"envgen build {url}" in str(caught.value)
 
 
-def test_a_misfit_without_a_change_says_so() -> None:
+def test_a_mismatch_without_a_change_says_so() -> None:
     frames = [observed({"exit_code": "four"})]
     with serving(drifted(CONTRACT, *frames)) as url, CodingEnv(url) as env:
         with pytest.raises(rt.ReplyMismatch, match="publishes the same contract") as caught:

@@ -221,7 +221,7 @@ def _url(cls: type[C], base_url: str, options: dict[str, Any]) -> Launch[C]:
     if token:
         headers.setdefault("Authorization", f"Bearer {token}")
     connect = _connect(cls, {**options, "default_headers": headers})
-    return start.from_url(connect, base_url, timeout_s, headers)
+    return start.from_url(connect, base_url, timeout_s, headers, options.get("ssl_context"))
 
 
 def _hub(cls: type[C], space_id: str, options: dict[str, Any]) -> Launch[C]:

@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ..errors import FetchError, StartError
 from . import (
@@ -24,6 +24,9 @@ from . import (
 )
 from .cleanup import install_handlers
 from .docker.engine import LOOPBACK
+
+if TYPE_CHECKING:
+    import ssl
 
 C = TypeVar("C")
 
@@ -134,10 +137,14 @@ def from_fleet(connect: Connect[C], fleet: Fleet, timeout_s: float) -> Launch[C]
 
 
 def from_url(
-    connect: Connect[C], base_url: str, timeout_s: float, headers: Mapping[str, str]
+    connect: Connect[C],
+    base_url: str,
+    timeout_s: float,
+    headers: Mapping[str, str],
+    ssl_context: ssl.SSLContext | None = None,
 ) -> Launch[C]:
     """A server that is running already."""
-    server = RemoteServer(base_url, headers=headers)
+    server = RemoteServer(base_url, headers=headers, ssl_context=ssl_context)
     return Launch(server, lambda: base_url, lambda address: connect(address, None), timeout_s)
 
 

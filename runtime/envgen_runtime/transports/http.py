@@ -1,9 +1,8 @@
 """The HTTP transport, sync and async, on httpcore, which is what httpx sends with.
 
-Serves the routes of the first servers, and ``/schema`` and ``/health`` of all. The only user of
-httpcore and httpx. A connection of httpcore is driven directly: a client sends one request at a
-time, and a pool would be a third of a request's cost. httpx is imported only where the user passes
-a client of it.
+The only user of httpcore and httpx. A connection of httpcore is driven directly: a client sends one
+request at a time, and a pool would be a third of a request's cost. httpx is imported only for the
+user's own client and for redirects.
 """
 
 from __future__ import annotations
@@ -275,7 +274,7 @@ class AsyncHttpTransport(_HttpTransport):
 
 def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, Any]:
     """The arguments of httpcore's pools, which know how to connect through a proxy."""
-    proxy: httpcore.Proxy | None = None
+    proxy = None
     if (proxy_url := http_proxy_for(address)) is not None:
         bare, authorization = split_credentials(proxy_url)
         headers = [("Proxy-Authorization", authorization)] if authorization else None
@@ -294,8 +293,8 @@ def _users_client(options: ConnectionOptions, wanted: str) -> Any:
         import httpx
 
         if not isinstance(client, getattr(httpx, wanted)):
-            given = type(client).__name__
-            raise TypeError(f"this client takes an httpx.{wanted} as its http_client, not {given}")
+            message = f"this client takes an httpx.{wanted} as its http_client"
+            raise TypeError(f"{message}, not {type(client).__name__}")
     return client
 
 
@@ -306,6 +305,13 @@ def _is_reusable(connection: Any) -> bool:
         connection = connection._connection  # noqa: SLF001
     # What came behind the last response is in the parser, where httpcore doesn't look.
     return is_idle and not connection._h11_state.trailing_data[0]  # noqa: SLF001
+
+
+def redirected_client() -> httpx.Client:
+    """A client that follows redirects. Credentials go to the first host alone."""
+    import httpx
+
+    return httpx.Client(follow_redirects=True)
 
 
 # --- errors -------------------------------------------------------------------------------------
