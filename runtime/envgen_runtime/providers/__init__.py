@@ -22,21 +22,10 @@ if TYPE_CHECKING:
     from .swarm.service import DockerSwarmProvider
 
 __all__ = [
-    "AnyProvider",
-    "ContainerProvider",
-    "Credentials",
-    "DockerSwarmProvider",
-    "Endpoint",
-    "Fleet",
-    "Hub",
-    "Lease",
-    "LocalDockerProvider",
-    "Provider",
-    "PullProgress",
-    "RemoteServer",
-    "Replica",
+    "AnyProvider", "ContainerProvider", "Credentials", "DockerSwarmProvider", "Endpoint", "Fleet",
+    "Hub", "Lease", "LocalDockerProvider", "Provider", "PullProgress", "RemoteServer", "Replica",
     "UVProvider",
-]
+]  # fmt: skip
 
 _HOMES = {
     "Credentials": "docker.engine",
