@@ -90,12 +90,7 @@ def is_field_name(name: str) -> bool:
 
 
 class ChosenNames:
-    """The names in ``[tool.envgen.envs.*.naming]``, which replace derived names.
-
-    Args:
-        naming: the names, by ``Class`` or ``Class.field``.
-        env_name: the environment's name, for errors.
-    """
+    """What ``[tool.envgen.envs.*.naming]`` has instead of a ``Class`` or a ``Class.field``."""
 
     def __init__(self, naming: Mapping[str, str], *, env_name: str) -> None:
         self._naming = naming
@@ -110,12 +105,7 @@ class ChosenNames:
     def of_fields(
         self, class_name: str, names: Mapping[str, str], *, taken: frozenset[str]
     ) -> dict[str, str]:
-        """The names of a class's fields by wire name, with replaced names.
-
-        Args:
-            class_name: the class's name in the package.
-            names: the derived names.
-            taken: names of classes in the module, which fields must not shadow.
+        """The fields' names by wire name, with replaced names; ``taken`` are those of classes.
 
         Raises:
             ConfigError: a name is taken.
@@ -152,12 +142,7 @@ def camel_case(name: str) -> str:
 
 
 class ClassNames:
-    """Hands out unique class names.
-
-    Args:
-        reserved: names that the package already has.
-        chosen: the names in the settings.
-    """
+    """Hands out unique class names, none of which is ``reserved``."""
 
     def __init__(self, reserved: frozenset[str], chosen: ChosenNames | None = None) -> None:
         self._taken = set(reserved | _MODULE_NAMES | frozenset(dir(builtins)))
@@ -197,14 +182,10 @@ def _numbered(name: str, taken: AbstractSet[str], numbers: dict[str, int]) -> st
 
 
 def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> dict[str, str]:
-    """The Python name of each field, by wire name.
+    """The Python name of each field, by wire name; it shadows no class in ``taken``.
 
     Names that need no change are settled first, then the others in the order of their wire names:
     a new field never renames a field whose name needed no change.
-
-    Args:
-        wire_names: the fields' names in the contract.
-        taken: names of classes in the module, which fields must not shadow.
     """
     reserved = _RESERVED_FIELDS | taken
     names = {text.raw: identifier(text, fallback="field") for text in wire_names}

@@ -34,11 +34,9 @@ _MAX_ALTERNATIVES = 500
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One of the types that a schema allows, with its constraints.
+    """One of the types that a schema allows: its keywords, with references and ``allOf`` folded in.
 
     Attributes:
-        type: its JSON type.
-        schema: the keywords for this type; references and ``allOf`` are folded in.
         pointer: where it stands in its part.
         label: what distinguishes it from others of its type: a tag or a title; may be empty.
         content: equal for alternatives of equal structure.

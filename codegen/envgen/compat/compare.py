@@ -38,10 +38,8 @@ _CONDITIONS = (
 def compare(old: EnvContract, new: EnvContract) -> Changelog:
     """Return what changed from ``old`` to ``new``, the most serious first.
 
-    A name or a state that the user chose for one of them is not compared with the other's.
-
-    Raises:
-        ContractError: a reference in one of them leads nowhere.
+    A name or a state that the user chose for one of them is not compared with the other's. A
+    reference in one of them that leads nowhere is a ContractError.
     """
     found: list[Change] = []
     skipped = old.unpublished ^ new.unpublished

@@ -25,13 +25,10 @@ _CALL = "call_tool"
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool.
+    """One tool: its name, and the schemas of its arguments and its result, where it has them.
 
     Attributes:
-        name: the name that calls use.
-        description: what it does; may be empty.
-        schemas: of its arguments and its result, where it has them.
-        documents: the same, with plain pointers as references.
+        documents: the schemas, with plain pointers as references.
     """
 
     name: str

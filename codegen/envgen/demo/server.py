@@ -73,12 +73,7 @@ class _BareFrame(_Strict):
 
 
 class _Refused(Exception):
-    """A request that is answered with an error.
-
-    Attributes:
-        code: the error code of the WebSocket protocol.
-        errors: one entry per invalid field.
-    """
+    """A request that is answered with an error: its code, and one entry for each invalid field."""
 
     def __init__(self, message: str, code: str, errors: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
@@ -184,9 +179,8 @@ def create_app(
 ) -> Starlette:
     """The server's application.
 
-    Args:
-        contract: the answer of GET ``/schema``; its name is left out.
-        make_environment: called once for HTTP and once for every WebSocket.
+    GET ``/schema`` answers with ``contract`` without its name. ``make_environment`` is called once
+    for HTTP, and once for every WebSocket.
     """
     shared, turn = make_environment(), asyncio.Lock()
 
@@ -260,14 +254,10 @@ class _NoWebPages:
 
 @contextmanager
 def serving(app: ASGIApp, *, port: int = 0) -> Generator[str]:
-    """Serve an application on loopback, and yield its base URL.
+    """Serve an application on loopback, on a free port or on ``port``, and yield its base URL.
 
     On every exit path the server is stopped and its thread joined. A program that is still running
     is waited for, at most for its time limit.
-
-    Args:
-        app: the application.
-        port: its port; 0 for a free one.
 
     Raises:
         OSError: the port is taken.
@@ -289,11 +279,7 @@ def serving(app: ASGIApp, *, port: int = 0) -> Generator[str]:
 
 
 class _Server(uvicorn.Server):
-    """A server that reports when it has started, or failed to.
-
-    Attributes:
-        settled: set once ``started`` is final.
-    """
+    """A server whose ``settled`` is set once ``started`` is final: it has started, or failed to."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

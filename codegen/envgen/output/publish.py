@@ -19,13 +19,8 @@ def publish(files: Mapping[str, str], folder: Path, *, is_known: bool = False) -
     """Make ``folder`` a package of ``files``. Return whether anything changed.
 
     The package is staged in a hidden folder beside its place and renamed into it: a build that
-    fails or is interrupted leaves the old package. Other files in the folder stay.
-
-    Args:
-        files: the package's files, by name.
-        folder: the package's place.
-        is_known: whether the lock lists the package. If not, its files have to show that envgen
-            made it.
+    fails or is interrupted leaves the old package. Other files in the folder stay. If the lock
+    doesn't know the package, its files have to show that envgen made it.
 
     Raises:
         OutputError: the folder holds something that envgen did not make, or can't be written.
