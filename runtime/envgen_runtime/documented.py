@@ -17,11 +17,9 @@ _WIDTH = 100
 
 
 class Option(NamedTuple):
-    """What ``Annotated`` adds to an option's type.
+    """What ``Annotated`` adds to an option's type: its description, and its default.
 
-    Attributes:
-        description: what the option does, as a docstring would say it.
-        default: the value of an option that isn't given; ``...`` if the callee decides.
+    The default is ``...`` if the callee decides.
     """
 
     description: str
@@ -31,13 +29,8 @@ class Option(NamedTuple):
 def complete(options: type, given: Mapping[str, Any], *, of: str) -> dict[str, Any]:
     """Add the defaults of the options that aren't given.
 
-    Args:
-        options: the ``TypedDict`` of the options.
-        given: options by name.
-        of: what takes them, for the message.
-
     Raises:
-        TypeError: there is no option of that name.
+        TypeError: ``of`` takes no option of that name.
     """
     known = _options_of(options)
     for name in given.keys() - known.keys():
@@ -48,9 +41,8 @@ def complete(options: type, given: Mapping[str, Any], *, of: str) -> dict[str, A
 def documented(options: type) -> Callable[[F], F]:
     """Show each option in the signature and the docstring of a function that takes them.
 
-    Args:
-        options: the ``TypedDict`` of the function's last parameter, ``**options``. Their entries
-            go after the entry ``options:`` of the docstring, or to its end.
+    ``options`` is the ``TypedDict`` of the function's last parameter, ``**options``. Its entries go
+    after the entry ``options:`` of the docstring, or to its end.
     """
 
     def document(function: F) -> F:

@@ -50,12 +50,10 @@ def follow(
     next_reference: Callable[[Place], str | None],
     resolve: Callable[[str, Place], Place],
 ) -> Place:
-    """Return the end of a chain of references.
+    """Return the end of a chain of references that begins at ``start``.
 
-    Args:
-        start: where it begins.
-        next_reference: returns the reference at a place; None at the end of the chain.
-        resolve: takes a reference and the place that has it; returns its target.
+    ``next_reference`` returns the reference at a place, None at the end; ``resolve`` returns the
+    target of a reference, given the place that has it.
 
     Raises:
         CircularReference: the chain has no end.
@@ -77,12 +75,9 @@ def reachable(
 ) -> Iterator[tuple[JsonSchema, str]]:
     """Yield a schema and every one that it holds or refers to, each with its pointer.
 
-    Args:
-        schema: where to begin.
-        pointer: its pointer.
-        resolve: takes a reference and the pointer of its holder; returns the target's pointer and
-            the target. It is called once for each reference.
-        within: yields the schemas in a schema that count as held, each with its pointer.
+    ``resolve`` takes a reference and the pointer of its holder, and returns the target's pointer
+    and the target; it is called once for each reference. ``within`` yields the schemas in a schema
+    that count as held.
     """
     passed: set[str] = set()
     waiting: list[tuple[Any, str]] = [(schema, pointer)]

@@ -69,8 +69,7 @@ class Replay:
         """Read a trace.
 
         Raises:
-            OSError: the file can't be read.
-            ValueError: it is not a trace.
+            OSError, ValueError: the file can't be read, or is not a trace.
         """
         self._path = Path(path)
         lines = self._path.read_text(encoding="utf-8").splitlines()

@@ -42,12 +42,7 @@ class ContainerProvider(Protocol):
 
 @dataclass(frozen=True)
 class ServerExit:
-    """How a server ended.
-
-    Attributes:
-        reason: a predicate for error messages, such as ``exited with code 1``.
-        exit_code: the exit code, if known.
-    """
+    """How a server ended: the reason, as ``exited with code 1``, and the exit code if known."""
 
     reason: str
     exit_code: int | None = None

@@ -21,7 +21,6 @@ class ManagedServer:
 
     Attributes:
         kind: ``container``, ``process`` or ``service``.
-        name: its name.
         what: the image or the project that it serves.
         status: its status, as the engine gives it.
         owner_is_alive: whether the process that started it is alive; None if unknown, as for a
@@ -45,10 +44,7 @@ class ManagedServer:
 
 
 def managed_servers(engine: Engine | None) -> list[ManagedServer]:
-    """Find every server that a process of this machine started.
-
-    Args:
-        engine: the engine to ask for containers and services; None to find processes only.
+    """Find every server that this machine's processes started; without an engine, processes.
 
     Raises:
         EngineError: the engine doesn't answer.

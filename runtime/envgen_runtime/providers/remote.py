@@ -18,9 +18,7 @@ _FINAL_ANSWERS = {
 class RemoteServer(Provider):
     """Waits for a server that is running, or that wakes up on the first request. It has no log.
 
-    Args:
-        base_url: the server's address.
-        headers: sent with each health check.
+    The headers are sent with each health check.
     """
 
     def __init__(self, base_url: str, *, headers: Mapping[str, str] | None = None) -> None:

@@ -29,13 +29,9 @@ C = TypeVar("C")
 
 
 class Launch(Generic[C]):
-    """Starts a server, waits until it is ready, and makes a client. On failure it stops the server.
+    """Starts a server, waits ``timeout_s`` seconds for it, and makes the client that owns it.
 
-    Args:
-        provider: owns the server.
-        start: starts the server through the provider, and returns its address.
-        connect: makes the client from the address.
-        timeout_s: how long the server may take to be ready, in seconds.
+    On failure it stops the server.
     """
 
     def __init__(

@@ -159,11 +159,8 @@ class Engine:
     def create(self, name: str, image: str, *, platform: str | None, config: dict[str, Any]) -> str:
         """Create a container and return its id.
 
-        Args:
-            name: its name.
-            image: the image's name or id.
-            platform: such as ``linux/arm64``; None for the engine's own.
-            config: the body of POST /containers/create (Engine API).
+        ``config`` is the body of POST /containers/create (Engine API); ``platform`` is such as
+        ``linux/arm64``, None for the engine's own.
         """
         with translated(f"the container {name} can't be created"):
             made = self.api.create_container_from_config({**config, "Image": image}, name, platform)

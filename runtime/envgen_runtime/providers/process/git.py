@@ -22,13 +22,7 @@ _SCHEMES = ("http", "https", "ssh", "file")
 
 @dataclass(frozen=True)
 class GitSource:
-    """A repository at a revision.
-
-    Attributes:
-        url: the repository's address.
-        revision: a commit, branch or tag; HEAD for the default branch.
-        subdirectory: the project's folder in the repository; empty for the root.
-    """
+    """A repository's folder at a revision: a commit, branch or tag, or HEAD for the default one."""
 
     url: str
     revision: str = "HEAD"
@@ -60,11 +54,8 @@ def clone(
 ) -> str:
     """Fetch one revision of a repository into ``folder``, and return the commit's hash.
 
-    Args:
-        source: the repository and the revision.
-        folder: the destination; created if it doesn't exist.
-        credentials: for a private repository; never passed in a process's arguments.
-        timeout_s: the time limit of each git command, in seconds.
+    Credentials for a private repository are never passed in a process's arguments. Each git command
+    may take ``timeout_s`` seconds.
 
     Raises:
         FetchError: the repository or the revision can't be fetched.

@@ -57,11 +57,8 @@ class Lease(Provider):
     def start(self, timeout_s: float = 60.0) -> str:
         """Take a session on the replica with the most room, and return the replica's address.
 
-        Args:
-            timeout_s: how long to wait for room, in seconds.
-
         Raises:
-            ReadyTimeout: no replica had room in time.
+            ReadyTimeout: no replica had room within ``timeout_s`` seconds.
         """
         if self._replica is None:
             self._replica = self._fleet.acquire(timeout_s)
