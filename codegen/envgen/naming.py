@@ -105,11 +105,7 @@ class ChosenNames:
     def of_fields(
         self, class_name: str, names: Mapping[str, str], *, taken: frozenset[str]
     ) -> dict[str, str]:
-        """The fields' names by wire name, with replaced names; ``taken`` are those of classes.
-
-        Raises:
-            ConfigError: a name is taken.
-        """
+        """The fields' names by wire name, with replaced ones. ConfigError if one is ``taken``."""
         result = dict(names)
         for wire, name in names.items():
             key = f"{class_name}.{name}"
@@ -120,11 +116,7 @@ class ChosenNames:
         return result
 
     def check_all_used(self) -> None:
-        """Check that every name replaced one.
-
-        Raises:
-            ConfigError: one didn't, because the package has no such class or field.
-        """
+        """Check that every name replaced one of the package. Raises ConfigError if not."""
         if self._unused:
             raise self.error(min(self._unused), "the package has no such name to replace")
 
@@ -153,10 +145,8 @@ class ClassNames:
     def claim(self, text: UntrustedText, *, within: str) -> str:
         """A class name like ``text``, with ``within`` as a prefix if it is taken.
 
-        A name in the settings doesn't change the derived names of other classes.
-
-        Raises:
-            ConfigError: the name in the settings is taken.
+        A name in the settings doesn't change the derived names of other classes. Raises ConfigError
+        if it is taken.
         """
         plain = identifier(text, fallback="Model")
         plain = plain[:1].upper() + plain[1:] if plain.isidentifier() else camel_case(plain)

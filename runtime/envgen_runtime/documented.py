@@ -21,11 +21,7 @@ _ENTRY = re.compile(r"^    (\w+): .*(?:\n {8}.*)*", re.MULTILINE)
 
 
 def complete(options: type, given: Mapping[str, Any], *, of: str) -> dict[str, Any]:
-    """Add the defaults of the options that aren't given.
-
-    Raises:
-        TypeError: ``of`` takes no option of that name.
-    """
+    """Add the defaults of the options that aren't given. TypeError: there is no such option."""
     known = options.__annotations__
     for name in given.keys() - known.keys():
         raise TypeError(f"{of}() got an unexpected keyword argument {name!r}")

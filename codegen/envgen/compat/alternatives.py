@@ -64,11 +64,7 @@ class Alternatives:
 
 
 def alternatives(schema: Any, pointer: str, document: PartDocument) -> Alternatives:
-    """Return what ``schema`` allows.
-
-    Raises:
-        ContractError: a reference leads nowhere, or back to itself.
-    """
+    """Return what ``schema`` allows. Raises ContractError if a reference has no end."""
     if isinstance(schema, bool):
         return Alternatives([_alternative(type_, {}, pointer) for type_ in _TYPES if schema])
     expansion = _Expansion(document)

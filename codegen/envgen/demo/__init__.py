@@ -82,11 +82,7 @@ def run_demo(console: Console) -> None:
 
 
 def serve_demo(console: Console, port: int) -> None:
-    """Serve the coding environment on loopback until interrupted.
-
-    Raises:
-        OutputError: the port is taken.
-    """
+    """Serve the coding environment until interrupted. Raises OutputError if the port is taken."""
     contract = read_contract(str(_contract_file()))
     try:
         with serving(_app(contract, CodingEnvironment), port=port) as url:

@@ -141,11 +141,7 @@ class Lock:
 
 
 def read_lock(out: Path) -> Lock:
-    """The lock of the packages in ``out``; an empty one if there is no lock.
-
-    Raises:
-        OutputError: the lock can't be read.
-    """
+    """The lock of the packages in ``out``; empty if none. OutputError if it can't be read."""
     path = out / FILE
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())

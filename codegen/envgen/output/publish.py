@@ -39,11 +39,7 @@ def publish(files: Mapping[str, str], folder: Path, *, is_known: bool = False) -
 
 
 def unpublish(names: Iterable[str], folder: Path) -> None:
-    """Remove a package's files, and its folder if nothing else is in it.
-
-    Raises:
-        OutputError: they can't be removed.
-    """
+    """Remove a package's files, and its folder if nothing else is in it; or raise OutputError."""
     try:
         for name in names:
             (folder / name).unlink(missing_ok=True)
@@ -55,11 +51,7 @@ def unpublish(names: Iterable[str], folder: Path) -> None:
 
 
 def write_file(path: Path, content: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        OutputError: it can't be written.
-    """
+    """Write a file whole or not at all. Raises OutputError if it can't be written."""
     with _staging(path) as stage:
         staged = stage / path.name
         staged.write_bytes(content.encode())

@@ -12,11 +12,7 @@ Place = TypeVar("Place")
 
 
 class CircularReference(LookupError):
-    """A chain of references that leads back to itself.
-
-    Attributes:
-        place: the place with the reference that closes the circle.
-    """
+    """A chain of references that leads back to itself, at ``place``."""
 
     def __init__(self, reference: str, place: Any) -> None:
         super().__init__(reference)
@@ -30,11 +26,7 @@ def reference_of(schema: Any) -> str | None:
 
 
 def resolve(schema: Mapping[str, Any], reference: str) -> Any:
-    """Return what a reference within ``schema`` leads to, by pointer or by name.
-
-    Raises:
-        LookupError: nothing has that place or name.
-    """
+    """Return what a reference within ``schema`` leads to, by pointer or name; or LookupError."""
     pointer = pointer_of(reference)
     if pointer is not None:
         return at_pointer(schema, pointer)
@@ -50,13 +42,10 @@ def follow(
     next_reference: Callable[[Place], str | None],
     resolve: Callable[[str, Place], Place],
 ) -> Place:
-    """Return the end of a chain of references that begins at ``start``.
+    """Return the end of a chain of references that begins at ``start``, or raise CircularReference.
 
     ``next_reference`` returns the reference at a place, None at the end; ``resolve`` returns the
     target of a reference, given the place that has it.
-
-    Raises:
-        CircularReference: the chain has no end.
     """
     place, passed = start, set[str]()
     while (reference := next_reference(place)) is not None:

@@ -37,11 +37,7 @@ class OneOf:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
 
     def check(self, value: Any) -> Any:
-        """Return ``value`` if it is allowed; a number as the allowed one that it equals: 1.0 as 1.
-
-        Raises:
-            PydanticKnownError: ``literal_error``; the value is not allowed.
-        """
+        """Return ``value`` if it is allowed, else raise; a number as the one that it equals."""
         key = comparable(value)
         if key not in self._allowed:
             raise PydanticKnownError("literal_error", {"expected": self._shown})

@@ -63,11 +63,7 @@ class Provider(ABC):
 
     @property
     def base_url(self) -> str:
-        """The running server's address.
-
-        Raises:
-            ProviderError: no server was started.
-        """
+        """The running server's address. Raises ProviderError if no server was started."""
         if self._base_url is None:
             raise ProviderError(f"{type(self).__name__} has not started a server")
         return self._base_url
@@ -173,10 +169,9 @@ class Provider(ABC):
             raise
 
     def _polls(self, timeout_s: float) -> Iterator[float]:
-        """Yield the seconds left, again and again with growing pauses, until the time is up.
+        """Yield the seconds left, with growing pauses, until the time is up.
 
-        Raises:
-            StartError: ``stop()`` was called.
+        Raises StartError if ``stop()`` is called meanwhile.
         """
         deadline = time.monotonic() + timeout_s
         for pause_s in readiness.pauses():

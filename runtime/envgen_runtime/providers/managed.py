@@ -35,19 +35,14 @@ class ManagedServer:
     _remove: Callable[[], object] = field(repr=False)
 
     def remove(self) -> None:
-        """Stop and remove it.
-
-        Raises:
-            EngineError: the engine refuses or doesn't answer.
-        """
+        """Stop and remove it. Raises EngineError if the engine refuses or doesn't answer."""
         self._remove()
 
 
 def managed_servers(engine: Engine | None) -> list[ManagedServer]:
     """Find every server that this machine's processes started; without an engine, processes.
 
-    Raises:
-        EngineError: the engine doesn't answer.
+    Raises EngineError if the engine doesn't answer.
     """
     found = [_process(record) for record in records()]
     if engine is not None:

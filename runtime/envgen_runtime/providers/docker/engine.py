@@ -93,11 +93,7 @@ class Engine:
 
     @property
     def api(self) -> Any:
-        """The SDK's own client, for ``swarm.api``.
-
-        Raises:
-            EngineError: the connection was closed.
-        """
+        """The SDK's own client, for ``swarm.api``. Raises EngineError once it was closed."""
         if self._closed:  # the SDK would open new connections, which nothing would close
             raise EngineError(f"the connection to the engine at {self.address} was closed")
         return self._client.api
@@ -129,11 +125,7 @@ class Engine:
     def pull(
         self, reference: str, *, credentials: Credentials | None, platform: str | None
     ) -> Iterator[PullProgress]:
-        """Pull an image, and yield how far it is as the engine reports it.
-
-        Raises:
-            FetchError: the registry refused or can't be reached.
-        """
+        """Pull an image, and yield how far it is. FetchError: the registry doesn't give it."""
         repository, tag = _sdk().utils.parse_repository_tag(reference)
         login = None
         if credentials is not None:
@@ -237,8 +229,7 @@ class Engine:
 def memory_bytes(size: str | int | None) -> int:
     """A size in bytes, from what ``docker run --memory`` takes: ``512m`` is 512 MiB. 0 for None.
 
-    Raises:
-        ValueError: it is not a size.
+    Raises ValueError if it is not a size.
     """
     if size is None:
         return 0

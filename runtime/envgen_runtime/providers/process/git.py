@@ -30,11 +30,7 @@ class GitSource:
 
     @classmethod
     def parse(cls, text: str) -> GitSource:
-        """Read ``git+URL[@REVISION][#subdirectory=FOLDER]``, as pip and uv write it.
-
-        Raises:
-            ValueError: it is not a git source.
-        """
+        """Read ``git+URL[@REVISION][#subdirectory=FOLDER]``, pip's form, or raise ValueError."""
         parts = urlsplit(text.removeprefix(PREFIX))
         path, at, revision = parts.path.rpartition("@")
         if not at:

@@ -56,11 +56,7 @@ class Task:
 
 
 class Swarm:
-    """A swarm, as one of its managers sees it.
-
-    Args:
-        engine: the manager's engine.
-    """
+    """A swarm, as one of its managers sees it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -42,11 +42,7 @@ class Lease(Provider):
 
     @property
     def replica(self) -> Replica:
-        """The replica.
-
-        Raises:
-            ProviderError: the lease was not started, or was given back.
-        """
+        """The replica. Raises ProviderError if the lease was not started, or was given back."""
         if self._replica is None:
             raise ProviderError("the lease holds no replica")
         return self._replica
