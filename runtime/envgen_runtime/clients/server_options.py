@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 from typing_extensions import TypedDict
 
 from ..providers import AnyProvider
-from ..providers.options import AddressOptions, ContainerOptions, ProjectOptions, RunOptions
+from ..providers.options import (
+    READY_WITHIN_S,
+    AddressOptions,
+    ContainerOptions,
+    ProjectOptions,
+    RunOptions,
+)
 from .options import ClientOptions
 
 if TYPE_CHECKING:
     from ..providers import Hub
-
-READY_WITHIN_S = 60.0
 
 
 class ServerOptions(TypedDict, total=False):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .base import AnyProvider, ContainerProvider, Provider
 
 if TYPE_CHECKING:
+    from . import start as start
     from .docker.engine import Credentials, PullProgress
     from .docker.local import LocalDockerProvider
     from .hub import Hub
@@ -45,6 +46,8 @@ _FORMER_NAMES = {"Endpoint": "Replica", "Fleet": "DockerSwarmProvider"}
 
 def __getattr__(name: str) -> Any:
     name = _FORMER_NAMES.get(name, name)
+    if name == "start":
+        return import_module(".start", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from .docker.engine import Credentials
 
 
+READY_WITHIN_S = 60.0
+"""How long a server may take to be ready, in seconds."""
+
+
 class ContainerOptions(TypedDict, total=False):
     """The options of a container that ``start_container`` takes by keyword only.
 
