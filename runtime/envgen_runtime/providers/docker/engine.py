@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -127,19 +127,14 @@ class Engine:
     ) -> Iterator[PullProgress]:
         """Pull an image, and yield how far it is. FetchError: the registry doesn't give it."""
         repository, tag = _sdk().utils.parse_repository_tag(reference)
-        login = None
-        if credentials is not None:
-            login = {"username": credentials.username, "password": credentials.password}
+        options = {
+            "tag": tag or "latest",
+            "auth_config": asdict(credentials) if credentials is not None else None,
+            "platform": platform,
+        }
         layers: dict[str, tuple[int, int]] = {}
         with translated(f"the image {reference} can't be pulled", error=FetchError):
-            for event in self.api.pull(
-                repository,
-                tag=tag or "latest",
-                stream=True,
-                decode=True,
-                auth_config=login,
-                platform=platform,
-            ):
+            for event in self.api.pull(repository, stream=True, decode=True, **options):
                 if "error" in event:
                     raise FetchError(f"the image {reference} can't be pulled: {event['error']}")
                 _update(layers, event)

@@ -124,8 +124,11 @@ class LocalDockerProvider(EngineProvider):
             }
             self._image = image
             engine = self._engine = Engine(self._address)
-            if connect_host is None:
-                _check_reachable(engine, host)
+            if connect_host is None and host == LOOPBACK != engine.host:
+                raise ValueError(
+                    f"the engine runs on {engine.host}, whose {LOOPBACK} can't be reached from "
+                    "here: pass host= with one of its addresses to publish on"
+                )
             found = self._find(engine, image, given["platform"])
             inner = given["container_port"] or found.server_port
             if network != "host":
@@ -242,14 +245,6 @@ def _remove(address: str | None, name: str, is_settled: threading.Event) -> None
     with Engine(address, timeout_s=REMOVAL_LIMIT_S) as engine:
         while not engine.remove(name) and not is_settled.is_set() and time.monotonic() < deadline:
             time.sleep(_POLL_S)
-
-
-def _check_reachable(engine: Engine, host: str) -> None:
-    if engine.host != LOOPBACK and host == LOOPBACK:
-        raise ValueError(
-            f"the engine runs on {engine.host}, whose {LOOPBACK} can't be reached from here: "
-            "pass host= with one of its addresses to publish on"
-        )
 
 
 def _device_requests(gpus: int | str | Sequence[str] | None) -> list[dict[str, Any]]:
