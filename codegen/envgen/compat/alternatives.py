@@ -133,7 +133,8 @@ def _of_types(schema: JsonSchema, pointer: str) -> list[Alternative]:
             _alternative(type_, rest, pointer, _label(schema) if type_ == "object" else "")
             for type_ in named or _TYPES
         ]
-    values = [value for value in values if not named or _is_of_any(value, named)]
+    if named:
+        values = [value for value in values if any(is_of_type(value, type_) for type_ in named)]
     found: list[Alternative] = []
     for type_ in _TYPES:
         own = [value for value in values if json_type(value) == type_]
@@ -142,10 +143,6 @@ def _of_types(schema: JsonSchema, pointer: str) -> list[Alternative]:
         elif own:
             found.append(_alternative(type_, {**rest, "enum": own}, pointer))
     return found
-
-
-def _is_of_any(value: Any, types: list[str]) -> bool:
-    return any(is_of_type(value, type_) for type_ in types)
 
 
 def enumerated(schema: JsonSchema) -> list[Any] | None:

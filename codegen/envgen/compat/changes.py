@@ -86,10 +86,10 @@ class Change:
 def change(
     rule: str,
     direction: Direction,
-    *,
     part: ChangedPart | None,
     pointer: str,
     message: str,
+    *,
     hint: str = "",
 ) -> Change:
     """Return a change, with the level that its rule has in this direction."""
