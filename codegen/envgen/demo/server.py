@@ -180,7 +180,7 @@ def _refusal(refused: _Refused) -> Response:
 
 
 def create_app(
-    contract: dict[str, Any],
+    contract: Mapping[Any, Any],
     make_environment: Callable[[], CodingEnvironment] = CodingEnvironment,
 ) -> Starlette:
     """The server's application.

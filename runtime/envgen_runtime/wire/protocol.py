@@ -183,9 +183,8 @@ def _to_json(value: Any, request: Request) -> str:
 def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
     """The payload of the frame that answers ``request``.
 
-    Raises:
-        ServerError: the frame carries the server's error.
-        ProtocolError: it isn't JSON, has another shape, or replies to another kind of request.
+    Raises ServerError if the frame carries one, ProtocolError if it isn't JSON, has another shape,
+    or replies to another kind of request.
     """
     message = _read_json(frame, request)
     kind, data = message.get("type"), as_object(message.get("data"))
