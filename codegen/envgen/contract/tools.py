@@ -51,8 +51,7 @@ class Tool:
 def parse_tools(given: Any, *, source: str) -> tuple[tuple[Tool, ...], list[Finding]]:
     """Read the tools of a contract, a list in any order, and return the findings about them.
 
-    Raises:
-        ContractError: it is no list of tools, or two have one name.
+    Raises ContractError if it is no list of tools, or two have one name.
     """
     items = as_array(given)
     if items is None or len(items) > _MAX_TOOLS:
