@@ -25,7 +25,7 @@ _COMMON_PARAMETERS = ("seed", "episode_id")  # every environment may be sent the
 
 
 def check_action(client: type, data: Mapping[str, Any]) -> None:
-    """Validate what a step sends. InvalidRequest says how it breaks the contract."""
+    """Validate what a step sends. Raises InvalidRequest, and what ``exact_part`` raises."""
     _check_request(client, "action", data)
 
 
@@ -43,7 +43,7 @@ def check_reset(client: type, data: Mapping[str, Any]) -> None:
 
 
 def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) -> None:
-    """Validate a server's reply. ReplyMismatch says how it breaks the contract."""
+    """Validate a server's reply. Raises ReplyMismatch, and what ``exact_part`` raises."""
     if operation == "state":
         part, root, instance = exact_part(client, "state"), "$", dict(payload)
     else:
@@ -105,7 +105,10 @@ class ExactPart:
 
 @cache
 def exact_part(client: type, part: str) -> ExactPart | None:
-    """Return a part of a client's contract; None if it has none. Raises as ``ExactValidator``."""
+    """Return a part of a client's contract; None if the contract doesn't have it.
+
+    Raises as ``package_contract`` and ``ExactValidator``.
+    """
     schema = package_contract(client).get(part)
     return None if schema is None else ExactPart(schema)
 
