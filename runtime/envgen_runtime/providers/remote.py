@@ -22,10 +22,7 @@ _FINAL_ANSWERS = {
 class RemoteServer(Provider):
     """Waits for a server that is running, or that wakes up on the first request. It has no log.
 
-    Args:
-        base_url: the server's address.
-        headers: sent with each health check.
-        ssl_context: for https, instead of the system's trust store.
+    The headers are sent with each health check; ``ssl_context`` replaces the system's trust store.
     """
 
     def __init__(
