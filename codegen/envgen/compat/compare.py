@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from envgen_runtime.json_value import comparable, same_json
 
 from ..contract.contract import PARTS, REQUESTS, EnvContract, Part
-from ..contract.tools import ToolSchema
+from ..contract.tools import Tool, ToolSchema
 from ..plan.plan import Direction
 from ..schema.document import PartDocument
 from ..schema.keywords import (
@@ -38,8 +38,9 @@ _CONDITIONS = (
 def compare(old: EnvContract, new: EnvContract) -> Changelog:
     """Return what changed from ``old`` to ``new``, the most serious first.
 
-    A name or a state that the user chose for one of them is not compared with the other's. A
-    reference in one of them that leads nowhere is a ContractError.
+    A name or a state that the user chose for one of them is not compared with the other's, nor are
+    tools that are not known of one of them. A reference in one of them that leads nowhere is a
+    ContractError.
     """
     found: list[Change] = []
     skipped = old.unpublished ^ new.unpublished
@@ -49,10 +50,12 @@ def compare(old: EnvContract, new: EnvContract) -> Changelog:
         found.append(change("name-changed", "reply", None, "/name", message))
     for part in parts:
         found += _compare_part(part, old, new)
-    found += _compare_tools(old, new)
-    if not found and _document(old, parts) != _document(new, parts):
+    tools = (old.tools, new.tools) if "tools" not in skipped else ((), ())
+    found += _compare_tools(*tools)
+    before, after = _Content(old, parts, tools[0]), _Content(new, parts, tools[1])
+    if not found and before.document != after.document:
         message = "titles or descriptions have changed"
-        if _structure(old, parts) != _structure(new, parts):
+        if before.structure != after.structure:
             message = "the same is said in another way"
         found.append(change("prose-changed", "reply", None, "", message))
     order = [None, *PARTS, "tools"]
@@ -60,14 +63,14 @@ def compare(old: EnvContract, new: EnvContract) -> Changelog:
     return Changelog(tuple(dict.fromkeys(found)))
 
 
-def _document(contract: EnvContract, parts: Iterable[Part]) -> str:
-    schemas: list[Any] = [contract.parts.get(part) for part in parts]
-    return json.dumps([*schemas, *(tool.to_json() for tool in contract.tools)])
+class _Content:
+    """What is compared of a contract, as text: with its prose, and without."""
 
-
-def _structure(contract: EnvContract, parts: Iterable[Part]) -> str:
-    schemas = [structure(contract.parts.get(part)) for part in parts]
-    return json.dumps([*schemas, *(tool.structure for tool in contract.tools)], sort_keys=True)
+    def __init__(self, contract: EnvContract, parts: Iterable[Part], tools: Sequence[Tool]) -> None:
+        schemas: list[Any] = [contract.parts.get(part) for part in parts]
+        self.document = json.dumps([*schemas, *(tool.to_json() for tool in tools)])
+        plain = [*map(structure, schemas), *(tool.structure for tool in tools)]
+        self.structure = json.dumps(plain, sort_keys=True)
 
 
 def _compare_part(part: Part, old: EnvContract, new: EnvContract) -> list[Change]:
@@ -85,9 +88,9 @@ def _compare_part(part: Part, old: EnvContract, new: EnvContract) -> list[Change
     return comparison.changes
 
 
-def _compare_tools(old: EnvContract, new: EnvContract) -> Iterator[Change]:
+def _compare_tools(old: Iterable[Tool], new: Iterable[Tool]) -> Iterator[Change]:
     """Compare arguments as requests and results as replies."""
-    before, after = ({tool.name: tool for tool in item.tools} for item in (old, new))
+    before, after = ({tool.name: tool for tool in tools} for tools in (old, new))
     for name in sorted(before.keys() | after.keys()):
         place = pointer_to("/tools", name)
         if name not in before or name not in after:

@@ -20,7 +20,6 @@ ToolSchema = Literal["inputSchema", "outputSchema"]
 TOOL_SCHEMAS: tuple[ToolSchema, ...] = ("inputSchema", "outputSchema")
 
 _MAX_TOOLS = 1000
-_CALL = "call_tool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,18 +89,3 @@ def _parse_tool(fields: dict[str, Any], place: str, source: str) -> tuple[Tool, 
     text = fields.get("description")
     description = text if isinstance(text, str) else ""
     return Tool(name, description, schemas, documents), findings
-
-
-def calls_tools(action: Any) -> bool:
-    """Whether an action's schema, or a member of it, calls a tool by name."""
-    waiting: list[Any] = [action]
-    while waiting:
-        value = waiting.pop()
-        if (fields := as_object(value)) is not None:
-            properties = as_object(fields.get("properties")) or {}
-            if (as_object(properties.get("type")) or {}).get("const") == _CALL:
-                return True
-            waiting += fields.values()
-        else:
-            waiting += as_array(value) or []
-    return False

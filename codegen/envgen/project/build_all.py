@@ -16,7 +16,7 @@ from ..output.differences import Difference
 from ..output.lock import Lock, read_lock
 from ..render.templating import Templates
 from ..sources import ReadSource, is_started, label
-from .jobs import Job, plan_jobs
+from .jobs import Job, plan_jobs, with_way_out
 from .reading import Progress, read_all
 
 
@@ -104,7 +104,7 @@ def build_all(
                     builder.build(job, interrupts.result(reading))
                     progress(job.source, "built")
                 except EnvgenError as error:
-                    builder.outcome.results[job.source] = error
+                    builder.outcome.results[job.source] = with_way_out(error, job.source, config)
                     progress(job.source, "failed")
             interrupts.check()
             if not sources and out is None and not builder.outcome.errors:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from ..config import Config, EnvSettings, SourceSettings
-from ..errors import ConfigError
+from ..errors import ConfigError, EnvgenError
 from ..options import PackageOptions
+from ..output.lock import read_lock
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +66,23 @@ def plan_jobs(
             )
         )
     return jobs
+
+
+def with_way_out(error: EnvgenError, source: str, config: Config) -> EnvgenError:
+    """Return the error of a source that can't be read. If it is a known name, the hint says so."""
+    if not source.isidentifier() or Path(source).exists():
+        return error
+    known = {
+        name: package.origin.source
+        for out in config.folders()
+        for name, package in read_lock(out).packages.items()
+    }
+    known |= {contract.stem: str(contract) for contract in config.schemas.glob("*.json")}
+    known |= {name: name for name in config.envs}
+    if source in known:
+        hint = f"the settings have no {source}; name its source: envgen build {known[source]}"
+    elif near := get_close_matches(source, known, 1):
+        hint = f"did you mean envgen build {known[near[0]]}?"
+    else:
+        return error
+    return error.with_context(hint=hint)

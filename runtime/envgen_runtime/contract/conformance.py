@@ -6,7 +6,7 @@ move out of the observation, go back where its schema has them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -16,11 +16,9 @@ from ..wire.envelope import Envelope
 from ..wire.protocol import Operation
 from .contract import package_contract
 from .exact import ExactValidator, Violation
-from .keywords import JsonSchema, subschemas
-from .references import reachable, resolve
+from .references import members
 
 _MAX_SHOWN = 3
-_UNIONS = ("anyOf", "oneOf", "allOf")
 _COMMON_PARAMETERS = ("seed", "episode_id")  # every environment may be sent these
 
 
@@ -114,14 +112,6 @@ def exact_part(client: type, part: str) -> ExactPart | None:
 
 
 def _fields(schema: Mapping[str, Any]) -> frozenset[str]:
-    def target(reference: str, _place: str) -> tuple[str, Any]:
-        return "", resolve(schema, reference)  # the validator has refused broken ones
-
-    nodes = reachable(schema, "", target, _members)
-    return frozenset(name for node, _ in nodes for name in as_object(node.get("properties")) or {})
-
-
-def _members(schema: JsonSchema, pointer: str) -> Iterator[tuple[Any, str]]:
-    """Yield the members of a schema's unions and of its ``allOf``."""
-    members: JsonSchema = {key: schema[key] for key in _UNIONS if key in schema}
-    return subschemas(members, pointer)
+    return frozenset(
+        name for member in members(schema) for name in as_object(member.get("properties")) or {}
+    )

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 from ..json_value import as_object, at_pointer, pointer_of
 from .keywords import JsonSchema, schemas_in, subschemas
 
+_UNIONS = ("anyOf", "oneOf", "allOf")
+
 Place = TypeVar("Place")
 
 
@@ -82,3 +84,21 @@ def reachable(
             target_place, target = resolve(reference, place)
             waiting.append((target, target_place))
         waiting.extend(within(fields, place))
+
+
+def members(schema: Any) -> Iterator[JsonSchema]:
+    """Yield a schema, what it refers to, and the members of its unions and of its ``allOf``.
+
+    References that lead nowhere are passed over.
+    """
+
+    def target(reference: str, _place: str) -> tuple[str, Any]:
+        try:
+            return "", resolve(schema, reference)
+        except LookupError:
+            return "", None
+
+    def within(fields: JsonSchema, pointer: str) -> Iterator[tuple[Any, str]]:
+        return subschemas({key: fields[key] for key in _UNIONS if key in fields}, pointer)
+
+    yield from (fields for fields, _ in reachable(schema, "", target, within))

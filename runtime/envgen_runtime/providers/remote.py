@@ -54,3 +54,24 @@ class RemoteServer(Provider):
 
     def _describe(self) -> str:
         return f"the server at {self.base_url}"
+
+
+class RunningSpace(RemoteServer):
+    """Waits for a Hugging Face Space.
+
+    The hub answers in place of a Space that sleeps or builds. Where nothing answers, there is
+    nothing to wait for.
+    """
+
+    def _probe(self, url: str, timeout_s: float) -> str:
+        answer = super()._probe(url, timeout_s)
+        if answer.startswith(readiness.NO_CONNECTION):
+            raise ConnectError(
+                f"{url} can't be reached ({answer.removeprefix(readiness.NO_CONNECTION)}): check "
+                "the Space's name, OWNER/NAME, and the network",
+                retryable=True,
+            )
+        return answer
+
+    def _describe(self) -> str:
+        return f"the Space at {self.base_url}"

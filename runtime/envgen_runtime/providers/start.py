@@ -26,6 +26,7 @@ from . import (
 from .cleanup import install_handlers
 from .docker.engine import LOOPBACK
 from .options import READY_WITHIN_S
+from .remote import RunningSpace
 
 C = TypeVar("C")
 
@@ -116,12 +117,12 @@ class _Client(Generic[C]):
         connect = partial(self._create, provider=provider, **self._options)
         return Launch(provider, start, connect, self.timeout_s)
 
-    def of(self, base_url: str, headers: Mapping[str, str]) -> Launch[C]:
+    def of(self, kind: type[RemoteServer], base_url: str, headers: Mapping[str, str]) -> Launch[C]:
         """Launch the client of a server that is running, which wants these headers."""
         own: Mapping[str, str] = self._options.get("default_headers") or {}
         options = {**self._options, "default_headers": {**headers, **own}}
         context = self._options.get("ssl_context")
-        server = RemoteServer(base_url, headers=headers, ssl_context=context)
+        server = kind(base_url, headers=headers, ssl_context=context)
         return Launch(server, lambda: base_url, partial(self._create, **options), self.timeout_s)
 
 
@@ -156,7 +157,7 @@ def from_url(cls: type[C], base_url: str, options: dict[str, Any]) -> Launch[C]:
     if token := options.pop("token", None):
         headers.setdefault("Authorization", f"Bearer {token}")
     client = _Client(cls, {"client_options": options, "timeout_s": timeout_s})
-    return client.of(base_url, headers)
+    return client.of(RemoteServer, base_url, headers)
 
 
 def from_hub(cls: type[C], space_id: str, options: dict[str, Any]) -> Launch[C]:
@@ -182,7 +183,7 @@ def from_hub(cls: type[C], space_id: str, options: dict[str, Any]) -> Launch[C]:
         given.pop("host", None)
         local_only = {"provider": provider, "runner": runner, "project_url": project_url}
         _refuse({**given, **local_only, "use_docker": use_docker}, "a running Space")
-        return client.of(hub.url(space_id), hub.headers())
+        return client.of(RunningSpace, hub.url(space_id), hub.headers())
     if use_docker:
         source_only = {"runner": runner, "project_url": project_url}
         _refuse({**source_only, "reload": given.pop("reload", False)}, "an image")

@@ -93,7 +93,7 @@ class _HttpTransport:
         return min(self._options.connect_timeout_s, request.timeout_s)
 
     def _get_error(self, error: Exception) -> ConnectError:
-        reason = "no answer in time" if isinstance(error, _TIMED_OUT) else _text(error)
+        reason = "no answer in time" if isinstance(error, TIMED_OUT) else _text(error)
         return ConnectError(f"{self._address} could not be reached: {reason}")
 
     def _exchange_error(self, request: Request, error: Exception) -> EnvError:
@@ -102,7 +102,7 @@ class _HttpTransport:
                 f"{self._address} could not be reached for {request.operation}: {_text(error)}",
                 request_id=request.request_id,
             )
-        if isinstance(error, _TIMED_OUT):
+        if isinstance(error, TIMED_OUT):
             return protocol.timed_out(request)
         return ConnectionLost(
             f"the connection to {self._address} ended during {request.operation}: {_text(error)}",
@@ -317,9 +317,9 @@ def redirected_client() -> httpx.Client:
 # --- errors -------------------------------------------------------------------------------------
 
 _UNREACHABLE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
-_TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
+TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
 _FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, BodyTooLarge)
-_ERRORS = (*_UNREACHABLE, *_TIMED_OUT, *_FAILURES)
+_ERRORS = (*_UNREACHABLE, *TIMED_OUT, *_FAILURES)
 
 
 def _text(error: Exception) -> str:
