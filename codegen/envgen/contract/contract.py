@@ -64,8 +64,6 @@ class EnvContract:
         name: the environment's name as a Python identifier in snake case, such as ``coding_env``.
         parts: the JSON Schema of each part that the environment publishes, with its ``$schema``.
         documents: the same, with plain pointers as references: what the planner reads.
-        tools: the environment's tools, by name; most have none.
-        findings: what was noticed while reading it.
         unpublished: ``name`` and ``state`` where they are the user's choice, and the environment
             publishes others or none; ``tools`` where the server didn't list them. They are not
             compared with a server's.

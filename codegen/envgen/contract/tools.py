@@ -24,13 +24,10 @@ _MAX_TOOLS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool.
+    """One tool: its name, and the schemas of its arguments and its result, where it has them.
 
     Attributes:
-        name: the name that calls use.
-        description: what it does; may be empty.
-        schemas: of its arguments and its result, where it has them.
-        documents: the same, with plain pointers as references.
+        documents: the schemas, with plain pointers as references.
     """
 
     name: str
@@ -53,8 +50,7 @@ class Tool:
 def parse_tools(given: Any, *, source: str) -> tuple[tuple[Tool, ...], list[Finding]]:
     """Read the tools of a contract, a list in any order, and return the findings about them.
 
-    Raises:
-        ContractError: it is no list of tools, or two have one name.
+    Raises ContractError if it is no list of tools, or two have one name.
     """
     items = as_array(given)
     if items is None or len(items) > _MAX_TOOLS:

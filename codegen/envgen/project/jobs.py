@@ -15,14 +15,10 @@ from ..output.lock import read_lock
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A source to build.
+    """A source to build: how it is read, and how and where its package is generated.
 
     Attributes:
-        source: the source.
-        settings: how it is read.
-        out: the folder that its package is written to.
         name: the environment's name; None for the contract's own.
-        options: how its package is generated.
     """
 
     source: str
@@ -40,17 +36,10 @@ def plan_jobs(
     name: str | None = None,
     settings: SourceSettings | None = None,
 ) -> list[Job]:
-    """List the jobs for sources, each source once.
+    """List the jobs for sources, each source once; by default for those that the settings list.
 
     The name of a configured environment, or its source, is read as configured; fields that are set
-    in ``settings`` override the configuration.
-
-    Args:
-        config: the project's settings.
-        sources: sources and names of environments; None for what the settings list.
-        out: where packages are written; None for what the settings say.
-        name: the environment's name, for a single source.
-        settings: how sources are read.
+    in ``settings`` override the configuration, as do ``out`` and ``name``.
 
     Raises:
         ConfigError: there is nothing to build.

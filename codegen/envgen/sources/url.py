@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from envgen_runtime.wire.redaction import without_secrets
+from envgen_runtime.wire.redaction import checked_headers, without_secrets
 
 from ..config import SourceSettings
 from ..errors import ConfigError, ContractError, Unreachable
@@ -58,13 +58,14 @@ def resolved_headers(headers: Mapping[str, str]) -> dict[str, str]:
             if variable not in os.environ:
                 raise ConfigError(f"the environment variable {variable} is not set", source=place)
         value = _VARIABLE.sub(lambda match: os.environ[match[1]], template).strip()
-        if not _TOKEN.fullmatch(name) or not value.isascii() or not value.isprintable():
+        try:
+            result |= checked_headers({name: value})
+        except ValueError as error:
             raise ConfigError(
                 "its name or value has a character that HTTP forbids in a header",
                 source=place,
                 hint="write it as --header 'Name: value'; is there a newline in the variable?",
-            )
-        result[name] = value
+            ) from error
     return result
 
 

@@ -23,22 +23,12 @@ _COMMON_PARAMETERS = ("seed", "episode_id")  # every environment may be sent the
 
 
 def check_action(client: type, data: Mapping[str, Any]) -> None:
-    """Validate what a step sends.
-
-    Raises:
-        InvalidRequest: it breaks the contract.
-        ValueError: the contract's own schema is not valid.
-    """
+    """Validate what a step sends. Raises InvalidRequest, and what ``exact_part`` raises."""
     _check_request(client, "action", data)
 
 
 def check_reset(client: type, data: Mapping[str, Any]) -> None:
-    """Validate what a reset sends, if the contract has reset parameters.
-
-    Raises:
-        InvalidRequest: it breaks the contract.
-        ValueError: the contract's own schema is not valid.
-    """
+    """Validate what a reset sends, if the contract has reset parameters. As ``check_action``."""
     part = exact_part(client, "reset_parameters")
     if part is not None:
         known = part.fields
@@ -51,12 +41,7 @@ def check_reset(client: type, data: Mapping[str, Any]) -> None:
 
 
 def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) -> None:
-    """Validate a server's reply.
-
-    Raises:
-        ReplyMismatch: it breaks the contract.
-        ValueError: the contract's own schema is not valid.
-    """
+    """Validate a server's reply. Raises ReplyMismatch, and what ``exact_part`` raises."""
     if operation == "state":
         part, root, instance = exact_part(client, "state"), "$", dict(payload)
     else:
@@ -120,10 +105,7 @@ class ExactPart:
 def exact_part(client: type, part: str) -> ExactPart | None:
     """Return a part of a client's contract; None if the contract doesn't have it.
 
-    Raises:
-        ContractMissing: the client has no contract.
-        MissingExtra: jsonschema-rs isn't installed.
-        ValueError: the part is not a valid schema.
+    Raises as ``package_contract`` and ``ExactValidator``.
     """
     schema = package_contract(client).get(part)
     return None if schema is None else ExactPart(schema)
