@@ -10,7 +10,7 @@
     ├── SessionError            the session can't take this call in its present state
     │   ├── NotReset            step() before reset()
     │   ├── SessionBusy         another request of this client is in flight
-    │   ├── SessionLost         an earlier call lost the session; reset() opens a new one
+    │   ├── SessionLost         it was lost, or is another process's; reset() opens a new one
     │   └── SessionClosed       close() was called
     ├── ServerError             the server answered with an error
     │   ├── ExecutionError      the environment failed on the request; the session survives
@@ -31,12 +31,13 @@
 
 Two attributes of every error tell a caller what to do next: ``retryable`` (the same call may
 succeed if made again) and ``maybe_applied`` (the server may have acted on the request, so sending
-a step again could apply it twice).
+a step again could apply it twice). Errors can be pickled, so they may cross to another process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from .json_value import JsonValue
 
@@ -72,6 +73,16 @@ class EnvError(Exception):
             self.maybe_applied = maybe_applied
         self.request_id = request_id
         self.server_text = server_text
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with all attributes and notes, whatever ``__init__`` takes; without the cause."""
+        return _rebuilt, (type(self), self.args), self.__dict__
+
+
+def _rebuilt(cls: type[EnvError], args: tuple[Any, ...]) -> EnvError:
+    error = cls.__new__(cls, *args)
+    error.args = args  # those of an OSError are set by __init__ alone
+    return error
 
 
 class InvalidRequest(EnvError, ValueError):
@@ -153,7 +164,10 @@ class SessionBusy(SessionError):
 
 
 class SessionLost(SessionError):
-    """An earlier call lost the session. ``reset()`` opens a new one and starts a new episode."""
+    """An earlier call lost the session, or it belongs to another process or event loop.
+
+    ``reset()`` opens a new one and starts a new episode.
+    """
 
 
 class SessionClosed(SessionError):

@@ -24,7 +24,7 @@ from ..errors import ConnectError, ConnectionLost, EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
-from . import ConnectionOptions
+from . import INHERITED, ConnectionOptions
 from .http_messages import (
     BodyTooLarge,
     HttpRequest,
@@ -33,6 +33,7 @@ from .http_messages import (
     exchange_request,
     get_request,
 )
+from .loops import LoopConnection
 from .tcp import default_ssl_context, http_proxy_for
 
 if TYPE_CHECKING:
@@ -63,9 +64,6 @@ class _HttpTransport:
         )
         self._host = parts.netloc.rpartition("@")[2].encode("idna")
         self._settings = _connection_settings(address, options)
-
-    def abort(self) -> None:
-        """Do nothing: the connection of a request that was given up is closed already."""
 
     def _core_request(self, request: HttpRequest) -> httpcore.Request:
         headers = [(b"host", self._host)]
@@ -157,6 +155,12 @@ class HttpTransport(_HttpTransport):
             finally:
                 self._lock.release()
 
+    abort = abandon = close
+
+    def after_fork(self) -> None:
+        """Close the descriptor."""
+        self._disconnect()
+
     def _send(self, request: HttpRequest, explain: _Explain) -> HttpResponse:
         try:
             with self._lock:
@@ -215,7 +219,7 @@ class AsyncHttpTransport(_HttpTransport):
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
         self._client: httpx.AsyncClient | None = _users_client(options, "AsyncClient")
-        self._connection: httpcore.AsyncConnectionInterface | None = None
+        self._open: LoopConnection[httpcore.AsyncConnectionInterface] | None = None
 
     async def get(self, path: str, request: Request) -> HttpResponse:
         """As ``HttpTransport.get``."""
@@ -229,9 +233,20 @@ class AsyncHttpTransport(_HttpTransport):
 
     async def close(self) -> None:
         """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.aclose()
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.close()
+
+    def abort(self) -> None:
+        """Close the connection, in the loop that it belongs to."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.abort()
+
+    def after_fork(self) -> None:
+        """Close the descriptor."""
+        if self._open is not None:
+            self._open.after_fork()
 
     async def _send(self, request: HttpRequest, explain: _Explain) -> HttpResponse:
         try:
@@ -244,12 +259,20 @@ class AsyncHttpTransport(_HttpTransport):
 
     async def _send_directly(self, request: HttpRequest) -> HttpResponse:
         core_request = self._core_request(request)
-        connection = self._connection
-        if connection is None or not connection.is_idle() or connection.has_expired():
+        opened = self._open
+        if (
+            opened is None
+            or not opened.is_here
+            or not opened.connection.is_idle()
+            or opened.connection.has_expired()
+        ):
             await self.close()
             pool = httpcore.AsyncConnectionPool(**self._settings)
-            connection = self._connection = pool.create_connection(core_request.url.origin)
-        arriving = await connection.handle_async_request(core_request)
+            opened = LoopConnection(pool.create_connection(core_request.url.origin))
+            await opened.watch()
+            self._open = opened
+        arriving = await opened.connection.handle_async_request(core_request)
+        opened.socket = arriving.extensions["network_stream"].get_extra_info("socket")
         try:
             body = ResponseBody(self._options.max_message_bytes)
             async for chunk in arriving.aiter_stream():
@@ -292,6 +315,12 @@ def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, 
 def _users_client(options: ConnectionOptions, wanted: str) -> Any:
     """The user's httpx client, which must be of the class ``wanted``; None if there is none."""
     client = options.http_client
+    if client is INHERITED:
+        raise ConnectError(
+            "http_client belongs to the process that this one was forked from, and so may its "
+            "connections: make one here, and pass it to with_options(http_client=...)",
+            retryable=False,
+        )
     if client is not None:
         import httpx
 
@@ -324,7 +353,8 @@ def _httpx_errors() -> Generator[None]:
         raise httpcore.ConnectError(_text(error)) from error
     except httpx.TimeoutException as error:
         raise TimeoutError from error
-    except (httpx.RequestError, httpx.InvalidURL) as error:
+    except (httpx.RequestError, httpx.InvalidURL, RuntimeError) as error:
+        # RuntimeError: it is closed, or its connections belong to another event loop
         raise httpcore.NetworkError(_text(error)) from error
 
 
