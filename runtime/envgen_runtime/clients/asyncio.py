@@ -99,6 +99,13 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     async def __aexit__(self, *error: object) -> None:
         await self.close()
 
+    def after_fork(self) -> None:
+        """Become a client without a session, in a forked child. See ``forks``."""
+        super().after_fork()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.after_fork()
+
     def __del__(self) -> None:
         if self._transport is not None:
             self._transport.abort()

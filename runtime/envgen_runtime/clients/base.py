@@ -18,7 +18,7 @@ from ..json_value import JsonValue
 from ..observe.trace import Replay
 from ..providers import AnyProvider
 from ..result import StepResult
-from ..transports import INHERITED, AsyncTransport, ConnectionOptions, Transport
+from ..transports import INHERITED, ConnectionOptions
 from ..wire import protocol
 from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
@@ -43,8 +43,6 @@ class ResetArguments(TypedDict):
 
 class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
     """Everything but the I/O."""
-
-    _transport: Transport | AsyncTransport | None = None
 
     @documented(SessionOptions)
     def __init__(
@@ -105,9 +103,6 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
 
     def after_fork(self) -> None:
         """Become a client without a session, in a forked child. See ``forks``."""
-        transport, self._transport = self._transport, None
-        if transport is not None:
-            transport.after_fork()
         self._calls.after_fork()
         self._given["provider"] = None
         if self._options.http_client is not None:

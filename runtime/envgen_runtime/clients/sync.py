@@ -139,6 +139,13 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     def __exit__(self, *error: object) -> None:
         self.close()
 
+    def after_fork(self) -> None:
+        """Become a client without a session, in a forked child. See ``forks``."""
+        super().after_fork()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.after_fork()
+
     def __del__(self) -> None:
         if self._transport is not None:
             self._transport.abandon()

@@ -9,13 +9,12 @@ a client of it.
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 import httpcore
@@ -25,6 +24,7 @@ from ..wire import protocol
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
 from . import INHERITED, ConnectionOptions
+from .http_deadline import DeadlineBackend
 from .http_messages import (
     BodyTooLarge,
     HttpRequest,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 KEEPALIVE_EXPIRY_S = 2.0
 """A connection that was idle for longer is replaced, in seconds. Servers close idle connections
 after five seconds and more, and a step that meets such a close is lost."""
-
-_WRITE_BYTES = 64 * 1024
 
 _Explain = Callable[[Exception], EnvError]
 
@@ -124,7 +122,7 @@ class HttpTransport(_HttpTransport):
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
         self._client: httpx.Client | None = _users_client(options, "Client")
-        self._network = _DeadlineBackend()
+        self._network = DeadlineBackend()
         self._connection: httpcore.ConnectionInterface | None = None
         self._lock = threading.Lock()  # held while a request is in flight
         self._is_closed = False
@@ -272,7 +270,8 @@ class AsyncHttpTransport(_HttpTransport):
             await opened.watch()
             self._open = opened
         arriving = await opened.connection.handle_async_request(core_request)
-        opened.socket = arriving.extensions["network_stream"].get_extra_info("socket")
+        extensions: dict[str, Any] = cast("Any", arriving).extensions
+        opened.socket = extensions["network_stream"].get_extra_info("socket")
         try:
             body = ResponseBody(self._options.max_message_bytes)
             async for chunk in arriving.aiter_stream():
@@ -356,69 +355,3 @@ def _httpx_errors() -> Generator[None]:
     except (httpx.RequestError, httpx.InvalidURL, RuntimeError) as error:
         # RuntimeError: it is closed, or its connections belong to another event loop
         raise httpcore.NetworkError(_text(error)) from error
-
-
-# --- deadlines ----------------------------------------------------------------------------------
-
-
-class _DeadlineBackend(httpcore.NetworkBackend):
-    """Sync I/O that ends by one deadline: httpcore's own limits are for each read and write.
-
-    Attributes:
-        deadline: when the request in flight expires, as ``time.monotonic`` counts.
-    """
-
-    def __init__(self) -> None:
-        self._sockets = httpcore.SyncBackend()
-        self.deadline = 0.0
-
-    def remaining(self, limit: float | None = None) -> float:
-        """The seconds left, at most ``limit``. Raises TimeoutError if there are none."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left if limit is None else min(left, limit)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = self.remaining(timeout)
-        stream = self._sockets.connect_tcp(host, port, limit, local_address, socket_options)
-        return _DeadlineStream(stream, self)
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """A stream of ``_DeadlineBackend``."""
-
-    def __init__(self, stream: httpcore.NetworkStream, backend: _DeadlineBackend) -> None:
-        self._stream = stream
-        self._backend = backend
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        return self._stream.read(max_bytes, self._backend.remaining())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        for start in range(0, len(buffer), _WRITE_BYTES):
-            chunk = buffer[start : start + _WRITE_BYTES]
-            self._stream.write(chunk, self._backend.remaining())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = self._backend.remaining(timeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, limit)
-        return _DeadlineStream(stream, self._backend)

@@ -30,19 +30,23 @@ class LoopEnd:
         close: closes the connection.
     """
 
-    __slots__ = ("_generator",)
+    __slots__ = ("_close", "_generator")
 
     def __init__(self, close: Callable[[], Awaitable[None]]) -> None:
-        self._generator = _wait_for_end(close)
+        self._close = close
+        self._generator: AsyncGenerator[None] | None = None
 
     async def watch(self) -> None:
         """Begin, in the connection's loop."""
+        self._generator = _wait_for_end(self._close)
         await anext(self._generator)
 
     def forget(self) -> None:
         """End, when the connection is closed. Not while the loop runs in another thread."""
-        with suppress(StopAsyncIteration, RuntimeError):  # it has ended, or is what calls this
-            anext(self._generator).__await__().__next__()
+        generator, self._generator = self._generator, None
+        if generator is not None:
+            with suppress(StopAsyncIteration, RuntimeError):  # it ends; or it is what calls this
+                anext(generator).__await__().__next__()
 
 
 async def _wait_for_end(close: Callable[[], Awaitable[None]]) -> AsyncGenerator[None]:
