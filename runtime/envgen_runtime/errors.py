@@ -81,7 +81,8 @@ class EnvError(Exception):
 
 def _rebuilt(cls: type[EnvError], args: tuple[Any, ...]) -> EnvError:
     error = cls.__new__(cls, *args)
-    error.args = args  # those of an OSError are set by __init__ alone
+    builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(error, *args)  # what an OSError or ImportError keeps outside of __dict__
     return error
 
 

@@ -270,9 +270,10 @@ class AsyncHttpTransport(_HttpTransport):
             await opened.watch()
             self._open = opened
         arriving = await opened.connection.handle_async_request(core_request)
-        extensions: dict[str, Any] = cast("Any", arriving).extensions
-        opened.socket = extensions["network_stream"].get_extra_info("socket")
         try:
+            if opened.socket is None:
+                extensions: dict[str, Any] = cast("Any", arriving).extensions
+                opened.socket = extensions["network_stream"].get_extra_info("socket")
             body = ResponseBody(self._options.max_message_bytes)
             async for chunk in arriving.aiter_stream():
                 body.add(chunk)
