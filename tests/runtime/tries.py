@@ -29,7 +29,7 @@ from generated.coding_env import AsyncCodingEnv, CodingEnv
 Findings = list[str]
 
 PATIENCE_S = 60.0
-"""After how many seconds something has hung. (Not that of ``support``, a heavy import in workers.)"""
+"""After how many seconds something has hung. Workers import this: ``support`` has a lot in tow."""
 
 _numbers = itertools.count()
 
@@ -336,6 +336,12 @@ def play_in_worker(env: CodingEnv) -> Findings:
     with env.with_options() as own:
         session = session_of(own.reset())
         return played("worker", take_steps(own, 2), session, 1)
+
+
+def through_worker(pool: Any, env: CodingEnv) -> Findings:
+    """A worker of a ``multiprocessing.Pool`` plays on a client that it is sent."""
+    found: Findings = pool.apply_async(play_in_worker, (env,)).get(PATIENCE_S)
+    return found
 
 
 # --- forgotten clients --------------------------------------------------------------------------
