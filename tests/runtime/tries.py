@@ -19,6 +19,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
@@ -49,6 +50,20 @@ def none_open(url: str, what: str) -> Findings:
     while (count := open_sessions(url)) and time.monotonic() < deadline:
         time.sleep(0.005)
     return [f"{what}: the server holds {count} sessions"] if count else []
+
+
+def descriptors() -> int:
+    """How many descriptors this process has; 0 where the system doesn't say."""
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.exists() else 0
+
+
+def none_left(before: int, what: str) -> Findings:
+    """Whether there are no more descriptors than ``before``, once the event loop has run."""
+    deadline = time.monotonic() + 10
+    while (left := descriptors() - before) > 0 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return [f"{what}: {left} descriptors are left"] if left > 0 else []
 
 
 # --- forks --------------------------------------------------------------------------------------
@@ -116,9 +131,9 @@ async def take_steps_async(env: AsyncCodingEnv, count: int) -> list[tuple[str, A
     return [(one, await env.step(code=f"{one} fine")) for one in sent]
 
 
-def fork_sync(url: str, transport: Any = "auto") -> Findings:
+def fork_sync(url: str, transport: Any = "auto", **options: Any) -> Findings:
     """Parent and child use an open session at the same time; the child resets and closes."""
-    env = CodingEnv(url, transport=transport)
+    env = CodingEnv(url, transport=transport, **options)
     session = session_of(env.reset())
 
     def work() -> Findings:
@@ -138,11 +153,11 @@ def fork_sync(url: str, transport: Any = "auto") -> Findings:
     return found
 
 
-def fork_async(url: str, transport: Any = "auto") -> Findings:
+def fork_async(url: str, transport: Any = "auto", **options: Any) -> Findings:
     """As ``fork_sync``, with a fork inside the running event loop."""
 
     async def play() -> Findings:
-        env = AsyncCodingEnv(url, transport=transport)
+        env = AsyncCodingEnv(url, transport=transport, **options)
         session = session_of(await env.reset())
 
         async def elsewhere() -> Findings:
@@ -353,11 +368,14 @@ def forget_async(url: str, transport: Any = "auto") -> Findings:
     async def play() -> Findings:
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
+            await asyncio.to_thread(gc.collect)  # the thread's own descriptors exist from now on
+            before = descriptors()
             env: Any = AsyncCodingEnv(url, transport=transport)
             await env.reset()
             del env
             gc.collect()
             found = await asyncio.to_thread(none_open, url, "a forgotten async client")
+            found += await asyncio.to_thread(none_left, before, "a forgotten async client")
         return found + named(seen, "AsyncCodingEnv", url)
 
     return asyncio.run(play())
@@ -367,11 +385,12 @@ def forget_sync(url: str, transport: Any = "auto") -> Findings:
     """A sync client is dropped without ``close()``."""
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
+        before = descriptors()
         env: Any = CodingEnv(url, transport=transport)
         env.reset()
         del env
         gc.collect()
-        found = none_open(url, "a forgotten client")
+        found = none_open(url, "a forgotten client") + none_left(before, "a forgotten client")
     return found + named(seen, "CodingEnv", url)
 
 
