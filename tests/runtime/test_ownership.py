@@ -156,8 +156,8 @@ def test_a_child_that_leaves_its_parents_loop_by_an_exit_takes_nothing_along(url
             await asyncio.sleep(0)  # it is sent
             if (child := os.fork()) == 0:
                 sys.exit()
-            while os.waitpid(child, os.WNOHANG) == (0, 0):
-                await asyncio.sleep(0.01)  # asyncio's own wake-up from threads is gone by now
+            # Blocks the loop, whose wake-up by another thread the child takes with it, at its end.
+            os.waitpid(child, 0)  # noqa: ASYNC222
             assert (await stepping).observation.stdout == f"{session}:1:waits"
             await env.step(code="1 fine")
 

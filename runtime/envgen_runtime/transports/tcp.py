@@ -95,8 +95,12 @@ def open_socket(host: str, port: int, *, secure: bool, timeout_s: float) -> sock
 
 def hang_up(opened: socket.socket) -> None:
     """End the connection of an asyncio transport's socket at once, from any thread."""
-    with suppress(OSError, TypeError):  # closed already; uvloop's sockets can't do it
-        opened.shutdown(socket.SHUT_RDWR)
+    with suppress(OSError):  # it is closed already
+        try:
+            opened.shutdown(socket.SHUT_RDWR)
+        except TypeError:  # uvloop's sockets can't
+            with socket.socket(fileno=os.dup(opened.fileno())) as own:
+                own.shutdown(socket.SHUT_RDWR)
 
 
 def close_inherited(opened: socket.socket) -> None:
