@@ -115,7 +115,7 @@ class ReplayTransport:
     def close(self) -> None:
         """Do nothing."""
 
-    abort = close
+    abort = abandon = after_fork = close
 
 
 class AsyncReplayTransport:
@@ -133,3 +133,5 @@ class AsyncReplayTransport:
 
     def abort(self) -> None:
         """Do nothing."""
+
+    after_fork = abort
