@@ -6,6 +6,7 @@ out = "generated"
 schemas = "schemas"
 
 templates = "envgen-templates"         # templates that replace blocks of envgen's own
+remove_stale = true                    # packages that no source generates are removed
 
 [tool.envgen.envs.coding_env]          # the name of the environment and of its package
 source = "https://me-coding.hf.space"  # default: schemas/coding_env.json
@@ -132,6 +133,9 @@ class Config(BaseModel):
 
     strict: bool = False
     """Whether a contract with warnings is refused."""
+
+    remove_stale: bool = False
+    """Whether a build of all sources removes packages that none of them generates."""
 
     envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
     """Environments with settings of their own, by name."""

@@ -66,7 +66,7 @@ def test_an_edited_class_is_read_as_it_is_now() -> None:
 
 def test_configured() -> None:
     save(f'[tool.envgen.envs.other_env]\nsource = "python:{CLASSES}"\n', "pyproject.toml")
-    assert run("build").exit_code == 0
+    assert run("sync").exit_code == 4
     assert Path("generated/other_env").is_dir()
 
 

@@ -115,6 +115,10 @@ def build(
     force: Annotated[
         bool, _writing("--force", help="Overwrite generated files that were edited by hand.")
     ] = False,
+    remove_stale: Annotated[
+        bool,
+        _writing("--remove-stale", help="Remove packages that no source of the project generates."),
+    ] = False,
     report: Annotated[
         ResultFormat, typer.Option("--format", help="Text for people, or a JSON document.")
     ] = "text",
@@ -125,9 +129,12 @@ def build(
     and their models. A contract from a server, OpenAPI or Python is also saved in schemas/. The
     output is the same bytes on every run and machine.
 
+    A build without a SOURCE is offline: files are read, and for any other source the contract that
+    [bold]envgen sync[/] saved. A source on the command line is read, asked or started.
+
     envgen.lock, beside the packages, records what each was generated from. A build that is up to
-    date writes nothing. Files edited by hand are only overwritten with --force. A build of all
-    sources removes packages that none of them generates.
+    date writes nothing. Files edited by hand are only overwritten with --force, and packages that
+    no source generates are only removed with --remove-stale.
 
     [dim]Examples: envgen build schemas/coding_env.json[/]
 
@@ -139,6 +146,10 @@ def build(
     for option, value in (("--name", name), ("--state", state)):
         if value is not None and len(all_sources) != 1:
             raise typer.BadParameter(f"{option} needs exactly one source", param_hint=option)
+    if remove_stale and (all_sources or out_folder is not None):
+        raise typer.BadParameter(
+            "only a build of all sources knows what is stale", param_hint="--remove-stale"
+        )
     split_header = partial(split_option, separator=":", option="--header", form="'Name: value'")
     settings = _settings(
         headers=None if headers is None else dict(map(split_header, headers)),
@@ -163,6 +174,7 @@ def build(
             settings=settings,
             templates=templates,
             mode=Mode(write=not compares, force=force, strict=strict),
+            remove_stale=remove_stale,
             progress=progress,
         )
     is_stale = check and bool(outcome.all_differences or outcome.removed)

@@ -1,4 +1,4 @@
-"""Read many sources at the same time: servers are slow to answer."""
+"""Read many sources, or their saved contracts, at the same time: servers are slow to answer."""
 
 from __future__ import annotations
 
@@ -41,12 +41,16 @@ def _read_pending(pending: SimpleQueue[tuple[Job, Future[ReadSource]]], progress
         while True:
             job, future = pending.get_nowait()
             try:
-                on_pull = partial(progress, job.source)
-                contract = read_source(
-                    job.source, name=job.name, settings=job.settings, on_pull=on_pull
-                )
+                read = _read(job, progress)
             except BaseException as error:  # noqa: BLE001 - future.result() raises it
                 future.set_exception(error)
             else:
-                future.set_result(contract)
+                future.set_result(read)
             progress(job.source, "read")
+
+
+def _read(job: Job, progress: Progress) -> ReadSource:
+    if job.saved is not None:
+        return job.saved.read(name=job.name, state=job.settings.state)
+    on_pull = partial(progress, job.source)
+    return read_source(job.source, name=job.name, settings=job.settings, on_pull=on_pull)

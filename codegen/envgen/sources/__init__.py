@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..config import SourceSettings
 from ..contract.contract import EnvContract, parse_contract
@@ -34,10 +34,18 @@ class ReadSource:
         contract: the contract.
         is_derived: whether no contract file holds the same: it came from a server, or was put
             together here. Such a contract is worth saving.
+        origin: where it came from, without secrets, as the lock records it.
     """
 
     contract: EnvContract
     is_derived: bool
+    origin: str
+
+    def with_note(self, message: str, hint: str) -> Self:
+        """Return a copy that tells the user one thing more."""
+        note = Finding("info", "", message, hint)
+        contract = replace(self.contract, findings=(*self.contract.findings, note))
+        return replace(self, contract=contract)
 
 
 def read_contract(
@@ -113,7 +121,7 @@ def read_source(
     for finding in contract.findings:
         at, pointer = _located(finding.pointer, origins) or (document.source, finding.pointer)
         findings.append(replace(finding, pointer=pointer) if at == document.source else finding)
-    return ReadSource(replace(contract, findings=tuple(findings)), is_derived)
+    return ReadSource(replace(contract, findings=tuple(findings)), is_derived, label(source))
 
 
 def _load(
