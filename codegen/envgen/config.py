@@ -63,6 +63,9 @@ class SourceSettings(BaseModel):
     allow_redirects: bool = False
     """Whether redirects to another host are followed; headers are not sent there."""
 
+    python: str | None = None
+    """Python classes: the interpreter, or its virtual environment; None for the active one."""
+
     timeout_s: float = Field(default=10.0, gt=0)
     """Time limit for everything that a server is asked, in seconds."""
 

@@ -49,10 +49,10 @@ def build(
     from_python: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="MODULE:ACTION,OBSERVATION,STATE",
-            help="Pydantic classes of an environment: package.module:CodeAction,CodeObservation,"
-            "CodeState. They are imported in a child process; the current folder is searched "
-            "first.",
+            metavar="MODULE:CLASSES",
+            help="Classes of an environment: package.module:CodingEnvironment, or "
+            "package.module:CodeAction,CodeObservation,CodeState. They are imported in a child "
+            "process; the current folder is searched first.",
             show_default=False,
         ),
     ] = None,
@@ -80,6 +80,14 @@ def build(
         _reading(
             "--allow-redirects",
             help="Follow redirects to another host. Headers are not sent there.",
+        ),
+    ] = None,
+    python: Annotated[
+        str | None,
+        _reading(
+            metavar="PATH",
+            help="--from-python: the interpreter or virtual environment that has the classes.",
+            show_default="the active one",
         ),
     ] = None,
     timeout_s: Annotated[
@@ -146,6 +154,8 @@ def build(
     for option, value in (("--name", name), ("--state", state)):
         if value is not None and len(all_sources) != 1:
             raise typer.BadParameter(f"{option} needs exactly one source", param_hint=option)
+    if python is not None and not from_python:
+        raise typer.BadParameter("goes with --from-python", param_hint="--python")
     if remove_stale and (all_sources or out_folder is not None):
         raise typer.BadParameter(
             "only a build of all sources knows what is stale", param_hint="--remove-stale"
@@ -159,6 +169,7 @@ def build(
         state_path=state_path,
         bundle=bundle,
         allow_redirects=allow_redirects,
+        python=python,
         timeout_s=timeout_s,
     )
     # Imported here, so that --help doesn't wait for it.

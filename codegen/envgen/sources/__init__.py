@@ -71,9 +71,9 @@ def read_source(
 
     Args:
         source: the path of a contract or an OpenAPI document, ``-`` for standard input, the URL of
-            either or of a server, ``python:package.module:Action,Observation,State``, or an
-            environment to start: ``docker://IMAGE``, a project's folder, ``git+URL``,
-            ``hf://OWNER/NAME``.
+            either or of a server, ``python:package.module:Action,Observation,State``,
+            ``python:package.module:Environment``, or an environment to start:
+            ``docker://IMAGE``, a project's folder, ``git+URL``, ``hf://OWNER/NAME``.
         name: the environment's name; by default the contract's ``name``, then the name in the
             server's ``/metadata``, the title of the OpenAPI document, or the file's name.
         default_name: the name if nothing else gives one.
@@ -90,7 +90,7 @@ def read_source(
     document = _load(source, settings, on_pull)
     content, suggested_name = document.content, document.name
     is_derived = document.is_derived
-    findings: list[Finding] = []
+    findings = [*document.findings]
     origins: _Origins = {}
     names_itself = kind_of(source) == "url" or is_started(source)
     if openapi.is_openapi(content):
@@ -136,7 +136,7 @@ def _load(
         case "python":
             from . import python
 
-            return python.read(source)
+            return python.read(source, settings.python)
         case "image" | "folder" | "space":
             from . import started
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ContractError
+from ..findings import Finding
 
 MAX_BYTES = 16 * 1024 * 1024
 """The largest document that is read, in bytes. Real contracts stay under 20 kB."""
@@ -24,12 +25,14 @@ class Document:
         source: the document's address, without secrets.
         name: the name that the source suggests for the environment, if it suggests one.
         is_derived: whether no contract file holds the same.
+        findings: what is missing in it, and why.
     """
 
     content: Any
     source: str
     name: str | None = None
     is_derived: bool = True
+    findings: tuple[Finding, ...] = ()
 
 
 def parse(content: bytes, *, source: str, is_yaml: bool = False) -> Any:

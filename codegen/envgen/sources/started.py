@@ -20,8 +20,10 @@ from envgen_runtime.providers import (
 )
 
 from ..config import SourceSettings
-from ..errors import EnvgenError, ServerEnded, Unreachable
-from . import server
+from ..errors import ContractError, EnvgenError, ServerEnded, Unreachable
+from ..findings import Finding
+from ..schema.keywords import as_object
+from . import python, server
 from .address import kind_of
 from .parsing import Document
 
@@ -78,7 +80,29 @@ def fetch(
         settings = settings.model_copy(update={"headers": headers})
         return replace(server.fetch(space.base_url, settings), source=source)
     with started(source, StartOptions(on_pull=on_pull)) as environment:
-        return replace(server.fetch(environment.url, settings), source=source)
+        document = replace(server.fetch(environment.url, settings), source=source)
+        if isinstance(environment.provider, UVProvider):
+            return _with_reset_parameters(document, environment.provider)
+        return document
+
+
+def _with_reset_parameters(document: Document, project: UVProvider) -> Document:
+    """Add what the reset of the environment's class takes: no server publishes it.
+
+    They are optional: where they can't be read, the user is told why.
+    """
+    content = as_object(document.content)
+    if content is None or "action" not in content or "reset_parameters" in content:
+        return document
+    module, _, app = project.app.partition(":")
+    try:
+        answer = python.describe(project.run, [module, f"app={app}"], source=document.source)
+        found = python.document_of(answer, module, source=document.source)
+    except ContractError as error:
+        message = f"the parameters of reset are not known: {error.message}"
+        unknown = Finding("info", "/reset_parameters", message, "import the class: --from-python")
+        return replace(document, findings=(*document.findings, unknown))
+    return replace(document, content={**content, **found})
 
 
 @contextmanager
