@@ -1,7 +1,8 @@
-"""The README's **Install**, word for word, from a git repository with the files of this checkout."""
+"""The README's **Install**, word for word, from a git repository with this checkout's files."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
@@ -68,8 +70,6 @@ def home(tmp_path: Path) -> Path:
 
 def plays(home: Path) -> None:
     """The command builds a package, and the project's Python plays an episode with it."""
-    import json
-
     shell("envgen build coding.json --out clients", home)
     contract = json.loads((home / "coding.json").read_text())
     with serving(create_app(contract, CodingEnvironment)) as url:
@@ -86,6 +86,13 @@ def test_with_uv(repository: str, home: Path) -> None:
 def test_with_pip(repository: str, home: Path) -> None:
     shell(WITH_PIP.replace("REPOSITORY", repository), home)
     plays(home)
+    # Each import that the page names, with the command before it.
+    first, second = re.findall(r"`(from [\w.]+ import \w+)`", INSTALL)
+    (command,) = re.findall(r"`(envgen build --out [\w/]+)`", INSTALL)
+    (home / "schemas").mkdir()
+    (home / "coding.json").rename(home / "schemas" / "coding_env.json")
+    shell(f'envgen build && python -c "{first}"', home)
+    shell(f'{command} && cd src && python -c "{second}"', home)
 
 
 def test_from_a_clone(repository: str, home: Path) -> None:
@@ -99,21 +106,8 @@ def test_from_an_index(wheels: dict[str, Path], home: Path) -> None:
     plays(home)
 
 
-def test_where_packages_are_imported_from(repository: str, home: Path) -> None:
-    """Each import that the README names, with the command before it."""
-    script = WITH_PIP.replace("REPOSITORY", repository)
-    first, second = re.findall(r"`(from [\w.]+ import \w+)`", INSTALL)
-    (command,) = re.findall(r"`(envgen build --out [\w/]+)`", INSTALL)
-    (home / "schemas").mkdir()
-    (home / "coding.json").rename(home / "schemas" / "coding_env.json")
-    shell(f'{script}\nenvgen build && python -c "{first}"', home)
-    shell(f'{command} && cd src && python -c "{second}"', home)
-
-
 def test_the_hook_and_the_action(repository: str, home: Path) -> None:
     """pre-commit and the action install both distributions from the repository itself."""
-    import yaml
-
     (hook,) = [
         block
         for block in re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/ci.md").read_text(), re.DOTALL)
