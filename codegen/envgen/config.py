@@ -6,6 +6,7 @@ out = "generated"
 schemas = "schemas"
 
 templates = "envgen-templates"         # templates that replace blocks of envgen's own
+remove_stale = true                    # packages that no source generates are removed
 
 [tool.envgen.envs.coding_env]          # the name of the environment and of its package
 source = "https://me-coding.hf.space"  # default: schemas/coding_env.json
@@ -61,6 +62,9 @@ class SourceSettings(BaseModel):
 
     allow_redirects: bool = False
     """Whether redirects to another host are followed; headers are not sent there."""
+
+    python: str | None = None
+    """Python classes: the interpreter, or its virtual environment; None for the active one."""
 
     timeout_s: float = Field(default=10.0, gt=0)
     """Time limit for everything that a server is asked, in seconds."""
@@ -132,6 +136,9 @@ class Config(BaseModel):
 
     strict: bool = False
     """Whether a contract with warnings is refused."""
+
+    remove_stale: bool = False
+    """Whether a build of all sources removes packages that none of them generates."""
 
     envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
     """Environments with settings of their own, by name."""

@@ -106,7 +106,9 @@ def program(command: list[str], first: str = "") -> list[str]:
 
 
 @ENDINGS
-@pytest.mark.parametrize("command", [["build"], ["sync"], ["diff", "schemas/do_env.json", "slow"]])
+@pytest.mark.parametrize(
+    "command", [["build", "slow"], ["sync"], ["diff", "schemas/do_env.json", "slow"]]
+)
 def test_an_interrupt_while_a_server_is_slow(
     number: signal.Signals, code: int, command: list[str]
 ) -> None:
