@@ -47,11 +47,7 @@ class Transport(Protocol):
     """Sends requests and waits for their replies."""
 
     def exchange(self, request: Request) -> dict[str, Any]:
-        """Send ``request`` and return the payload of its reply.
-
-        Raises:
-            EnvError: the request failed. No error of a library is raised.
-        """
+        """Send ``request`` and return the payload of its reply, or raise an EnvError; no other."""
         ...
 
     def close(self) -> None:
@@ -79,11 +75,7 @@ class AsyncTransport(Protocol):
     """
 
     async def exchange(self, request: Request) -> dict[str, Any]:
-        """Send ``request`` and return the payload of its reply.
-
-        Raises:
-            EnvError: the request failed. No error of a library is raised.
-        """
+        """Send ``request`` and return the payload of its reply, or raise an EnvError; no other."""
         ...
 
     async def close(self) -> None:

@@ -1,9 +1,8 @@
 """The HTTP transport, sync and async, on httpcore, which is what httpx sends with.
 
-Serves the routes of the first servers, and ``/schema`` and ``/health`` of all. The only user of
-httpcore and httpx. A connection of httpcore is driven directly: a client sends one request at a
-time, and a pool would be a third of a request's cost. httpx is imported only where the user passes
-a client of it.
+The only user of httpcore and httpx. A connection of httpcore is driven directly: a client sends one
+request at a time, and a pool would be a third of a request's cost. httpx is imported only for the
+user's own client and for redirects.
 """
 
 from __future__ import annotations
@@ -90,7 +89,7 @@ class _HttpTransport:
         return min(self._options.connect_timeout_s, request.timeout_s)
 
     def _get_error(self, error: Exception) -> ConnectError:
-        reason = "no answer in time" if isinstance(error, _TIMED_OUT) else _text(error)
+        reason = "no answer in time" if isinstance(error, TIMED_OUT) else _text(error)
         return ConnectError(f"{self._address} could not be reached: {reason}")
 
     def _exchange_error(self, request: Request, error: Exception) -> EnvError:
@@ -99,7 +98,7 @@ class _HttpTransport:
                 f"{self._address} could not be reached for {request.operation}: {_text(error)}",
                 request_id=request.request_id,
             )
-        if isinstance(error, _TIMED_OUT):
+        if isinstance(error, TIMED_OUT):
             return protocol.timed_out(request)
         return ConnectionLost(
             f"the connection to {self._address} ended during {request.operation}: {_text(error)}",
@@ -175,7 +174,7 @@ class HttpTransport(_HttpTransport):
         self._network.deadline = time.monotonic() + request.timeout_s
         core_request = self._core_request(request)
         connection = self._connection
-        if connection is None or not connection.is_idle() or connection.has_expired():
+        if connection is None or not _is_reusable(connection):
             self._disconnect()
             pool = httpcore.ConnectionPool(**self._settings, network_backend=self._network)
             connection = self._connection = pool.create_connection(core_request.url.origin)
@@ -258,12 +257,7 @@ class AsyncHttpTransport(_HttpTransport):
     async def _send_directly(self, request: HttpRequest) -> HttpResponse:
         core_request = self._core_request(request)
         opened = self._open
-        if (
-            opened is None
-            or not opened.is_here
-            or not opened.connection.is_idle()
-            or opened.connection.has_expired()
-        ):
+        if opened is None or not opened.is_here or not _is_reusable(opened.connection):
             await self.close()
             pool = httpcore.AsyncConnectionPool(**self._settings)
             opened = LoopConnection(pool.create_connection(core_request.url.origin))
@@ -298,14 +292,12 @@ class AsyncHttpTransport(_HttpTransport):
 
 def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, Any]:
     """The arguments of httpcore's pools, which know how to connect through a proxy."""
-    proxy: httpcore.Proxy | None = None
+    proxy = None
     if (proxy_url := http_proxy_for(address)) is not None:
         bare, authorization = split_credentials(proxy_url)
-        proxy = httpcore.Proxy(
-            bare,
-            headers={"Proxy-Authorization": authorization} if authorization else None,
-            ssl_context=default_ssl_context() if bare.startswith("https:") else None,
-        )
+        headers = [("Proxy-Authorization", authorization)] if authorization else None
+        context = default_ssl_context() if bare.startswith("https:") else None
+        proxy = httpcore.Proxy(bare, headers=headers, ssl_context=context)
     context = options.ssl_context
     if context is None and address.startswith("https:"):
         context = default_ssl_context()
@@ -325,17 +317,33 @@ def _users_client(options: ConnectionOptions, wanted: str) -> Any:
         import httpx
 
         if not isinstance(client, getattr(httpx, wanted)):
-            given = type(client).__name__
-            raise TypeError(f"this client takes an httpx.{wanted} as its http_client, not {given}")
+            message = f"this client takes an httpx.{wanted} as its http_client"
+            raise TypeError(f"{message}, not {type(client).__name__}")
     return client
+
+
+def _is_reusable(connection: Any) -> bool:
+    """Whether the next response on this connection can only be that of the next request."""
+    is_idle = connection.is_idle() and not connection.has_expired()
+    while hasattr(connection, "_connection"):
+        connection = connection._connection  # noqa: SLF001
+    # What came behind the last response is in the parser, where httpcore doesn't look.
+    return is_idle and not connection._h11_state.trailing_data[0]  # noqa: SLF001
+
+
+def redirected_client() -> httpx.Client:
+    """A client that follows redirects. Credentials go to the first host alone."""
+    import httpx
+
+    return httpx.Client(follow_redirects=True)
 
 
 # --- errors -------------------------------------------------------------------------------------
 
 _UNREACHABLE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
-_TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
+TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
 _FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, BodyTooLarge)
-_ERRORS = (*_UNREACHABLE, *_TIMED_OUT, *_FAILURES)
+_ERRORS = (*_UNREACHABLE, *TIMED_OUT, *_FAILURES)
 
 
 def _text(error: Exception) -> str:
