@@ -34,7 +34,11 @@ class SessionOptions(TypedDict, total=False):
         float | None, Option("for steps, instead of ``request_timeout_s``.", None)
     ]
     state_timeout_s: Annotated[
-        float | None, Option("for states, instead of ``request_timeout_s``.", None)
+        float | None,
+        Option(
+            "for states, the server's contract and its health, instead of ``request_timeout_s``.",
+            None,
+        ),
     ]
     transport: Annotated[
         TransportName | None,
