@@ -186,6 +186,16 @@ def test_requests_go_through_a_proxy(
 
 
 @both_clients
+def test_a_server_that_no_proxy_names_is_asked_directly(
+    server: Server, is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with contextlib.closing(Player(server.url, is_async=is_async)) as env:
+        assert env.reset().observation.stdout == "hello"
+
+
+@both_clients
 def test_nothing_listens(is_async: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
