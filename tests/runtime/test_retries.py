@@ -211,6 +211,13 @@ def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
             ask(url)
 
 
+def test_a_limit_is_for_the_whole_reply_through_a_client_of_the_users() -> None:
+    with trickling(HEAD) as url, httpx.Client() as own:
+        with CodingEnv(url, transport="http", http_client=own) as env:
+            with pytest.raises(rt.RequestTimeout):
+                env.reset(timeout_s=0.3)
+
+
 def test_each_operation_has_a_limit_of_its_own() -> None:
     async def session(websocket: WebSocket) -> None:
         await websocket.accept()
