@@ -10,11 +10,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.sync.server import ServerConnection, serve
 
 import envgen_runtime as rt
 from generated.coding_env import AsyncCodingEnv, CodingEnv
+from tests.runtime.servers import observed
+from tests.runtime.test_frames import both_clients, play, raw_server, speaking, text
 
 
 class SlowHandshake:
@@ -82,6 +85,54 @@ def test_closing_while_connecting_leaves_no_session_async(slow: SlowHandshake) -
         assert await asyncio.to_thread(slow.ended.wait, 10), "the socket is closed"
 
     asyncio.run(run())
+
+
+class LastWords:
+    """Answers resets, and takes its time to answer a close frame."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[Opcode, bytes]] = []
+        self.has_answered = False
+
+    def answer(self, frame: Frame) -> list[bytes]:
+        if frame.opcode in (Opcode.TEXT, Opcode.CLOSE):
+            self.frames.append((frame.opcode, bytes(frame.data)))
+        if frame.opcode is Opcode.CLOSE:
+            threading.Event().wait(0.1)
+            self.has_answered = True
+        is_reset = frame.opcode is Opcode.TEXT and b"reset" in frame.data
+        return [text(observed({}))] if is_reset else []
+
+
+@both_clients
+def test_a_session_is_closed_by_a_message_and_a_handshake(is_async: bool) -> None:
+    """Servers free a session at its message, and proxies log what ends without a handshake."""
+    server = LastWords()
+    with raw_server(server.answer) as url:
+        play(url, ["reset"], is_async=is_async)
+        assert server.has_answered, "its answer is waited for"
+    assert server.frames[1:] == [
+        (Opcode.TEXT, b'{"type":"close"}'),
+        (Opcode.CLOSE, CloseCode.NORMAL_CLOSURE.to_bytes(2)),
+    ]
+
+
+def test_a_session_belongs_to_its_event_loop() -> None:
+    async def reset() -> None:
+        await env.reset()
+
+    async def step() -> None:
+        await env.step(code="1")
+
+    with speaking(observed({})) as url, asyncio.Runner() as first, asyncio.Runner() as second:
+        env = AsyncCodingEnv(url)
+        first.run(reset())
+        with pytest.raises(rt.ConnectionLost, match="another event loop") as caught:
+            second.run(step())
+        assert not caught.value.sent
+        second.run(reset())
+        second.run(env.close())
+        first.run(asyncio.sleep(0))  # lets its loop drop the first socket
 
 
 class Gateway(BaseHTTPRequestHandler):
