@@ -197,6 +197,32 @@ def test_a_frame_that_looks_like_the_end_of_the_head(first: int) -> None:
     assert connection.messages == [payload]
 
 
+def test_a_message_after_a_ping_in_two_pieces() -> None:
+    """What is behind a whole frame may be half of the next, which looks like a message."""
+    connection, handshake = connecting()
+    connection.receive(handshake)
+    ping = Frame(Opcode.PING, as_one_frame(b"no")).serialize(mask=False)
+    connection.receive(ping + ping[:2])
+    connection.receive(ping[2:])
+    connection.receive(as_one_frame(b"{}"))
+    assert connection.messages == [b"{}"]
+
+
+@pytest.mark.parametrize(("compression", "offered"), [("auto", False), ("deflate", True)])
+@both_clients
+def test_nothing_is_compressed_for_this_machine(
+    compression: Any, offered: bool, is_async: bool
+) -> None:
+    seen: list[bool] = []
+
+    def note(_connection: Any, request: Request) -> None:
+        seen.append("Sec-WebSocket-Extensions" in request.headers)
+
+    with speaking(WHOLE, process_request=note) as url:
+        play(url, ["reset"], is_async=is_async, compression=compression)
+    assert seen == [offered]
+
+
 def test_a_message_within_a_message_is_refused() -> None:
     connection, handshake = connecting()
     connection.receive(handshake)

@@ -203,6 +203,7 @@ def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
     def ask(url: str) -> None:
         if is_async:
             asyncio.run(play(url))
+            return
         with CodingEnv(url, transport="http") as env:
             env.reset(timeout_s=0.3)
 
