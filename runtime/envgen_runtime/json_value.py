@@ -107,11 +107,7 @@ def reference_to(pointer: str) -> str:
 
 
 def at_pointer(document: Any, pointer: str) -> Any:
-    """Return the value at a JSON pointer.
-
-    Raises:
-        LookupError: there is none.
-    """
+    """Return the value at a JSON pointer. Raises LookupError if there is none."""
     value = document
     for key in pointer_keys(pointer):
         fields, items = as_object(value), as_array(value)

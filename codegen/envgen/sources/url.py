@@ -6,9 +6,10 @@ import asyncio
 import os
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -21,8 +22,7 @@ from .parsing import MAX_BYTES, YAML_SUFFIXES, check_size, parse
 
 MAX_REDIRECTS = 5
 
-T = TypeVar("T")
-
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -77,22 +77,19 @@ class NotFound(Exception):
         self.url = url
 
 
-def within_limits(url: str, settings: SourceSettings, read: Callable[[Web], Awaitable[T]]) -> T:
-    """Run ``read`` with a time limit for all of its requests together.
+@asynccontextmanager
+async def limited(timeout_s: float, url: str) -> AsyncGenerator[None]:
+    """Give all requests in the block together a time limit, in seconds.
 
     Raises:
-        Unreachable: it took longer than ``settings.timeout_s``.
+        Unreachable: they took longer.
     """
-
-    async def run() -> T:
-        async with asyncio.timeout(settings.timeout_s), Web(url, settings) as web:
-            return await read(web)
-
     try:
-        return asyncio.run(run())
+        async with asyncio.timeout(timeout_s):
+            yield
     except TimeoutError as error:
         raise Unreachable(
-            f"took longer than {settings.timeout_s:g} s",
+            f"took longer than {timeout_s:g} s",
             source=without_secrets(url),
             hint="give it more time with --timeout SECONDS",
         ) from error

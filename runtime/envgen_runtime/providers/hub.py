@@ -40,11 +40,9 @@ class Hub:
     def from_environment(cls, token: str | None = None) -> Hub:
         """Build a hub from environment variables.
 
-        HF_ENDPOINT and HF_TOKEN are those of huggingface_hub. ENVGEN_HUB_REGISTRY and
-        ENVGEN_HUB_SPACES give the other two addresses of a hub that isn't Hugging Face's.
-
-        Args:
-            token: replaces HF_TOKEN; empty for no token at all.
+        HF_ENDPOINT and HF_TOKEN are those of huggingface_hub; ``token`` replaces HF_TOKEN, empty
+        for none at all. ENVGEN_HUB_REGISTRY and ENVGEN_HUB_SPACES give the other two addresses of a
+        hub that isn't Hugging Face's.
         """
         return cls(
             endpoint=os.environ.get("HF_ENDPOINT", cls.endpoint).rstrip("/"),

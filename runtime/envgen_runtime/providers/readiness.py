@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import ssl
 
 READY = "ready"
+NO_CONNECTION = "no connection: "
+"""What an answer begins with that is none: nothing accepted the connection, or it broke."""
 
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
@@ -38,7 +40,8 @@ def probe(
     ssl_context: ssl.SSLContext | None = None,
 ) -> str:
     """``READY``, or what ``GET /health`` answered instead, to be read by a person."""
-    from ..transports.http import HttpTransport  # not with the provider: its library is heavy
+    # Not with the provider: its library is heavy.
+    from ..transports.http import TIMED_OUT, HttpTransport
 
     address, authorization = split_credentials(base_url)
     own = {"Authorization": authorization} if authorization else {}
@@ -50,5 +53,6 @@ def probe(
         with closing(HttpTransport(endpoint(address).http, options)) as http:
             status = http.get("/health", request).status
     except ConnectError as error:
-        return str(error)
+        is_late = isinstance(error.__cause__, TIMED_OUT)
+        return "none in time" if is_late else f"{NO_CONNECTION}{error}"
     return READY if status == HTTPStatus.OK else f"HTTP {status}"

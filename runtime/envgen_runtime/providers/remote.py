@@ -22,10 +22,7 @@ _FINAL_ANSWERS = {
 class RemoteServer(Provider):
     """Waits for a server that is running, or that wakes up on the first request. It has no log.
 
-    Args:
-        base_url: the server's address.
-        headers: sent with each health check.
-        ssl_context: for https, instead of the system's trust store.
+    The headers are sent with each health check; ``ssl_context`` replaces the system's trust store.
     """
 
     def __init__(
@@ -57,3 +54,24 @@ class RemoteServer(Provider):
 
     def _describe(self) -> str:
         return f"the server at {self.base_url}"
+
+
+class RunningSpace(RemoteServer):
+    """Waits for a Hugging Face Space.
+
+    The hub answers in place of a Space that sleeps or builds. Where nothing answers, there is
+    nothing to wait for.
+    """
+
+    def _probe(self, url: str, timeout_s: float) -> str:
+        answer = super()._probe(url, timeout_s)
+        if answer.startswith(readiness.NO_CONNECTION):
+            raise ConnectError(
+                f"{url} can't be reached ({answer.removeprefix(readiness.NO_CONNECTION)}): check "
+                "the Space's name, OWNER/NAME, and the network",
+                retryable=True,
+            )
+        return answer
+
+    def _describe(self) -> str:
+        return f"the Space at {self.base_url}"
