@@ -171,6 +171,29 @@ def test_an_interrupt_that_lands_in_a_destructor(
     assert run("build").exit_code == 0
 
 
+# Computes for ever, and waits for nothing that a signal could end.
+BUSY = """
+import envgen.project.build_all as module, os
+
+def build_package(*arguments, **options):
+    for _ in range(2):
+        os.kill(os.getpid(), {number})
+    while True:
+        pass
+
+module.build_package = build_package
+"""
+
+
+@ENDINGS
+def test_a_second_interrupt_is_not_kept_waiting(number: signal.Signals, code: int) -> None:
+    first = BUSY.format(number=int(number))
+    done = subprocess.run(
+        program(["build"], first), capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert done.returncode == code, done.stderr
+
+
 IMPORTING = """
 import os, sys
 

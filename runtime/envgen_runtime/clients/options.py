@@ -30,7 +30,8 @@ class SessionOptions(TypedDict, total=False):
         connect_timeout_s: time limit for opening a connection, in seconds.
         reset_timeout_s: for resets, instead of ``request_timeout_s``.
         step_timeout_s: for steps, instead of ``request_timeout_s``.
-        state_timeout_s: for states, instead of ``request_timeout_s``.
+        state_timeout_s: for states, the server's contract and its health, instead of
+            ``request_timeout_s``.
         transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first (before
             0.2), whose environment is behind HTTP. ``http`` on a later server gives a fresh
             environment to every request. None is the class's ``default_transport``.
