@@ -9,15 +9,6 @@ from .models.constraints import Omittable, OneOf, UniqueItems
 from .wire.envelope import Envelope
 
 __all__ = [
-    "Codec",
-    "Envelope",
-    "Omittable",
-    "OneOf",
-    "ReplyModel",
-    "RequestModel",
-    "StepOptions",
-    "UniqueItems",
-    "accepts_fields",
-    "reset_fields",
-    "wire_fields",
-]
+    "Codec", "Envelope", "Omittable", "OneOf", "ReplyModel", "RequestModel", "StepOptions",
+    "UniqueItems", "accepts_fields", "reset_fields", "wire_fields",
+]  # fmt: skip

@@ -69,8 +69,10 @@ def sync(
     with reporting(report):
         from ..output.apply import Mode
         from ..project.sync import sync_all
+        from .folder import in_project
 
-        synced = sync_all(sources, mode=Mode(write=not check), remove_stale=remove_stale)
+        with in_project(sources or ()):
+            synced = sync_all(sources, mode=Mode(write=not check), remove_stale=remove_stale)
     exit_code = _exit_code(synced)
     errors = synced.outcome.errors
     if report == "json":

@@ -50,17 +50,7 @@ class Synced:
 def sync_all(
     sources: Sequence[str] | None = None, *, mode: Mode | None = None, remove_stale: bool = False
 ) -> Synced:
-    """Read sources of the project again, and build what has changed.
-
-    Args:
-        sources: as ``build_all`` takes them; None for all that the project's settings list.
-        mode: what the build is allowed to do.
-        remove_stale: whether packages that no source generates are removed.
-
-    Raises:
-        ConfigError: the settings can't be used, or there is nothing to build.
-        OutputError: the lock can't be read or written.
-    """
+    """Read sources of the project again, and build what has changed. As ``build_all``."""
     before = _generated(load_config().folders())
     outcome = build_all(sources, mode=mode, online=True, remove_stale=remove_stale)
     after = {package.name: package.contract for package in outcome.packages}

@@ -19,7 +19,7 @@ from ...documented import complete, documented
 from ...errors import EngineError, ProviderError, StartError
 from ..base import Provider, ServerExit
 from ..cleanup import Cleanup
-from ..docker.engine import LOOPBACK, Credentials
+from ..docker.engine import LOOPBACK
 from ..options import ProjectOptions
 from ..owner import this_process
 from . import processes
@@ -66,7 +66,7 @@ class UVProvider(Provider):
             ValueError: ``project_path`` is a git source that can't be read.
         """
         super().__init__()
-        given = complete(ProjectOptions, options, of="UVProvider")
+        self._options = complete(ProjectOptions, options, of="UVProvider")
         self._source: GitSource | None = None
         self._project = Path()
         if isinstance(project_path, str) and project_path.startswith(PREFIX):
@@ -74,14 +74,9 @@ class UVProvider(Provider):
         else:
             self._project = Path(project_path).resolve()
         self._what = str(project_path)
-        self._app: str | None = given["app"]
         self._host = host
         self._connect_host = connect_host or _REACHABLE_AT.get(host, host)
-        self._reload: bool = given["reload"]
         self._env_vars = dict(env_vars or {})
-        self._credentials: Credentials | None = given["credentials"]
-        self._clone_timeout_s: float = given["clone_timeout_s"]
-        self._grace_s: float = given["grace_s"]
         self._server: _Server | None = None
         self._revision = ""
 
@@ -93,7 +88,8 @@ class UVProvider(Provider):
     @property
     def app(self) -> str:
         """The application that is served, ``module:name``. Known while the server runs."""
-        return self._app or _declared_app(self._project)
+        app: str = self._options["app"] or _declared_app(self._project)
+        return app
 
     def run(self, *arguments: str, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
         """Run Python in the project while its server runs: same dependencies, same variables.
@@ -121,15 +117,22 @@ class UVProvider(Provider):
 
         Raises:
             TypeError: an unknown option.
-            EngineError: uv or git is not installed.
+            EngineError: uv or git is not installed, or this is Windows.
             FetchError: the source can't be fetched.
             StartError: the project can't be served, or the port is taken.
         """
         with self._starting():
+            if not processes.IS_SUPPORTED:
+                raise EngineError(
+                    "UVProvider needs a POSIX system, such as Linux, macOS or WSL: it serves in a "
+                    "process group and passes on a socket. On Windows, serve the project from its "
+                    "image (from_docker_image), or start it yourself and pass its URL"
+                )
             if shutil.which("uv") is None:
                 raise EngineError("uv is not installed, but it runs the projects: pip install uv")
             server = self._server = _Server(self._what)
-            self._cleanup = Cleanup(self._describe(), partial(server.end, self._grace_s))
+            end = partial(server.end, self._options["grace_s"])
+            self._cleanup = Cleanup(self._describe(), end)
             server.create_folder()
             if self._source is not None:
                 self._project = self._clone(self._source, server)
@@ -176,9 +179,8 @@ class UVProvider(Provider):
 
     def _clone(self, source: GitSource, server: _Server) -> Path:
         folder = server.folder / "source"
-        self._revision = clone(
-            source, folder, credentials=self._credentials, timeout_s=self._clone_timeout_s
-        )
+        credentials, timeout_s = self._options["credentials"], self._options["clone_timeout_s"]
+        self._revision = clone(source, folder, credentials=credentials, timeout_s=timeout_s)
         return folder / source.subdirectory
 
     def _listen(self, port: int | None) -> socket.socket:
@@ -193,7 +195,7 @@ class UVProvider(Provider):
     def _command(self, fd: int, workers: int) -> list[str]:
         command = [*_uv_run(self._project), "-u", "-m", "uvicorn", self.app]
         command += [f"--fd={fd}", f"--workers={workers}"]
-        return [*command, "--reload"] if self._reload else command
+        return [*command, "--reload"] if self._options["reload"] else command
 
     def _exit(self) -> ServerExit | None:
         if self._stopping.is_set() or self._server is None:
@@ -227,22 +229,25 @@ class _Server:
     def spawn(
         self, command: list[str], env: Mapping[str, str], project: Path, listener: socket.socket
     ) -> None:
-        self._env = env
-        self._process = processes.spawn(
-            command,
-            cookie=self._name,
-            env=env,
-            folder=project,
-            log=self.log,
-            pass_fds=[listener.fileno()],
-        )
+        self._env = {**env, processes.COOKIE: self._name}  # also marks those that leave the group
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - a list, no shell
+                command,
+                cwd=project,
+                env=self._env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,  # a process group of its own
+            )
 
     def run(
         self, command: list[str], project: Path, timeout_s: float
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(  # noqa: S603 - a list, no shell
             command,
-            env={**self._env, processes.COOKIE: self._name},  # ends with the server
+            env=self._env,  # so it ends with the server
             cwd=project,
             stdin=subprocess.DEVNULL,
             capture_output=True,
