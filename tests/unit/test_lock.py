@@ -199,19 +199,6 @@ def test_a_package_that_nothing_generates_is_removed_on_request() -> None:
     assert list(json.loads(LOCK.read_text())["packages"]) == ["do_env"]
 
 
-def test_a_comparison_lists_what_would_be_removed() -> None:
-    save(contract(), "other_env")
-    run()
-    folder, lock = Path("generated/other_env"), read_lock(Path("generated"))
-    files = {path.name for path in folder.iterdir()}
-    left_over = discard("other_env", folder, lock, Mode(write=False))
-    assert {(item.path.name, item.kind) for item in left_over} == {
-        (name, "extra") for name in files
-    }
-    assert list(lock.packages) == ["do_env"], "the lock would change, too"
-    assert {path.name for path in folder.iterdir()} == files
-
-
 @pytest.mark.parametrize("arguments", [["schemas/do_env.json"], ["--out", "clients"]])
 def test_only_a_build_of_all_sources_removes(arguments: list[str]) -> None:
     refused = run(*arguments, "--remove-stale")
@@ -236,6 +223,19 @@ def test_a_package_of_a_one_off_build_stays() -> None:
     assert run().exit_code == 0
     assert run("--check").exit_code == 0
     assert Path("generated/other_env/client.py").is_file()
+
+
+def test_a_comparison_lists_what_would_be_removed() -> None:
+    save(contract(), "other_env")
+    run()
+    folder, lock = Path("generated/other_env"), read_lock(Path("generated"))
+    files = {path.name for path in folder.iterdir()}
+    left_over = discard("other_env", folder, lock, Mode(write=False))
+    assert {(item.path.name, item.kind) for item in left_over} == {
+        (name, "extra") for name in files
+    }
+    assert list(lock.packages) == ["do_env"], "the lock would change, too"
+    assert {path.name for path in folder.iterdir()} == files
 
 
 def test_what_is_not_envgens_own_is_not_removed() -> None:

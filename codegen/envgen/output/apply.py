@@ -102,10 +102,9 @@ def discard(name: str, folder: Path, lock: Lock, mode: Mode) -> tuple[Difference
 
 
 def keep(path: Path, content: str, mode: Mode) -> tuple[bool, tuple[Difference, ...]]:
-    """Make a file hold ``content``.
+    """Make a file hold ``content``. Return whether it was written.
 
-    Returns:
-        Whether it was written; and with ``write=False``, how the file differs.
+    With ``write=False``, return how it differs, too.
     """
     if says(path, content):
         return False, ()

@@ -48,8 +48,7 @@ def plan_jobs(
     otherwise its saved contract is.
 
     The name of a configured environment, or its source, is read as configured; fields that are set
-    in ``settings`` override the configuration, as do ``out`` and ``name``. With ``online``, servers
-    that only the settings name are asked, too.
+    in ``settings`` override the configuration, as do ``out`` and ``name``.
 
     Raises:
         ConfigError: there is nothing to build.

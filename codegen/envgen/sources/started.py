@@ -96,12 +96,6 @@ def fetch(
     return replace(document, source=source, spare_name=_spare_name(source))
 
 
-def _spare_name(source: str) -> str:
-    """``hf://me/maze`` and ``docker://host/maze:1`` are called ``maze``."""
-    path = source.partition("://")[2] or str(Path(_project(source)).resolve())
-    return re.split(r"[@:#]", path.rstrip("/").rpartition("/")[2])[0]
-
-
 def _with_reset_parameters(document: Document, project: UVProvider) -> Document:
     """Add what the reset of the environment's class takes: no server publishes it.
 
@@ -119,6 +113,12 @@ def _with_reset_parameters(document: Document, project: UVProvider) -> Document:
         unknown = Finding("info", "/reset_parameters", message, "import the class: --from-python")
         return replace(document, findings=(*document.findings, unknown))
     return replace(document, content={**content, **found})
+
+
+def _spare_name(source: str) -> str:
+    """``hf://me/maze`` and ``docker://host/maze:1`` are called ``maze``."""
+    path = source.partition("://")[2] or str(Path(_project(source)).resolve())
+    return re.split(r"[@:#]", path.rstrip("/").rpartition("/")[2])[0]
 
 
 def startable(source: str) -> str:

@@ -88,7 +88,8 @@ class UVProvider(Provider):
     @property
     def app(self) -> str:
         """The application that is served, ``module:name``. Known while the server runs."""
-        return self._options["app"] or _declared_app(self._project)
+        app: str = self._options["app"] or _declared_app(self._project)
+        return app
 
     def run(self, *arguments: str, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
         """Run Python in the project while its server runs: same dependencies, same variables.
@@ -228,7 +229,7 @@ class _Server:
     def spawn(
         self, command: list[str], env: Mapping[str, str], project: Path, listener: socket.socket
     ) -> None:
-        self._env = {**env, processes.COOKIE: self._name}  # what has it ends with the server
+        self._env = {**env, processes.COOKIE: self._name}  # also marks those that leave the group
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - a list, no shell
                 command,
@@ -246,7 +247,7 @@ class _Server:
     ) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(  # noqa: S603 - a list, no shell
             command,
-            env=self._env,
+            env=self._env,  # so it ends with the server
             cwd=project,
             stdin=subprocess.DEVNULL,
             capture_output=True,
