@@ -17,7 +17,7 @@ from websockets.sync.server import ServerConnection, serve
 import envgen_runtime as rt
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime.servers import observed
-from tests.runtime.test_frames import both_clients, play, raw_server, speaking, text
+from tests.runtime.test_frames import both_clients, play, raw_server, text
 
 
 class SlowHandshake:
@@ -158,24 +158,6 @@ def test_a_message_that_came_unasked_is_no_answer(is_async: bool) -> None:
             server.shutdown()
             thread.join()
     assert (caught.value.sent, caught.value.maybe_applied) == (False, False)
-
-
-def test_a_session_belongs_to_its_event_loop() -> None:
-    async def reset() -> None:
-        await env.reset()
-
-    async def step() -> None:
-        await env.step(code="1")
-
-    with speaking(observed({})) as url, asyncio.Runner() as first, asyncio.Runner() as second:
-        env = AsyncCodingEnv(url)
-        first.run(reset())
-        with pytest.raises(rt.ConnectionLost, match="another event loop") as caught:
-            second.run(step())
-        assert not caught.value.sent
-        second.run(reset())
-        second.run(env.close())
-        first.run(asyncio.sleep(0))  # lets its loop drop the first socket
 
 
 class Gateway(BaseHTTPRequestHandler):
