@@ -7,10 +7,13 @@ from .clients.fields import StepOptions, accepts_fields
 from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
 from .models.constraints import Omittable, OneOf, UniqueItems
 from .wire.envelope import Envelope
+from .wire.routes import HttpRoute, HttpWire
 
 __all__ = [
     "Codec",
     "Envelope",
+    "HttpRoute",
+    "HttpWire",
     "Omittable",
     "OneOf",
     "ReplyModel",

@@ -1,11 +1,11 @@
 """The contract: what an environment says about its data. Every later stage reads it.
 
 A contract has the shape of the reply to GET ``/schema``: an object with the JSON Schemas
-``action``, ``observation`` and ``state``, and maybe ``reset_observation``. envgen adds four
+``action``, ``observation`` and ``state``, and maybe ``reset_observation``. envgen adds five
 optional keys: a ``name``; ``reset_parameters``, an object schema whose properties are what the
 environment takes at reset beside ``seed`` and ``episode_id``; ``tools``, as MCP's ``tools/list``
-replies; and ``unpublished``, a list of what the environment doesn't publish in this form (``name``,
-``state``) because the user chose it.
+replies; ``wire``, how it travels if the server has routes of its own; and ``unpublished``, a list
+of what the environment doesn't publish in this form (``name``, ``state``) because the user chose it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,21 @@ from ..schema.normalize import normalize
 from ..schema.references import with_local_refs
 from ..text import UntrustedText
 from .tools import Tool, parse_tools
+from .wire import Wire, parse_wire
 
 __all__ = ["PARTS", "REQUESTS", "EnvContract", "Part", "parse_contract"]
 
-_OTHER_KEYS = ("name", "tools", UNPUBLISHED, "$schema", "$id", "$comment", "title", "description")
+_OTHER_KEYS = (
+    "name",
+    "tools",
+    "wire",
+    UNPUBLISHED,
+    "$schema",
+    "$id",
+    "$comment",
+    "title",
+    "description",
+)
 
 _MAY_BE_UNPUBLISHED = frozenset({"name", "state"})
 
@@ -54,6 +65,7 @@ class EnvContract:
         findings: what was noticed while reading it.
         unpublished: ``name`` and ``state`` where they are the user's choice, and the environment
             publishes others or none. They are not compared with a server's.
+        wire: how it travels, if the server has routes of its own; None for OpenEnv's wire.
     """
 
     name: str
@@ -62,6 +74,7 @@ class EnvContract:
     tools: tuple[Tool, ...] = ()
     findings: tuple[Finding, ...] = ()
     unpublished: frozenset[str] = frozenset()
+    wire: Wire | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -80,6 +93,8 @@ class EnvContract:
                 }
                 for tool in self.tools
             }
+        if self.wire is not None:
+            structure["wire"] = self.wire.to_json()
         canonical = json.dumps(structure, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -89,6 +104,8 @@ class EnvContract:
         document: dict[str, Any] = {"name": self.name, **parts}
         if self.tools:
             document["tools"] = [tool.to_json() for tool in self.tools]
+        if self.wire is not None:
+            document["wire"] = self.wire.to_json()
         if self.unpublished:
             document[UNPUBLISHED] = sorted(self.unpublished)
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -146,7 +163,8 @@ def parse_contract(
         for key in fields
         if key not in (*PARTS, *_OTHER_KEYS)
     ]
-    if is_base_state(parts["state"]):
+    wire = parse_wire(fields["wire"], source=source) if fields.get("wire") is not None else None
+    if is_base_state(parts["state"]) and wire is None:
         findings.append(
             Finding(
                 "warning",
@@ -165,6 +183,7 @@ def parse_contract(
         tools,
         tuple(findings),
         _MAY_BE_UNPUBLISHED & listed,
+        wire,
     )
     try:
         contract.to_json().encode()

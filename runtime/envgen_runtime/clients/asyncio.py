@@ -146,7 +146,7 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         if effect.transport == "http":
             from ..transports.http import AsyncHttpTransport
 
-            return AsyncHttpTransport(self._endpoint.http, self._options)
+            return AsyncHttpTransport(self._endpoint.http, self._options, self._routed_session())
         from ..transports.async_websocket import AsyncWebSocketTransport
 
         headers = effect.request.all_headers(self._options.headers)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
+from urllib.parse import urlsplit
 
 from ..contract.conformance import check_action, check_reset, exact_part
 from ..contract.contract import package_contract
@@ -20,6 +21,7 @@ from ..wire import protocol
 from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
+from ..wire.routes import RoutedSession
 from .call import Call, Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .options import ClientChanges, SessionOptions, checked, timeouts
@@ -77,6 +79,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             },
         )
         self._given: dict[str, Any] = {"base_url": base_url, "provider": provider, **known}
+        self._check_wire(known)
         self._exact = known["validate"] == "exact"
         if self._exact:
             exact_part(type(self), "action")  # an extra that is missing is reported now
@@ -104,7 +107,14 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             ValueError: it is not a trace.
         """
         once = RetryPolicy(attempts=1, capacity_wait_s=0)
-        client = cls("http://replay.invalid", transport="http", on_drift="ignore", retry=once)
+        arguments = dict.fromkeys(cls.wire.arguments, "") if cls.wire else None
+        client = cls(
+            "http://replay.invalid",
+            transport="http",
+            on_drift="ignore",
+            retry=once,
+            parameters=arguments,
+        )
         client._replay(Replay(path))
         client._calls.is_open = True
         return client
@@ -154,6 +164,29 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url} ({self._calls.session.phase.value})>"
+
+    def _check_wire(self, options: Mapping[str, Any]) -> None:
+        """Check the options that depend on whether the server has routes of its own."""
+        name, parameters = type(self).__name__, options["parameters"]
+        if self.wire is None:
+            if parameters:
+                raise ValueError(f"{name} takes no parameters: its server has OpenEnv's routes")
+            return
+        self.wire.check_arguments(name, parameters or {})
+        if options["transport"] == "websocket":
+            raise ValueError(f"{name} uses HTTP: its server has routes of its own, and no /ws")
+        if options["on_drift"] == "error":
+            raise ValueError(
+                f"{name} can't compare contracts: its server has routes of its own, and no "
+                "/schema. Use envgen diff or envgen sync --check"
+            )
+
+    def _routed_session(self) -> RoutedSession | None:
+        """A new session, if the server has routes of its own."""
+        if self.wire is None:
+            return None
+        path = urlsplit(self.base_url).path
+        return RoutedSession(self.wire, path, self._given["parameters"] or {})
 
     # --- calls --------------------------------------------------------------------------------
 

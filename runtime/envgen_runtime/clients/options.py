@@ -65,6 +65,14 @@ class SessionOptions(TypedDict, total=False):
             "check",
         ),
     ]
+    parameters: Annotated[
+        Mapping[str, str | int] | None,
+        Option(
+            "values that the routes of a server of its own kind need, by name: ``env_id`` for "
+            "``/env/{env_id}/step``.",
+            None,
+        ),
+    ]
     retry: Annotated[
         RetryPolicy,
         Option("how requests that may be repeated are repeated. A step never is.", RetryPolicy()),
@@ -162,4 +170,6 @@ def timeouts(options: Mapping[str, Any]) -> dict[Operation, float]:
         "state": state_s,
         "schema": state_s,
         "health": state_s,
+        "create": float(options["reset_timeout_s"] or general),
+        "close": state_s,
     }

@@ -114,11 +114,15 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         Raises:
             ServerError: it answers with an error; servers before 0.2 have no ``/schema``.
             ConnectError: it can't be reached.
+            InvalidRequest: it has routes of its own, and no ``/schema``.
         """
         return self._run(self._calls.server_contract(self._request("schema", {}, timeout_s)))
 
     def is_healthy(self, *, timeout_s: float | None = None) -> bool:
-        """Whether the server answers GET ``/health`` with 200. Asks once."""
+        """Whether the server answers GET ``/health`` with 200. Asks once.
+
+        A server with routes of its own is healthy if it answers at all.
+        """
         return self._run(self._calls.is_healthy(self._request("health", {}, timeout_s)))
 
     def close(self) -> None:
@@ -185,7 +189,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         if effect.transport == "http":
             from ..transports.http import HttpTransport
 
-            return HttpTransport(self._endpoint.http, self._options)
+            return HttpTransport(self._endpoint.http, self._options, self._routed_session())
         from ..transports.websocket import WebSocketTransport
 
         headers = effect.request.all_headers(self._options.headers)

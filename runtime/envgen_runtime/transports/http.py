@@ -1,6 +1,7 @@
 """The HTTP transport, sync and async, on httpcore, which is what httpx sends with.
 
-Serves the routes of the first servers, and ``/schema`` and ``/health`` of all. The only user of
+Serves the routes of the first servers and of servers with routes of their own, and ``/schema`` and
+``/health`` of OpenEnv's. The only user of
 httpcore and httpx. A connection of httpcore is driven directly: a client sends one request at a
 time, and a pool would be a third of a request's cost. httpx is imported only where the user passes
 a client of it.
@@ -24,12 +25,14 @@ from ..errors import ConnectError, ConnectionLost, EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
+from ..wire.routes import RoutedSession
 from . import ConnectionOptions
 from .http_messages import (
     BodyTooLarge,
     HttpRequest,
     HttpResponse,
     ResponseBody,
+    exchange_reply,
     exchange_request,
     get_request,
 )
@@ -50,9 +53,12 @@ _Explain = Callable[[Exception], EnvError]
 class _HttpTransport:
     """What the two transports share: requests and errors, without I/O."""
 
-    def __init__(self, address: str, options: ConnectionOptions) -> None:
+    def __init__(
+        self, address: str, options: ConnectionOptions, session: RoutedSession | None = None
+    ) -> None:
         self._address = address
         self._options = options
+        self._session = session
         parts = urlsplit(address)
         self._base_path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~").encode()
         self._url = partial(
@@ -118,13 +124,16 @@ class HttpTransport(_HttpTransport):
     Args:
         address: the server's base URL.
         options: connection options.
+        session: the session, if the server has routes of its own; None for OpenEnv's.
 
     Raises:
         TypeError: the options have an ``httpx.AsyncClient``.
     """
 
-    def __init__(self, address: str, options: ConnectionOptions) -> None:
-        super().__init__(address, options)
+    def __init__(
+        self, address: str, options: ConnectionOptions, session: RoutedSession | None = None
+    ) -> None:
+        super().__init__(address, options, session)
         self._client: httpx.Client | None = _users_client(options, "Client")
         self._network = _DeadlineBackend()
         self._connection: httpcore.ConnectionInterface | None = None
@@ -146,7 +155,8 @@ class HttpTransport(_HttpTransport):
     def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
-        return self._send(exchange_request(request, self._options), explain).payload(request)
+        response = self._send(exchange_request(request, self._options, self._session), explain)
+        return exchange_reply(response, request, self._session)
 
     def close(self) -> None:
         """Close the connection, or have the request in flight close it when it ends."""
@@ -212,8 +222,10 @@ class AsyncHttpTransport(_HttpTransport):
         TypeError: the options have an ``httpx.Client``.
     """
 
-    def __init__(self, address: str, options: ConnectionOptions) -> None:
-        super().__init__(address, options)
+    def __init__(
+        self, address: str, options: ConnectionOptions, session: RoutedSession | None = None
+    ) -> None:
+        super().__init__(address, options, session)
         self._client: httpx.AsyncClient | None = _users_client(options, "AsyncClient")
         self._connection: httpcore.AsyncConnectionInterface | None = None
 
@@ -224,8 +236,8 @@ class AsyncHttpTransport(_HttpTransport):
     async def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
-        response = await self._send(exchange_request(request, self._options), explain)
-        return response.payload(request)
+        sent = exchange_request(request, self._options, self._session)
+        return exchange_reply(await self._send(sent, explain), request, self._session)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..wire import protocol
 from ..wire.protocol import Request
+from ..wire.routes import RoutedSession
 from . import ConnectionOptions
 
 _ACCEPT = {"accept": "application/json"}
@@ -17,8 +18,8 @@ class HttpRequest(NamedTuple):
     """An HTTP request.
 
     Attributes:
-        method: GET or POST.
-        path: the path below the server's base URL.
+        method: the method, in upper case.
+        path: the path below the server's base URL, with its query.
         headers: all headers but ``host`` and ``content-length``.
         body: the body; None if there is none.
         timeout_s: time limit for the request as a whole, in seconds.
@@ -38,11 +39,13 @@ class HttpResponse(NamedTuple):
         status: the status code.
         headers: the headers, with names in lower case.
         body: the body.
+        set_cookies: the values of its ``Set-Cookie`` headers.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    set_cookies: tuple[str, ...] = ()
 
     @property
     def precedes_hang_up(self) -> bool:
@@ -69,17 +72,44 @@ def get_request(path: str, request: Request, options: ConnectionOptions) -> Http
     return HttpRequest("GET", path, _headers(request, options), None, request.timeout_s)
 
 
-def exchange_request(request: Request, options: ConnectionOptions) -> HttpRequest:
+def exchange_request(
+    request: Request, options: ConnectionOptions, session: RoutedSession | None = None
+) -> HttpRequest:
     """The HTTP request that carries ``request``.
 
+    Args:
+        request: the request.
+        options: connection options.
+        session: the session, if the server has routes of its own; None for OpenEnv's.
+
     Raises:
-        InvalidRequest: the data can't be written as JSON.
+        InvalidRequest: the data can't be written as JSON, or the server has no place for it.
+        NotReset: it needs a session, and there is none yet.
     """
-    call = protocol.http_call(request)
-    headers = _headers(request, options)
+    call = protocol.http_call(request) if session is None else session.call(request)
+    headers = {**_headers(request, options), **call.headers}
     if call.body is not None:
         headers.setdefault("content-type", "application/json")
     return HttpRequest(call.method, call.path, headers, call.body, request.timeout_s)
+
+
+def exchange_reply(
+    response: HttpResponse, request: Request, session: RoutedSession | None = None
+) -> dict[str, Any]:
+    """The payload of the reply to ``request``, from which the session takes what it needs.
+
+    Raises:
+        ServerError: the status is not 2xx.
+        ProtocolError: the body is not a JSON object, or lacks a value of the session.
+    """
+    if session is None:
+        return response.payload(request)
+    session.keep_cookies(response.set_cookies)
+    if request.operation == "close" and not response.body:
+        return {}
+    payload = response.payload(request)
+    session.received(request, payload, response.headers)
+    return payload
 
 
 def _headers(request: Request, options: ConnectionOptions) -> dict[str, str]:
@@ -106,5 +136,8 @@ class ResponseBody:
 
     def response(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> HttpResponse:
         """The complete response, of which this is the body."""
-        decoded = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in headers}
-        return HttpResponse(status, decoded, b"".join(self._chunks))
+        decoded = [
+            (name.decode("latin-1").lower(), text.decode("latin-1")) for name, text in headers
+        ]
+        cookies = tuple(text for name, text in decoded if name == "set-cookie")
+        return HttpResponse(status, dict(decoded), b"".join(self._chunks), cookies)
