@@ -30,7 +30,7 @@ _IMPORTS = {
     "uuid": ("UUID",),
     "envgen_runtime": ("AsyncEnvClient", "EnvClient", "JsonValue", "StepResult"),
     "envgen_runtime.generated": (
-        "Codec", "Envelope", "Omittable", "OneOf", "ReplyModel", "RequestModel", "StepOptions",
+        "Codec", "Envelope", "HttpRoute", "HttpWire", "Omittable", "OneOf", "ReplyModel", "RequestModel", "StepOptions",
         "UniqueItems", "accepts_fields", "reset_fields", "wire_fields",
     ),
     "pydantic": ("ConfigDict", "Field", "TypeAdapter"),

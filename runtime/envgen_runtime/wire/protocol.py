@@ -144,8 +144,7 @@ def websocket_frame(request: Request) -> str:
     return _to_json(frame, request)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCall:
+class HttpCall(NamedTuple):
     """An HTTP request: method, path below the base URL, JSON body if it has one, own headers."""
 
     method: str
@@ -176,7 +175,7 @@ def http_call(request: Request) -> HttpCall:
 
 
 def whole_seconds(timeout_s: float) -> int:
-    """A time limit as servers take it: the first documented whole seconds; later ones refuse zero."""
+    """A time limit as servers take it: the first want whole seconds, and later ones refuse zero."""
     return max(1, math.ceil(timeout_s))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -35,9 +35,9 @@ class HttpRoute:
 
     method: str
     path: str
-    query: tuple[str, ...] = ()
-    headers: tuple[str, ...] = ()
-    fields: tuple[str, ...] = ()
+    query: Sequence[str] = ()
+    headers: Sequence[str] = ()
+    fields: Sequence[str] = ()
     has_body: bool = True
 
     @property
@@ -74,9 +74,9 @@ class HttpWire:
     create: HttpRoute | None = None
     close: HttpRoute | None = None
     session: Mapping[str, str] = field(default_factory=dict[str, str])
-    session_headers: tuple[str, ...] = ()
-    chosen: tuple[str, ...] = ()
-    arguments: tuple[str, ...] = ()
+    session_headers: Sequence[str] = ()
+    chosen: Sequence[str] = ()
+    arguments: Sequence[str] = ()
 
     @property
     def routes(self) -> dict[Operation, HttpRoute]:
