@@ -82,7 +82,9 @@ def _seed_routes(app: FastAPI | APIRouter) -> None:
     def step(body: SeedStep) -> SeedReply:
         place, reward, done = walk.move(body.action.by)
         note = f"within {body.timeout_s:g} s" if body.timeout_s else None
-        return SeedReply(observation=place.model_copy(update={"note": note}), reward=reward, done=done)
+        return SeedReply(
+            observation=place.model_copy(update={"note": note}), reward=reward, done=done
+        )
 
     @app.get("/state")
     def state() -> WalkState:

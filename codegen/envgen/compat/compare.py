@@ -24,6 +24,7 @@ from ..schema.keywords import (
 from .alternatives import Alternative, alternatives, match
 from .changes import LEVELS, Change, ChangedPart, Changelog, change
 from .limits import limit_changes
+from .routes import compare_wires
 from .structure import content, meaning, structure, value_text
 
 _TOOLS: Mapping[ToolSchema, Direction] = {"inputSchema": "request", "outputSchema": "reply"}
@@ -52,12 +53,13 @@ def compare(old: EnvContract, new: EnvContract) -> Changelog:
     for part in parts:
         found += _compare_part(part, old, new)
     found += _compare_tools(old, new)
+    found += compare_wires(old.wire, new.wire)
     if not found and _document(old, parts) != _document(new, parts):
         message = "titles or descriptions have changed"
         if _structure(old, parts) != _structure(new, parts):
             message = "the same is said in another way"
         found.append(change("prose-changed", "reply", part=None, pointer="", message=message))
-    order = [None, *PARTS, "tools"]
+    order = [None, *PARTS, "tools", "wire"]
     found.sort(key=lambda item: (-LEVELS.index(item.level), order.index(item.part)))
     return Changelog(tuple(dict.fromkeys(found)))
 

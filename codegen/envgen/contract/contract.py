@@ -4,8 +4,8 @@ A contract has the shape of the reply to GET ``/schema``: an object with the JSO
 ``action``, ``observation`` and ``state``, and maybe ``reset_observation``. envgen adds five
 optional keys: a ``name``; ``reset_parameters``, an object schema whose properties are what the
 environment takes at reset beside ``seed`` and ``episode_id``; ``tools``, as MCP's ``tools/list``
-replies; ``wire``, how it travels if the server has routes of its own; and ``unpublished``, a list
-of what the environment doesn't publish in this form (``name``, ``state``) because the user chose it.
+replies; ``wire``, how it travels if the server has its own routes; and ``unpublished``, a list of
+what the environment doesn't publish in this form (``name``, ``state``) because the user chose it.
 """
 
 from __future__ import annotations

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..contract.wire import Wire
 from ..naming import LIBRARY
 from ..plan.expressions import nullable
 from ..plan.plan import Plan, PlannedField
@@ -15,6 +14,9 @@ from .examples import example
 from .modules import isort_key, render
 from .routes import wire_context
 from .templating import Templates
+
+if TYPE_CHECKING:
+    from ..contract.wire import Wire
 
 # Names that the generated reset uses itself.
 _RESET_PARAMETERS = frozenset(

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..contract.wire import Wire
 from ..plan.expressions import FIELD_KEYWORDS, JSON_TYPES, fits, value_literal
 from ..plan.plan import Plan, PlannedClass
 from ..text import UntrustedText, literal
 from .layout import broken
+
+if TYPE_CHECKING:
+    from ..contract.wire import Wire
 
 _MAX_DEPTH = 5
 _MAX_LENGTH = 40  # of strings

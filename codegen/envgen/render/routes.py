@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envgen_runtime.json_value import as_object, pointer_keys
 from envgen_runtime.wire.routes import HttpRoute
 
-from ..contract.wire import ReplyPlaces, Wire
 from ..text import UntrustedText, literal
 from .context import ReplyContext, WireContext
+
+if TYPE_CHECKING:
+    from ..contract.wire import ReplyPlaces, Wire
 
 
 def wire_context(wire: Wire) -> WireContext:
     """What the templates are rendered with."""
     http = wire.http
-    routes = {role: _route(route) for role, route in http.routes.items()}
+    routes: dict[str, str] = {role: _route(route) for role, route in http.routes.items()}
     values = {
         field.name: _expression(value)
         for field in fields(http)
@@ -56,10 +58,9 @@ def _expression(value: Any) -> str:
     """A literal of texts, in which no text of the contract is code."""
     if isinstance(value, bool):
         return str(value)
-    if isinstance(value, tuple):
-        items: tuple[Any, ...] = value
-        return f"[{', '.join(map(_expression, items))}]"
+    if isinstance(value, str):
+        return literal(UntrustedText(value))
     if (members := as_object(value)) is not None:
         pairs = (f"{_expression(key)}: {_expression(item)}" for key, item in members.items())
         return f"{{{', '.join(pairs)}}}"
-    return literal(UntrustedText(value))
+    return f"[{', '.join(map(_expression, value))}]"

@@ -115,9 +115,8 @@ def read_source(
         raise error.with_context(source=at, pointer=pointer) from error
     for finding in contract.findings:
         at, pointer = _located(finding.pointer, origins) or (document.source, finding.pointer)
-        if at == document.source:
-            finding = replace(finding, pointer=place_of(pointer))
-        findings.append(finding)
+        is_here = at == document.source
+        findings.append(replace(finding, pointer=place_of(pointer)) if is_here else finding)
     return ReadSource(replace(contract, findings=tuple(findings)), is_derived)
 
 

@@ -11,7 +11,7 @@ from ..errors import ContractError
 from ..findings import Finding
 from ..schema.keywords import as_object
 from .openapi_operations import Operations
-from .openapi_replies import PartSource
+from .openapi_parts import PartSource
 from .openapi_schemas import OpenApiDocument, PartSchema
 from .openapi_wire import WirePlanner
 

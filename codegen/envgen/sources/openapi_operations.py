@@ -113,21 +113,16 @@ class Operation:
                 name, where = fields.get("name"), fields.get("in")
                 if not isinstance(name, str) or where not in ("path", "query", "header", "cookie"):
                     continue
-                schema, at = fields.get("schema", {}), pointer_to(pointer, "schema")
-                if "schema" not in fields and "content" in fields:
-                    content = self._json(fields, pointer)
-                    schema, at = (
-                        ({}, pointer) if content is None else (content.schema, content.pointer)
-                    )
-                elif "schema" not in fields:
-                    at = pointer
+                content = Content(fields.get("schema"), pointer_to(pointer, "schema"))
+                if "schema" not in fields:
+                    content = self._json(fields, pointer) or Content({}, pointer)
                 text = fields.get("description")
                 found[name, where] = Parameter(
                     name,
                     where,
                     where == "path" or fields.get("required") is True,
-                    schema,
-                    at,
+                    content.schema,
+                    content.pointer,
                     text if isinstance(text, str) else None,
                 )
         return tuple(found.values())
@@ -249,12 +244,13 @@ class Operations:
                 pointer = pointer_to(place, method)
                 yield Operation(self.openapi, path, prefix, method.lower(), pointer, known, shared)
 
-    def _prefix(self, *levels: Mapping[str, Any]) -> str:
+    def _prefix(self, *levels: dict[str, Any]) -> str:
         """The path of the server that the innermost ``servers`` names.
 
         One that is relative, or at the document's own host, is preferred to others.
         """
-        servers = next((found for level in levels if (found := as_array(level.get("servers")))), [])
+        lists = [as_array(level.get("servers")) or [] for level in levels]
+        servers = next(filter(None, lists), lists[0])
         urls = [url for server in servers if (url := _url(as_object(server) or {})) is not None]
         host = urlsplit(self.openapi.source).netloc
         near = [url for url in urls if urlsplit(url).netloc in ("", host)]

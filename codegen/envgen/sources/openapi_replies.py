@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from ..contract.wire import ReplyPlaces
 from ..findings import Finding
 from ..schema.keywords import pointer_to
 from .openapi_operations import Operation, snake_case
+from .openapi_parts import PartSource
 from .openapi_schemas import OpenApiDocument
 from .openapi_shapes import Shape, Shapes
 
@@ -29,21 +29,6 @@ _WRAPPERS = ("result", "data", "response", "payload", "reply", "step_result", "t
 _MAX_WRAPPERS = 3
 
 _ADD = "give it a response_model (or a return type) with the fields observation, reward and done"
-
-
-@dataclass(slots=True)
-class PartSource:
-    """A part of a contract, as the document has it.
-
-    Attributes:
-        schema: its schema.
-        pointer: its place in the document.
-        origins: places within it that stand elsewhere in the document.
-    """
-
-    schema: Any
-    pointer: str
-    origins: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -239,8 +224,8 @@ def field_of(reply: Shape, shapes: Shapes, name: str) -> str | None:
             candidates += ids
         for candidate in candidates:
             if candidate in known:
-                child = shapes.of(*holder.fields[known[candidate]])
-                if child.kind == "scalar" and child.types <= {"string", "integer"}:
+                value = shapes.of(*holder.fields[known[candidate]])
+                if value.kind == "scalar" and value.types <= {"string", "integer"}:
                     return pointer_to(at, known[candidate])
     return None
 

@@ -67,15 +67,12 @@ class SessionFinder:
         handles = self._handles(step)
         needed = [name for name in handles if reset is None or _requires(reset, name, self._shapes)]
         create = self._creating(step, reset, needed) if needed or reset is None else None
-        if reset is None and create is None:
+        maker = create or reset
+        if maker is None:
             raise self._operations.openapi.error(
                 "/paths", "no operation looks like reset", hint="name its route with --reset-path"
             )
-        if reset is None:
-            session = Session(create)  # type: ignore[arg-type]
-        else:
-            session = Session(reset, create)
-        maker = create or session.reset
+        session = Session(reset or maker, create if reset is not None else None)
         content = maker.response
         reply = self._shapes.of(content.schema or {}, content.pointer)
         for name, parameter in handles.items():

@@ -116,21 +116,8 @@ class Shapes:
         result.required |= {name for name in names if isinstance(name, str)}
         further = fields.get("additionalProperties")
         result.is_open |= further is True or as_object(further) is not None
-        plain = [part for part in parts if part.kind in ("scalar", "array")]
-        if types and types != ["object"]:
-            kinds: dict[str, Kind] = {"array": "array", "null": "null"}
-            result.types = frozenset(types)
-            result.kind = kinds.get(types[0], "scalar") if len(types) == 1 else "scalar"
-        elif result.fields or any(part.is_object for part in parts) or _is_map(further):
-            result.kind = "object"
-        elif plain:
-            result.kind, result.types = plain[0].kind, plain[0].types
-        elif fields.keys() & _TYPING:
-            result.kind = "object" if types == ["object"] else "scalar"
-        elif further is False:
-            result.kind = "object"  # without fields, and nothing else is allowed
-        else:
-            result.kind, result.is_open = "untyped", True
+        result.kind, result.types = _kind(fields, types, result, parts)
+        result.is_open |= result.kind == "untyped"
         return result
 
     def _members(self, fields: dict[str, Any], keyword: str, target: str) -> list[Shape]:
@@ -140,9 +127,24 @@ class Shapes:
         ]
 
 
-def _is_map(further: Any) -> bool:
-    """Whether the fields that have no name have a type."""
-    return bool(as_object(further))
+def _kind(
+    fields: dict[str, Any], types: list[str], found: Shape, parts: list[Shape]
+) -> tuple[Kind, frozenset[str]]:
+    """The kind of a schema that is no union, and the types of a scalar."""
+    if types and types != ["object"]:
+        kinds: dict[str, Kind] = {"array": "array", "null": "null"}
+        kind = kinds.get(types[0], "scalar") if len(types) == 1 else "scalar"
+        return kind, frozenset(types)
+    further = fields.get("additionalProperties")
+    is_map = bool(as_object(further)) or further is False
+    if found.fields or is_map or any(part.is_object for part in parts):
+        return "object", frozenset()
+    for part in parts:
+        if part.kind in ("scalar", "array"):
+            return part.kind, part.types
+    if fields.keys() & _TYPING:
+        return ("object" if types == ["object"] else "scalar"), frozenset()
+    return "untyped", frozenset()
 
 
 def _union(result: Shape, members: list[Shape]) -> Shape:
@@ -150,7 +152,7 @@ def _union(result: Shape, members: list[Shape]) -> Shape:
         result.kind = "union"
         for member in reversed(members):
             result.fields |= member.fields
-        result.required = frozenset.intersection(*(member.required for member in members))
+        result.required = members[0].required.intersection(*(item.required for item in members))
     elif all(member.kind == "scalar" for member in members):
         result.types = frozenset[str]().union(*(member.types for member in members))
     return result

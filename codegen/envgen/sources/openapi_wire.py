@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TypeVar
 
 from ..contract.wire import ResetRoute, Route, StepRoute, Wire
 from ..findings import Finding, Severity
 from ..schema.keywords import pointer_to
-from .openapi_operations import Content, Operation, Operations, Parameter, snake_case
-from .openapi_replies import PartSource, ReplyReader
+from .openapi_operations import Content, Operation, Operations, snake_case
+from .openapi_parts import PartSource, add_fields, object_of, without
+from .openapi_replies import ReplyReader
 from .openapi_schemas import OpenApiDocument
 from .openapi_session import Session, SessionFinder
 from .openapi_shapes import Shape, Shapes
+
+R = TypeVar("R", bound=Route)
 
 _COMMON = ("seed", "episode_id")
 _KNOWN = ("timeout_s", "request_id", "episode_id")
@@ -152,7 +155,7 @@ class WirePlanner:
                 return self._route(StepRoute, step, names, known, action=pointer_to("", name))
         else:
             known = [item for item in body.fields if session.knows(item)]
-        self.parts["action"] = self._without(body, known)
+        self.parts["action"] = without(body, known)
         if body.kind == "object" and not self._fields_of("action"):
             raise self._openapi.error(
                 body.pointer,
@@ -179,7 +182,7 @@ class WirePlanner:
                 hint="if another route steps, pass --step-path",
             )
         names["query"] += [item.name for item in own if item.place == "query"]
-        return self._object_of(own, step.pointer)
+        return object_of(own, step.pointer)
 
     def _drop_others(self, step: Operation, session: Session, names: dict[str, list[str]]) -> None:
         """Settle the parameters beside a body, which the action can't give."""
@@ -206,15 +209,15 @@ class WirePlanner:
         names["query"] += [item.name for item in own if item.place == "query"]
         parameters = [item for item in own if item.name not in _COMMON]
         fields: list[str] = []
-        source = self._object_of(parameters, reset.pointer)
+        source = object_of(parameters, reset.pointer)
         content = reset.request
         if content is not None:
             body = self._body(reset, content)
             if body.kind == "object":
-                taken = [*_COMMON, *_KNOWN]
-                fields = [item for item in body.fields if item in taken or session.knows(item)]
-                rest = self._without(body, fields, keep_whole=False)
-                _add(source, rest)
+                known = (*_COMMON, *_KNOWN)
+                fields = [item for item in body.fields if item in known or session.knows(item)]
+                rest = without(body, fields, keep_whole=False)
+                add_fields(source, rest)
             elif body.kind == "union":
                 self._say(
                     "warning",
@@ -347,14 +350,14 @@ class WirePlanner:
 
     def _route(
         self,
-        kind: type[Route],
+        kind: type[R],
         operation: Operation,
         names: dict[str, list[str]],
         fields: list[str] | None = None,
         *,
         has_body: bool = True,
-        **more: Any,
-    ) -> Any:
+        **more: str,
+    ) -> R:
         return kind.model_validate(
             {
                 "method": operation.method.upper(),
@@ -366,35 +369,6 @@ class WirePlanner:
                 **more,
             }
         )
-
-    def _without(self, body: Shape, names: list[str], *, keep_whole: bool = True) -> PartSource:
-        """A body without some of its fields."""
-        if not names and keep_whole:
-            return PartSource(body.schema, body.pointer)
-        kept = {name: child for name, child in body.fields.items() if name not in names}
-        schema: dict[str, Any] = {
-            "type": "object",
-            "properties": {name: child for name, (child, _) in kept.items()},
-            "required": [name for name in kept if name in body.required],
-        }
-        if body.title is not None:
-            schema = {"title": body.title, **schema}
-        places = {pointer_to("/properties", name): place for name, (_, place) in kept.items()}
-        return PartSource(schema, body.pointer, places)
-
-    def _object_of(self, parameters: list[Parameter], pointer: str) -> PartSource:
-        """An object whose fields are parameters."""
-        properties: dict[str, Any] = {}
-        for item in parameters:
-            text = {"description": item.description} if item.description else {}
-            properties[item.name] = {**text, **item.schema} if isinstance(item.schema, dict) else {}
-        schema = {
-            "type": "object",
-            "properties": properties,
-            "required": [item.name for item in parameters if item.is_required],
-        }
-        places = {pointer_to("/properties", item.name): item.pointer for item in parameters}
-        return PartSource(schema, pointer, places)
 
     def _fields_of(self, part: str) -> bool:
         schema = self.parts[part].schema
@@ -414,12 +388,3 @@ class WirePlanner:
 
     def _say(self, severity: Severity, pointer: str, message: str, hint: str = "") -> None:
         self._findings.append(Finding(severity, self._openapi.existing(pointer), message, hint))
-
-
-def _add(source: PartSource, more: PartSource) -> None:
-    """Add the fields of a body to those of parameters."""
-    source.schema["properties"] |= more.schema["properties"]
-    source.schema["required"] += more.schema["required"]
-    source.schema = {"title": "ResetParameters", **source.schema}
-    source.origins |= more.origins
-    source.pointer = more.pointer

@@ -31,6 +31,8 @@ _CONNECTION_OPTIONS = (
     "connect_timeout_s", "max_message_bytes", "compression", "ssl_context", "http_client",
 )  # fmt: skip
 
+_CLOSE_LIMIT_S = 5.0  # closing waits no longer for a server that has routes of its own
+
 
 class ResetArguments(TypedDict):
     """What every reset can be given."""
@@ -187,6 +189,13 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             return None
         path = urlsplit(self.base_url).path
         return RoutedSession(self.wire, path, self._given["parameters"] or {})
+
+    def _close_request(self) -> Request | None:
+        """What ends the server's session, if the server wants to be told and nothing is in flight."""
+        if self.wire is None or self.wire.close is None:
+            return None
+        is_idle = self._calls.session.phase is Phase.READY
+        return self._request("close", {}, _CLOSE_LIMIT_S) if is_idle else None
 
     # --- calls --------------------------------------------------------------------------------
 

@@ -225,6 +225,8 @@ class Calls:
         self._check_not_closed()
         if not self.is_open:
             yield from self._open(request)
+        elif request.operation == "reset" and self.session.had_episode:
+            yield from self._leave_session(request)
         payload: dict[str, Any] = yield Send(request)
         return payload
 
@@ -254,6 +256,13 @@ class Calls:
         if self.session.phase is Phase.CLOSED:
             yield Drop()
         self._check_not_closed()
+
+    def _leave_session(self, request: Request) -> Call[None]:
+        """End the server's session, if the reset is about to make another."""
+        if self._wire is None or self._wire.close is None or self._wire.create is not None:
+            return
+        with suppress(EnvError):
+            yield Send(request._replace(operation="close", data={}))
 
     def _schema(self, request: Request) -> Call[dict[str, JsonValue]]:
         request = request._replace(operation="schema")

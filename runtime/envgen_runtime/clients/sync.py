@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Self, TypeVar, Unpack
 
+from ..errors import EnvError
 from ..json_value import JsonValue
 from ..observe.trace import Replay, ReplayTransport
 from ..result import StepResult, Transition
@@ -127,10 +128,14 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
+        ending = self._close_request()
         if not self._calls.session.close():
             return
         try:
             if self._transport is not None:
+                if ending is not None:
+                    with suppress(EnvError):
+                        self._transport.exchange(ending)
                 self._transport.close()
         finally:
             self._transport = None
@@ -189,7 +194,9 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         if effect.transport == "http":
             from ..transports.http import HttpTransport
 
-            return HttpTransport(self._endpoint.http, self._options, self._routed_session())
+            http = HttpTransport(self._endpoint.http, self._options)
+            http.session = self._routed_session()
+            return http
         from ..transports.websocket import WebSocketTransport
 
         headers = effect.request.all_headers(self._options.headers)

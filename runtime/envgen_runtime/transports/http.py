@@ -1,10 +1,8 @@
 """The HTTP transport, sync and async, on httpcore, which is what httpx sends with.
 
-Serves the routes of the first servers and of servers with routes of their own, and ``/schema`` and
-``/health`` of OpenEnv's. The only user of
-httpcore and httpx. A connection of httpcore is driven directly: a client sends one request at a
-time, and a pool would be a third of a request's cost. httpx is imported only where the user passes
-a client of it.
+The only user of httpcore and httpx. A connection of httpcore is driven directly: a client sends one
+request at a time, and a pool would be a third of a request's cost. httpx is imported only where the
+user passes a client of it.
 """
 
 from __future__ import annotations
@@ -51,14 +49,17 @@ _Explain = Callable[[Exception], EnvError]
 
 
 class _HttpTransport:
-    """What the two transports share: requests and errors, without I/O."""
+    """What the two transports share: requests and errors, without I/O.
 
-    def __init__(
-        self, address: str, options: ConnectionOptions, session: RoutedSession | None = None
-    ) -> None:
+    Attributes:
+        session: the session, if the server has routes of its own; None for OpenEnv's.
+    """
+
+    session: RoutedSession | None = None
+
+    def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address
         self._options = options
-        self._session = session
         parts = urlsplit(address)
         self._base_path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~").encode()
         self._url = partial(
@@ -124,16 +125,13 @@ class HttpTransport(_HttpTransport):
     Args:
         address: the server's base URL.
         options: connection options.
-        session: the session, if the server has routes of its own; None for OpenEnv's.
 
     Raises:
         TypeError: the options have an ``httpx.AsyncClient``.
     """
 
-    def __init__(
-        self, address: str, options: ConnectionOptions, session: RoutedSession | None = None
-    ) -> None:
-        super().__init__(address, options, session)
+    def __init__(self, address: str, options: ConnectionOptions) -> None:
+        super().__init__(address, options)
         self._client: httpx.Client | None = _users_client(options, "Client")
         self._network = _DeadlineBackend()
         self._connection: httpcore.ConnectionInterface | None = None
@@ -155,8 +153,8 @@ class HttpTransport(_HttpTransport):
     def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
-        response = self._send(exchange_request(request, self._options, self._session), explain)
-        return exchange_reply(response, request, self._session)
+        response = self._send(exchange_request(request, self._options, self.session), explain)
+        return exchange_reply(response, request, self.session)
 
     def close(self) -> None:
         """Close the connection, or have the request in flight close it when it ends."""
@@ -222,10 +220,8 @@ class AsyncHttpTransport(_HttpTransport):
         TypeError: the options have an ``httpx.Client``.
     """
 
-    def __init__(
-        self, address: str, options: ConnectionOptions, session: RoutedSession | None = None
-    ) -> None:
-        super().__init__(address, options, session)
+    def __init__(self, address: str, options: ConnectionOptions) -> None:
+        super().__init__(address, options)
         self._client: httpx.AsyncClient | None = _users_client(options, "AsyncClient")
         self._connection: httpcore.AsyncConnectionInterface | None = None
 
@@ -236,8 +232,8 @@ class AsyncHttpTransport(_HttpTransport):
     async def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
-        sent = exchange_request(request, self._options, self._session)
-        return exchange_reply(await self._send(sent, explain), request, self._session)
+        sent = exchange_request(request, self._options, self.session)
+        return exchange_reply(await self._send(sent, explain), request, self.session)
 
     async def close(self) -> None:
         """Close the connection."""

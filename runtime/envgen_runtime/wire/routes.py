@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from ..errors import InvalidRequest, NotReset, ProtocolError
-from ..json_value import at_pointer
+from ..json_value import as_array, at_pointer
 from .protocol import HttpCall, Operation, Request, json_body, whole_seconds
 
 _NAME = re.compile(r"\{([^{}]+)\}")
@@ -258,4 +258,5 @@ def _text(value: Any) -> str:
 
 
 def _texts(value: Any) -> str | list[str]:
-    return [_text(item) for item in value] if isinstance(value, list) else _text(value)
+    items = as_array(value)
+    return _text(value) if items is None else [_text(item) for item in items]
