@@ -63,8 +63,8 @@ class WalkState(BaseModel):
     at: int
 
 
-def seed(app: FastAPI | None = None, **options: Any) -> FastAPI:
-    app = app or FastAPI(title="Walk", **options)
+def seed() -> FastAPI:
+    app = FastAPI(title="Walk")
     _seed_routes(app)
     return app
 
@@ -97,10 +97,6 @@ def prefix() -> FastAPI:
     _seed_routes(router)
     app.include_router(router)
     return app
-
-
-def root_path() -> FastAPI:
-    return seed(root_path="/walks")
 
 
 def mounted() -> FastAPI:
@@ -441,12 +437,6 @@ def by_body() -> FastAPI:
     app = FastAPI(title="Walk")
     walks: dict[str, Walk] = {}
 
-    @app.post("/session/new")
-    def new() -> dict[Literal["session_id"], str]:
-        session = uuid4().hex
-        walks[session] = Walk()
-        return {"session_id": session}
-
     @app.post("/reset")
     def reset() -> Begun:
         session = uuid4().hex
@@ -558,55 +548,12 @@ def endless() -> FastAPI:
 
     @app.post("/reset")
     def reset() -> Place:
+        nonlocal walk
+        walk = Walk()
         return Place(at=walk.at)
 
     @app.post("/step")
     def step(action: Move) -> Place:
         return walk.move(action.by)[0]
-
-    return app
-
-
-# --- refused -------------------------------------------------------------------------------------
-
-
-def untyped_reply() -> FastAPI:
-    app = FastAPI(title="Walk")
-
-    @app.post("/reset")
-    def reset() -> dict:  # type: ignore[type-arg]
-        return {}
-
-    @app.post("/step")
-    def step(action: Move) -> dict:  # type: ignore[type-arg]
-        return {"observation": action.by}
-
-    return app
-
-
-def tuple_reply() -> FastAPI:
-    app = FastAPI(title="Walk")
-
-    @app.post("/reset")
-    def reset() -> Place:
-        return Place(at=0)
-
-    @app.post("/step")
-    def step(action: Move) -> tuple[Place, float, bool]:
-        return Walk().move(action.by)
-
-    return app
-
-
-def scalar_body() -> FastAPI:
-    app = FastAPI(title="Walk")
-
-    @app.post("/reset")
-    def reset() -> Place:
-        return Place(at=0)
-
-    @app.post("/step")
-    def step(action: Annotated[int, Body()]) -> Place:
-        return Place(at=action)
 
     return app

@@ -42,7 +42,21 @@ def _compare(old: Any, new: Any, place: str) -> Iterator[Change]:
             yield _change("route-changed", place, f"{_shown(old)} became {_shown(new)}")
         return
     for key in dict.fromkeys((*before, *after)):
-        yield from _compare(before.get(key), after.get(key), pointer_to(place, key))
+        if key == "optional":
+            yield from _compare_optional(before.get(key, []), after.get(key, []), place)
+        else:
+            yield from _compare(before.get(key), after.get(key), pointer_to(place, key))
+
+
+def _compare_optional(old: list[str], new: list[str], place: str) -> Iterator[Change]:
+    pointer = pointer_to(place, "optional")
+    for names, rule, verb in (
+        ([name for name in new if name not in old], "field-optional", "may be left out now"),
+        ([name for name in old if name not in new], "field-required", "is always there now"),
+    ):
+        for name in names:
+            message = f"{name} in the reply {verb}"
+            yield change(rule, "reply", part="wire", pointer=pointer, message=message)
 
 
 def _change(rule: str, place: str, message: str) -> Change:

@@ -191,7 +191,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         return RoutedSession(self.wire, path, self._given["parameters"] or {})
 
     def _close_request(self) -> Request | None:
-        """What ends the server's session, if the server wants to be told and nothing is in flight."""
+        """What ends the server's session, if it has a route for that and nothing is in flight."""
         if self.wire is None or self.wire.close is None:
             return None
         is_idle = self._calls.session.phase is Phase.READY

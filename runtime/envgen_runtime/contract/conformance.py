@@ -66,11 +66,11 @@ def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) 
     else:
         reset = exact_part(client, "reset_observation") if operation == "reset" else None
         part = reset or exact_part(client, "observation")
-        places = _wire_of(client).get(operation, {}).get("reply")
-        if places is None:
+        route = _wire_of(client).get(operation)
+        if route is None:
             instance = _observed(Envelope.read(payload), part.fields if part else frozenset())
         else:
-            instance = Envelope.at(dict(payload), **places).observation
+            instance = Envelope.at(dict(payload), **route.get("reply", {})).observation
     violations = list(part.validator.errors(instance)) if part is not None else []
     if violations:
         raise ReplyMismatch(
@@ -85,9 +85,8 @@ def observation_place(client: type, operation: Operation) -> str:
     """The JSON pointer to what a reply is about: the observation, or the state."""
     if operation == "state":
         return ""
-    place: str = (
-        _wire_of(client).get(operation, {}).get("reply", {}).get("observation", "/observation")
-    )
+    route = _wire_of(client).get(operation)
+    place: str = "/observation" if route is None else route.get("reply", {}).get("observation", "")
     return place
 
 

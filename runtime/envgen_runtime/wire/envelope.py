@@ -57,7 +57,7 @@ class Envelope(NamedTuple):
         cls,
         payload: dict[str, Any],
         *,
-        observation: str,
+        observation: str = "",
         reward: str | None = None,
         done: Sequence[str] = (),
         metadata: str | None = None,
