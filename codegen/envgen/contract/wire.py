@@ -145,7 +145,7 @@ def parse_wire(value: Any, *, source: str) -> Wire:
         place = first["loc"][:-1] if first["type"] == "missing" else first["loc"]
         pointer = pointer_to("/wire", *place)
         raise ContractError(
-            f"{first['loc'][-1]}: {first['msg']}",
+            f"{('wire', *first['loc'])[-1]}: {first['msg']}",
             pointer=pointer,
             source=source,
             hint="envgen writes this key itself",
