@@ -49,13 +49,10 @@ _Explain = Callable[[Exception], EnvError]
 
 
 class _HttpTransport:
-    """What the two transports share: requests and errors, without I/O.
-
-    Attributes:
-        session: the session, if the server has routes of its own; None for OpenEnv's.
-    """
+    """What the two transports share: requests and errors, without I/O."""
 
     session: RoutedSession | None = None
+    """The session, if the server has routes of its own; None for OpenEnv's."""
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address
