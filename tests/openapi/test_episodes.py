@@ -9,9 +9,18 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
 
 from envgen.demo.server import serving
+from envgen_runtime import (
+    ActionRejected,
+    EpisodeTrace,
+    InvalidRequest,
+    ReplyMismatch,
+    RequestTimeout,
+    SessionLost,
+)
 from tests.openapi import apps
 from tests.support import load, run
 
@@ -166,19 +175,12 @@ def test_a_lost_session_begins_anew() -> None:
         package = built(url)
         with package.WalkEnv(url) as env:
             env.reset()
-            with pytest.raises(package_error("RequestTimeout")):
+            with pytest.raises(RequestTimeout):
                 env.step(by=1, timeout_s=1e-9)
-            with pytest.raises(package_error("SessionLost")):
+            with pytest.raises(SessionLost):
                 env.step(by=1)
             assert env.reset().observation.at == 0
             assert len(app.state.walks) == 2
-
-
-def package_error(name: str) -> type[Exception]:
-    import envgen_runtime
-
-    error: type[Exception] = getattr(envgen_runtime, name)
-    return error
 
 
 def test_a_seed_and_the_options_of_a_step_arrive() -> None:
@@ -197,8 +199,6 @@ def test_a_seed_and_the_options_of_a_step_arrive() -> None:
 
 
 def test_exact_validation_and_traces(folder: Path) -> None:
-    from envgen_runtime import EpisodeTrace, InvalidRequest
-
     for name in ("seed", "flat", "by_path", "union_and_nesting"):
         shape = SHAPES[name]
         with serving(shape.app()) as url:
@@ -213,3 +213,53 @@ def test_exact_validation_and_traces(folder: Path) -> None:
             assert env.step(*arguments, **fields) == first
     with pytest.raises(InvalidRequest):
         package.WalkEnv("http://127.0.0.1:1", validate="exact").state()
+
+
+def test_a_client_asks_for_no_route_that_the_document_lacks() -> None:
+    app = apps.flat()
+    asked: list[str] = []
+
+    @app.middleware("http")
+    async def note(request: Request, call_next: Any) -> Any:
+        asked.append(request.url.path)
+        if request.url.path == "/step":
+            return JSONResponse({"detail": "not now"}, status_code=422)
+        return await call_next(request)
+
+    with serving(app) as url:
+        package = built(f"{url}/openapi.json")
+        asked.clear()
+        with package.WalkEnv.from_url(url) as env:
+            assert env.is_healthy()
+            env.reset()
+            with pytest.raises(ActionRejected):
+                env.step(by=1)
+            env.state()
+            with pytest.raises(InvalidRequest, match="no /schema"):
+                env.server_contract()
+    assert set(asked) == {"/", "/reset", "/step", "/info"}
+
+
+def test_a_reply_that_does_not_fit_names_its_place() -> None:
+    app = FastAPI(title="Walk")
+
+    @app.post("/reset", response_model=apps.SeedReply)
+    def reset() -> Any:
+        return JSONResponse({"observation": {"at": "here"}})
+
+    @app.post("/step", response_model=apps.CamelReply)
+    def step(action: apps.Move) -> Any:
+        if action.by == 0:
+            return JSONResponse({"result": {"nextObservation": {}}})
+        return JSONResponse({"result": {"nextObservation": {"at": 1}, "isDone": "no"}})
+
+    with serving(app) as url:
+        package = built(url)
+        with package.WalkEnv(url) as env:
+            with pytest.raises(ReplyMismatch) as caught:
+                env.reset()
+            assert caught.value.path == "$.observation.at"
+            for by, path in ((0, "$.result.nextObservation.at"), (1, "$.result.isDone")):
+                with pytest.raises(ReplyMismatch) as caught:
+                    env.step(by=by)
+                assert caught.value.path == path

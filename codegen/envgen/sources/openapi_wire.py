@@ -7,7 +7,7 @@ from typing import TypeVar
 from ..contract.wire import ResetRoute, Route, StepRoute, Wire
 from ..findings import Finding, Severity
 from ..schema.keywords import pointer_to
-from .openapi_operations import Content, Operation, Operations, snake_case
+from .openapi_operations import Content, Operation, Operations, snake_case, words
 from .openapi_parts import PartSource, add_fields, object_of, without
 from .openapi_replies import ReplyReader
 from .openapi_schemas import OpenApiDocument
@@ -264,51 +264,57 @@ class WirePlanner:
     # --- state and close ------------------------------------------------------------------------
 
     def _state_route(self, step: Operation, session: Session) -> Route | None:
-        state = self._operations.find("state", beside=step) or next(
-            (
-                item
-                for item in self._operations.all
-                if item.method == "get" and item.path == step.folder and item.path
-            ),
-            None,
-        )
-        place, why = "/paths", "no operation looks like state"
-        if state is not None:
-            place, why = self._take_state(state, session)
+        state = self._find_state(step)
+        why = "no operation looks like state" if state is None else self._lacks(state, session)
         if state is None or why:
+            place = "/paths" if state is None else state.pointer
             self._say("info", place, f"{why}: the state is the base State")
             self.parts["state"] = PartSource(_BASE_STATE, place)
-        if state is None or place == state.pointer:
             return None
+        content = state.response
+        found = self._shapes.of(content.schema or {}, content.pointer)
+        self.parts["state"] = PartSource(found.schema, found.pointer)
+        if not found.is_object:
+            self.parts["state"] = PartSource({"title": "State", "type": "object"}, content.pointer)
+            if not self._has_state:
+                self._say(
+                    "warning",
+                    content.pointer,
+                    f"the reply of {state.label} has no type",
+                    "give it a response_model, or pass its schema with --state FILE",
+                )
         names = self._names(state, session)
         return self._route(Route, state, names, has_body=state.request is not None)
 
-    def _take_state(self, state: Operation, session: Session) -> tuple[str, str]:
-        """Take the state's schema. Return where it stands, and why it can't be taken."""
+    def _find_state(self, step: Operation) -> Operation | None:
+        """The operation of the state: one that is called so, or a session's own."""
+        state = self._operations.find("state", beside=step)
+        if state is not None and ("state" in words(state.last) or self._is_typed(state)):
+            return state
+        owners = (
+            item
+            for item in self._operations.all
+            if item.method == "get" and item.path.rstrip("/") == step.folder != ""
+        )
+        return next((item for item in owners if self._is_typed(item)), None)
+
+    def _is_typed(self, operation: Operation) -> bool:
+        content = operation.response
+        return self._shapes.of(content.schema or {}, content.pointer).is_object
+
+    def _lacks(self, state: Operation, session: Session) -> str:
+        """Why a client can't ask for the state; empty if it can."""
         lacking = [
             item.name
             for item in state.parameters
-            if item.is_required and item.place != "cookie" and not session.knows(item.name)
+            if item.is_required and item.place in ("path", "query") and not session.knows(item.name)
         ]
         if lacking:
-            return state.pointer, f"{state.label} needs {', '.join(lacking)}, which a client lacks"
+            return f"{state.label} needs {', '.join(lacking)}, which a client lacks"
         content = state.response
-        found = self._shapes.of(content.schema or {}, content.pointer)
-        if found.is_object:
-            self.parts["state"] = PartSource(found.schema, found.pointer)
-            return content.pointer, ""
-        if self._has_state:
-            return content.pointer, "its type is elsewhere"
-        if found.kind != "untyped":
-            return state.pointer, f"{state.label} doesn't answer an object"
-        self._say(
-            "warning",
-            content.pointer,
-            f"the reply of {state.label} has no type",
-            "give it a response_model, or pass its schema with --state FILE",
-        )
-        self.parts["state"] = PartSource({"title": "State", "type": "object"}, content.pointer)
-        return content.pointer, ""
+        kind = self._shapes.of(content.schema or {}, content.pointer).kind
+        is_possible = kind in ("object", "union", "untyped")
+        return "" if is_possible else f"{state.label} doesn't answer an object"
 
     def _close_route(self, step: Operation, session: Session) -> Route | None:
         if not session.values and not session.headers:
@@ -341,7 +347,7 @@ class WirePlanner:
                 names["headers"].append(item.name)
             elif item.place == "header" and item.is_required:
                 self._say(
-                    "warning",
+                    "info",
                     item.pointer,
                     f"{operation.label} needs the header {item.name}",
                     "give it to the client in default_headers",

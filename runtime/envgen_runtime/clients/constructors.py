@@ -194,14 +194,14 @@ def _docker(
     from ..providers import start
 
     connect, timeout_s = _connection(cls, options)
-    return start.from_docker_image(connect, image, provider, timeout_s, options)
+    return _launch(cls, start.from_docker_image(connect, image, provider, timeout_s, options))
 
 
 def _project(cls: type[C], path: str | Path, options: dict[str, Any]) -> Launch[C]:
     from ..providers import start
 
     connect, timeout_s = _connection(cls, options)
-    return start.from_project(connect, path, timeout_s, options)
+    return _launch(cls, start.from_project(connect, path, timeout_s, options))
 
 
 def _fleet(cls: type[C], fleet: Fleet, options: dict[str, Any]) -> Launch[C]:
@@ -209,7 +209,7 @@ def _fleet(cls: type[C], fleet: Fleet, options: dict[str, Any]) -> Launch[C]:
 
     connect, timeout_s = _connection(cls, options)
     complete(ServerOptions, options, of="from_fleet")
-    return start.from_fleet(connect, fleet, timeout_s)
+    return _launch(cls, start.from_fleet(connect, fleet, timeout_s))
 
 
 def _url(cls: type[C], base_url: str, options: dict[str, Any]) -> Launch[C]:
@@ -221,7 +221,7 @@ def _url(cls: type[C], base_url: str, options: dict[str, Any]) -> Launch[C]:
     if token:
         headers.setdefault("Authorization", f"Bearer {token}")
     connect = _connect(cls, {**options, "default_headers": headers})
-    return start.from_url(connect, base_url, timeout_s, headers)
+    return _launch(cls, start.from_url(connect, base_url, timeout_s, headers))
 
 
 def _hub(cls: type[C], space_id: str, options: dict[str, Any]) -> Launch[C]:
@@ -234,7 +234,12 @@ def _hub(cls: type[C], space_id: str, options: dict[str, Any]) -> Launch[C]:
     elif token is not None:
         hub = replace(hub, token=token)
     connect, timeout_s = _connection(cls, options, hub if options.get("remote") else None)
-    return start.from_hub(connect, space_id, hub, timeout_s, options)
+    return _launch(cls, start.from_hub(connect, space_id, hub, timeout_s, options))
+
+
+def _launch(cls: type[C], launch: Launch[C]) -> Launch[C]:
+    """Adapt how a server is waited for to the routes that it has."""
+    return launch if getattr(cls, "wire", None) is None else launch.without_health()
 
 
 def _connection(

@@ -20,8 +20,22 @@ def pauses() -> Iterator[float]:
         yield min(_FIRST_PAUSE_S * _GROWTH**number, _LONGEST_PAUSE_S)
 
 
-def probe(base_url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None) -> str:
-    """``READY``, or what ``GET /health`` answered instead, to be read by a person."""
+def probe(
+    base_url: str,
+    *,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    has_health: bool = True,
+) -> str:
+    """``READY``, or what the server answered instead, to be read by a person.
+
+    Args:
+        base_url: the server's address.
+        timeout_s: time limit in seconds.
+        headers: sent with the request.
+        has_health: whether ``GET /health`` has to answer 200. If not, any answer will do that is
+            no error of the server's.
+    """
     import http.client  # not with the client: this takes a tenth of its import
 
     parts = urlsplit(base_url)
@@ -30,7 +44,8 @@ def probe(base_url: str, *, timeout_s: float, headers: Mapping[str, str] | None 
         parts.hostname or "", parts.port, timeout=timeout_s
     )
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/health", headers=dict(headers or {}))
+        path = f"{parts.path.rstrip('/')}/{'health' if has_health else ''}"
+        connection.request("GET", path, headers=dict(headers or {}))
         status = connection.getresponse().status
     except TimeoutError:
         return "none in time"
@@ -38,4 +53,7 @@ def probe(base_url: str, *, timeout_s: float, headers: Mapping[str, str] | None 
         return str(error) or type(error).__name__
     finally:
         connection.close()
-    return READY if status == HTTPStatus.OK else f"HTTP {status}"
+    is_ready = status == HTTPStatus.OK or (
+        not has_health and status < HTTPStatus.INTERNAL_SERVER_ERROR
+    )
+    return READY if is_ready else f"HTTP {status}"

@@ -33,7 +33,9 @@ class RemoteServer(Provider):
         self._stopping.set()
 
     def _probe(self, url: str, timeout_s: float) -> str:
-        answer = readiness.probe(url, timeout_s=timeout_s, headers=self._headers)
+        answer = readiness.probe(
+            url, timeout_s=timeout_s, headers=self._headers, has_health=self.has_health
+        )
         if why := _FINAL_ANSWERS.get(answer):
             raise ConnectError(f"{url}/health answers {answer}: {why}", retryable=False)
         return answer

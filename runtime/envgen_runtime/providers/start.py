@@ -10,7 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from ..errors import FetchError, StartError
 from . import (
@@ -19,6 +19,7 @@ from . import (
     Fleet,
     Hub,
     LocalDockerProvider,
+    Provider,
     RemoteServer,
     UVProvider,
 )
@@ -50,6 +51,12 @@ class Launch(Generic[C]):
         self._connect = connect
         self._timeout_s = timeout_s
         self._cancelled = threading.Event()
+
+    def without_health(self) -> Self:
+        """Don't expect the server to have ``/health``."""
+        if isinstance(self._provider, Provider):
+            self._provider.has_health = False
+        return self
 
     def run(self) -> C:
         """Start the server and return the client, which owns the provider."""
