@@ -144,11 +144,7 @@ class SessionFinder:
             below = [item for item in others if item.folder == folder and _creates(item)]
             if owner or below:
                 return self._only(owner or below)
-        giving = [
-            item
-            for item in others
-            if (_creates(item) or is_session_name(f"{item.last}_id")) and self._gives(item, needed)
-        ]
+        giving = [item for item in others if _creates(item) and self._gives(item, needed)]
         return self._only(giving) if giving and needed else None
 
     def _only(self, candidates: list[Operation]) -> Operation:
@@ -163,8 +159,10 @@ class SessionFinder:
 
 
 def _creates(operation: Operation) -> bool:
-    names = {*words(operation.last), *words(operation.fields.get("operationId"))}
-    return bool(_CREATE & names)
+    """Whether an operation looks like one that makes a session, as ``POST /instances`` does."""
+    last = words(operation.last)
+    names = {*last, *words(operation.fields.get("operationId"))}
+    return bool(_CREATE & names) or any(word.removesuffix("s") in _OF_SESSIONS for word in last)
 
 
 def _requires(operation: Operation, name: str, shapes: Shapes) -> bool:
