@@ -14,7 +14,7 @@ from envgen.compat import compare
 from envgen.contract.contract import EnvContract
 from envgen.sources import read_contract
 from tests.openapi import apps
-from tests.support import save
+from tests.support import load, run, save
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +157,31 @@ def test_a_reply_that_may_leave_out_more() -> None:
     for old, new, level in ((required, read(SEED), "breaking"), (read(SEED), required, "info")):
         found = [item for item in compare(old, new).changes if item.part == "wire"]
         assert {item.level for item in found} == {level}
+
+
+def test_hostile_names_stay_texts(folder: Path) -> None:
+    name = "a\"'''__import__('os')"
+    path = f'/x"+__import__("os").abort()+"/{{{name}}}'
+    document = {
+        "openapi": "3.1.0",
+        "info": {"title": "Walk", "version": "1"},
+        "paths": {
+            f"{path}/{role}": {
+                "post": {
+                    "parameters": [{"name": name, "in": "path", "required": True, "schema": {}}],
+                    "requestBody": {"content": {"application/json": {"schema": MOVE}}},
+                    "responses": {"200": {"content": {"application/json": {"schema": DONE}}}},
+                }
+            }
+            for role in ("reset", "step")
+        },
+    }
+    assert run("build", save(document)).exit_code == 0
+    package = load(folder / "generated" / "walk")
+    assert package.WalkEnv.wire.step.path == f"{path}/step"
+    assert package.WalkEnv.wire.arguments == [name]
+    assert f'{{"{name}"' not in (folder / "generated" / "walk" / "client.py").read_text()
+
+
+MOVE = {"type": "object", "properties": {"by": {"type": "integer"}}}
+DONE = {"type": "object", "properties": {"at": {"type": "integer"}, "done": {"type": "boolean"}}}
