@@ -37,8 +37,18 @@ a step again could apply it twice).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypedDict, Unpack
 
 from .json_value import JsonValue
+
+
+class _Known(TypedDict, total=False):
+    """What may be known of any error; None for what isn't."""
+
+    retryable: bool | None
+    maybe_applied: bool | None
+    request_id: str | None
+    server_text: str | None
 
 
 class EnvError(Exception):
@@ -55,23 +65,14 @@ class EnvError(Exception):
     retryable: bool = False
     maybe_applied: bool = False
     sent: bool = False
+    request_id: str | None = None
+    server_text: str | None = None
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retryable: bool | None = None,
-        maybe_applied: bool | None = None,
-        request_id: str | None = None,
-        server_text: str | None = None,
-    ) -> None:
+    def __init__(self, message: str, **known: Unpack[_Known]) -> None:
         super().__init__(message)
-        if retryable is not None:
-            self.retryable = retryable
-        if maybe_applied is not None:
-            self.maybe_applied = maybe_applied
-        self.request_id = request_id
-        self.server_text = server_text
+        for name, value in known.items():
+            if value is not None:
+                setattr(self, name, value)
 
 
 class InvalidRequest(EnvError, ValueError):
@@ -81,10 +82,8 @@ class InvalidRequest(EnvError, ValueError):
         path: the place in the request, as a JSON path such as ``$.board[3]``, if known.
     """
 
-    def __init__(
-        self, message: str, *, path: str | None = None, request_id: str | None = None
-    ) -> None:
-        super().__init__(message, request_id=request_id)
+    def __init__(self, message: str, *, path: str | None = None, **known: Unpack[_Known]) -> None:
+        super().__init__(message, **known)
         self.path = path
 
 
@@ -108,9 +107,10 @@ class UpgradeRefused(ConnectError):
         *,
         status: int,
         retry_after_s: float | None = None,
-        server_text: str | None = None,
+        **known: Unpack[_Known],
     ) -> None:
-        super().__init__(message, retryable=status in PASSING_STATUSES, server_text=server_text)
+        known.setdefault("retryable", status in PASSING_STATUSES)
+        super().__init__(message, **known)
         self.status = status
         self.retry_after_s = retry_after_s
 
@@ -177,19 +177,10 @@ class ServerError(EnvError):
         *,
         code: str,
         data: dict[str, JsonValue] | None = None,
-        retryable: bool | None = None,
-        maybe_applied: bool | None = None,
-        request_id: str | None = None,
-        server_text: str | None = None,
         retry_after_s: float | None = None,
+        **known: Unpack[_Known],
     ) -> None:
-        super().__init__(
-            message,
-            retryable=retryable,
-            maybe_applied=maybe_applied,
-            request_id=request_id,
-            server_text=server_text,
-        )
+        super().__init__(message, **known)
         self.code = code
         self.data = data if data is not None else {}
         self.retry_after_s = retry_after_s
@@ -226,6 +217,8 @@ class ActionRejected(ServerError):
         drift: as in ``ReplyMismatch``.
     """
 
+    drift: tuple[str, ...] = ()
+
     def __init__(
         self,
         message: str,
@@ -233,14 +226,10 @@ class ActionRejected(ServerError):
         code: str,
         errors: Sequence[dict[str, JsonValue]] = (),
         data: dict[str, JsonValue] | None = None,
-        request_id: str | None = None,
-        server_text: str | None = None,
+        **known: Unpack[_Known],
     ) -> None:
-        super().__init__(
-            message, code=code, data=data, request_id=request_id, server_text=server_text
-        )
+        super().__init__(message, code=code, data=data, **known)
         self.errors = list(errors)
-        self.drift: tuple[str, ...] = ()
 
 
 class CapacityReached(ServerError):
@@ -273,18 +262,11 @@ class ReplyMismatch(EnvError):
     """
 
     sent = True
+    drift: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        path: str,
-        maybe_applied: bool | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message, maybe_applied=maybe_applied, request_id=request_id)
+    def __init__(self, message: str, *, path: str, **known: Unpack[_Known]) -> None:
+        super().__init__(message, **known)
         self.path = path
-        self.drift: tuple[str, ...] = ()
 
 
 class ContractDrift(EnvError):
@@ -314,10 +296,10 @@ class ProviderError(EnvError):
         *,
         log: str = "",
         exit_code: int | None = None,
-        retryable: bool | None = None,
+        **known: Unpack[_Known],
     ) -> None:
         shown = f"{message}\nIts log ends with:\n{log}" if log else message
-        super().__init__(shown, retryable=retryable)
+        super().__init__(shown, **known)
         self.log = log
         self.exit_code = exit_code
 

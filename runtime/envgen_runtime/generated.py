@@ -10,17 +10,6 @@ from .wire.envelope import Envelope
 from .wire.routes import HttpRoute, HttpWire
 
 __all__ = [
-    "Codec",
-    "Envelope",
-    "HttpRoute",
-    "HttpWire",
-    "Omittable",
-    "OneOf",
-    "ReplyModel",
-    "RequestModel",
-    "StepOptions",
-    "UniqueItems",
-    "accepts_fields",
-    "reset_fields",
-    "wire_fields",
-]
+    "Codec", "Envelope", "HttpRoute", "HttpWire", "Omittable", "OneOf", "ReplyModel",
+    "RequestModel", "StepOptions", "UniqueItems", "accepts_fields", "reset_fields", "wire_fields",
+]  # fmt: skip

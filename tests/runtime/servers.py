@@ -101,7 +101,7 @@ class Faulty:
             await websocket.send_text(json.dumps({"type": "error", "data": data}))
         elif fault == "malformed":
             await websocket.send_text(reply[:20])
-        elif fault == "misfit":
+        elif fault == "mismatch":
             await websocket.send_text(reply.replace('"done": false', '"done": 3'))
         elif fault == "other":
             await websocket.send_text('{"type":"state","data":{}}')
@@ -135,7 +135,7 @@ class Faulty:
         body = json.dumps(self._observe(*self.shared, nonce))
         if fault == "malformed":
             return Response(body[:20])
-        if fault == "misfit":
+        if fault == "mismatch":
             return Response(body.replace('"done": false', '"done": 3'))
         if fault == "late":
             await self._wait_until_given_up(nonce)

@@ -218,6 +218,7 @@ def test_what_a_server_does_not_type_is_said() -> None:
             ),
             "a reference to itself",
         ),
+        (step_with({"$ref": "#/components/schemas"}, {"type": 3}), "/type: type can't be 3"),
         (step_with({"$ref": "http://127.0.0.1:1/x"}), "a $ref that leaves the document"),
         (
             step_with({"properties": {"a": {"$ref": "other.json"}}}),

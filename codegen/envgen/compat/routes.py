@@ -56,11 +56,11 @@ def _compare_optional(old: list[str], new: list[str], place: str) -> Iterator[Ch
     ):
         for name in names:
             message = f"{name} in the reply {verb}"
-            yield change(rule, "reply", part="wire", pointer=pointer, message=message)
+            yield change(rule, "reply", "wire", pointer, message)
 
 
 def _change(rule: str, place: str, message: str) -> Change:
-    return change(rule, "request", part="wire", pointer=place, message=message)
+    return change(rule, "request", "wire", place, message)
 
 
 def _route(route: Any) -> str:

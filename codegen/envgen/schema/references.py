@@ -9,10 +9,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from envgen_runtime.contract.normal_form import DRAFT_7, metaschema
-from envgen_runtime.json_value import pointer_of
+from envgen_runtime.json_value import pointer_of, reference_to
 
 from ..errors import ContractError
 from ..findings import Finding
@@ -87,7 +86,7 @@ def with_local_refs(
         if "$ref" in fields and not siblings_count:
             kept = {key: value for key, value in kept.items() if key in DESCRIBING | DEFINITIONS}
         if target is not None:
-            kept["$ref"] = "#" + quote(target, safe="/~")
+            kept["$ref"] = reference_to(target)
         return map_subschemas(kept, with_pointers)
 
     document = with_pointers(schema)

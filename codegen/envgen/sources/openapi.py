@@ -51,11 +51,12 @@ def is_openapi(document: Any) -> bool:
 
 def has_action(document: Any, settings: SourceSettings) -> bool:
     """Whether the document has a type for the action of a step."""
+    openapi = OpenApiDocument(as_object(document) or {}, "")
     try:
-        convert(document, settings, source="")
+        operations = Operations(openapi, settings.paths)
+        return WirePlanner(operations, has_state=settings.state is not None).has_action()
     except ContractError:
         return False
-    return True
 
 
 def convert(document: Any, settings: SourceSettings, *, source: str) -> Converted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from ..contract.wire import ResetRoute, Route, StepRoute, Wire
+from ..errors import ContractError
 from ..findings import Finding, Severity
 from ..schema.keywords import pointer_to
 from .openapi_operations import Content, Operation, Operations, snake_case, words
@@ -19,15 +20,6 @@ R = TypeVar("R", bound=Route)
 _COMMON = ("seed", "episode_id")
 _KNOWN = ("timeout_s", "request_id", "episode_id")
 """Values that the client adds to a request where there is a place for them."""
-
-_BASE_STATE = {
-    "title": "State",
-    "type": "object",
-    "properties": {
-        "episode_id": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
-        "step_count": {"type": "integer", "default": 0},
-    },
-}
 
 
 class WirePlanner:
@@ -55,6 +47,17 @@ class WirePlanner:
     def findings(self) -> tuple[Finding, ...]:
         """What was found, each once."""
         return tuple(dict.fromkeys([*self._findings, *self._replies.findings]))
+
+    def has_action(self) -> bool:
+        """Whether the document has a type for the action of a step, whatever else it lacks."""
+        try:
+            step = self._step()
+        except ContractError:
+            return False
+        content = step.request
+        if content is None or content.schema is None:
+            return True  # its parameters, or another error
+        return self._action(content).kind != "untyped"
 
     def plan(self) -> Wire:
         """Settle the wire, and the parts of the contract.
@@ -117,16 +120,21 @@ class WirePlanner:
                 "its body, and an action is an object",
                 hint="embed it: Annotated[int, Body(embed=True)], or a model with a field action",
             )
-        action = self._action_field(body)
-        inner = body if action is None else self._shapes.of(*body.fields[action])
-        if inner.kind == "untyped":
+        action = self._action(content)
+        if action.kind == "untyped":
             raise self._openapi.error(
-                inner.pointer,
+                action.pointer,
                 f"{step.label} takes an action without a type",
                 hint="OpenEnv servers publish the type at /schema: name the server's URL as the "
                 "source, or save it with: curl URL/schema > FILE (servers before 0.2 have no "
                 "/schema: write the contract as a file); if another route steps, pass --step-path",
             )
+
+    def _action(self, content: Content) -> Shape:
+        """The shape of the body of a step, or of its field ``action``."""
+        body = self._shapes.of(content.schema, content.pointer)
+        name = self._action_field(body)
+        return body if name is None else self._shapes.of(*body.fields[name])
 
     def _action_field(self, body: Shape) -> str | None:
         if body.kind != "object":
@@ -269,7 +277,6 @@ class WirePlanner:
         if state is None or why:
             place = "/paths" if state is None else state.pointer
             self._say("info", place, f"{why}: the state is the base State")
-            self.parts["state"] = PartSource(_BASE_STATE, place)
             return None
         content = state.response
         found = self._shapes.of(content.schema or {}, content.pointer)

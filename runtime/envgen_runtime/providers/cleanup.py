@@ -23,11 +23,9 @@ _is_registered = False
 
 
 class Cleanup:
-    """A release that runs once, in the process that registered it.
+    """A release that runs once, in the process that registered it. Its ``name`` is for the log.
 
-    Args:
-        name: what is released, for the log.
-        release: releases it. It must be bounded in time and harmless when repeated.
+    ``release`` must be bounded in time and harmless when repeated.
     """
 
     def __init__(self, name: str, release: Callable[[], None]) -> None:

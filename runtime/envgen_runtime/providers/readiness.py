@@ -1,17 +1,29 @@
-"""Whether a server answers. On the standard library: this runs before anything heavy is needed."""
+"""Whether a server answers."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+
+from ..errors import ConnectError
+from ..transports import ConnectionOptions
+from ..wire.protocol import Request, endpoint
+from ..wire.redaction import split_credentials
+
+if TYPE_CHECKING:
+    import ssl
 
 READY = "ready"
+NO_CONNECTION = "no connection: "
+"""What an answer begins with that is none: nothing accepted the connection, or it broke."""
 
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
 _GROWTH = 1.4
+_MOST_BYTES = 1 << 20
 
 
 def pauses() -> Iterator[float]:
@@ -25,35 +37,27 @@ def probe(
     *,
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
+    ssl_context: ssl.SSLContext | None = None,
     has_health: bool = True,
 ) -> str:
-    """``READY``, or what the server answered instead, to be read by a person.
+    """``READY``, or what ``GET /health`` answered instead, to be read by a person.
 
-    Args:
-        base_url: the server's address.
-        timeout_s: time limit in seconds.
-        headers: sent with the request.
-        has_health: whether ``GET /health`` has to answer 200. If not, any answer will do that is
-            no error of the server's.
+    Without ``has_health``, any answer will do that is no error of the server's.
     """
-    import http.client  # not with the client: this takes a tenth of its import
+    # Not with the provider: its library is heavy.
+    from ..transports.http import TIMED_OUT, HttpTransport
 
-    parts = urlsplit(base_url)
-    secure = parts.scheme in ("https", "wss")
-    connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(
-        parts.hostname or "", parts.port, timeout=timeout_s
+    address, authorization = split_credentials(base_url)
+    own = {"Authorization": authorization} if authorization else {}
+    options = ConnectionOptions(
+        {**own, **(headers or {})}, timeout_s, _MOST_BYTES, ssl_context=ssl_context
     )
+    request = Request("health", {}, timeout_s, "ready")
     try:
-        path = f"{parts.path.rstrip('/')}/{'health' if has_health else ''}"
-        connection.request("GET", path, headers=dict(headers or {}))
-        status = connection.getresponse().status
-    except TimeoutError:
-        return "none in time"
-    except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__
-    finally:
-        connection.close()
-    is_ready = status == HTTPStatus.OK or (
-        not has_health and status < HTTPStatus.INTERNAL_SERVER_ERROR
-    )
-    return READY if is_ready else f"HTTP {status}"
+        with closing(HttpTransport(endpoint(address).http, options)) as http:
+            status = http.get("/health" if has_health else "/", request).status
+    except ConnectError as error:
+        is_late = isinstance(error.__cause__, TIMED_OUT)
+        return "none in time" if is_late else f"{NO_CONNECTION}{error}"
+    answers = not has_health and status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return READY if answers or status == HTTPStatus.OK else f"HTTP {status}"

@@ -44,11 +44,7 @@ class Transport(Protocol):
     """Sends requests and waits for their replies."""
 
     def exchange(self, request: Request) -> dict[str, Any]:
-        """Send ``request`` and return the payload of its reply.
-
-        Raises:
-            EnvError: the request failed. No error of a library is raised.
-        """
+        """Send ``request`` and return the payload of its reply, or raise an EnvError; no other."""
         ...
 
     def close(self) -> None:
@@ -64,11 +60,7 @@ class AsyncTransport(Protocol):
     """``Transport`` for asyncio. ``abort`` isn't awaited: it is called during cancellation."""
 
     async def exchange(self, request: Request) -> dict[str, Any]:
-        """Send ``request`` and return the payload of its reply.
-
-        Raises:
-            EnvError: the request failed. No error of a library is raised.
-        """
+        """Send ``request`` and return the payload of its reply, or raise an EnvError; no other."""
         ...
 
     async def close(self) -> None:

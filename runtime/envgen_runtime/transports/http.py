@@ -1,17 +1,16 @@
 """The HTTP transport, sync and async, on httpcore, which is what httpx sends with.
 
 The only user of httpcore and httpx. A connection of httpcore is driven directly: a client sends one
-request at a time, and a pool would be a third of a request's cost. httpx is imported only where the
-user passes a client of it.
+request at a time, and a pool would be a third of a request's cost. httpx is imported only for the
+user's own client and for redirects.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
 from ..wire.routes import RoutedSession
 from . import ConnectionOptions
+from .http_deadline import DeadlineBackend
 from .http_messages import (
     BodyTooLarge,
     HttpRequest,
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 KEEPALIVE_EXPIRY_S = 2.0
 """A connection that was idle for longer is replaced, in seconds. Servers close idle connections
 after five seconds and more, and a step that meets such a close is lost."""
-
-_WRITE_BYTES = 64 * 1024
 
 _Explain = Callable[[Exception], EnvError]
 
@@ -98,7 +96,7 @@ class _HttpTransport:
         return min(self._options.connect_timeout_s, request.timeout_s)
 
     def _get_error(self, error: Exception) -> ConnectError:
-        reason = "no answer in time" if isinstance(error, _TIMED_OUT) else _text(error)
+        reason = "no answer in time" if isinstance(error, TIMED_OUT) else _text(error)
         return ConnectError(f"{self._address} could not be reached: {reason}")
 
     def _exchange_error(self, request: Request, error: Exception) -> EnvError:
@@ -107,7 +105,7 @@ class _HttpTransport:
                 f"{self._address} could not be reached for {request.operation}: {_text(error)}",
                 request_id=request.request_id,
             )
-        if isinstance(error, _TIMED_OUT):
+        if isinstance(error, TIMED_OUT):
             return protocol.timed_out(request)
         return ConnectionLost(
             f"the connection to {self._address} ended during {request.operation}: {_text(error)}",
@@ -130,7 +128,7 @@ class HttpTransport(_HttpTransport):
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
         self._client: httpx.Client | None = _users_client(options, "Client")
-        self._network = _DeadlineBackend()
+        self._network = DeadlineBackend()
         self._connection: httpcore.ConnectionInterface | None = None
         self._lock = threading.Lock()  # held while a request is in flight
         self._is_closed = False
@@ -178,7 +176,7 @@ class HttpTransport(_HttpTransport):
         self._network.deadline = time.monotonic() + request.timeout_s
         core_request = self._core_request(request)
         connection = self._connection
-        if connection is None or not connection.is_idle() or connection.has_expired():
+        if connection is None or not _is_reusable(connection):
             self._disconnect()
             pool = httpcore.ConnectionPool(**self._settings, network_backend=self._network)
             connection = self._connection = pool.create_connection(core_request.url.origin)
@@ -250,7 +248,7 @@ class AsyncHttpTransport(_HttpTransport):
     async def _send_directly(self, request: HttpRequest) -> HttpResponse:
         core_request = self._core_request(request)
         connection = self._connection
-        if connection is None or not connection.is_idle() or connection.has_expired():
+        if connection is None or not _is_reusable(connection):
             await self.close()
             pool = httpcore.AsyncConnectionPool(**self._settings)
             connection = self._connection = pool.create_connection(core_request.url.origin)
@@ -280,14 +278,12 @@ class AsyncHttpTransport(_HttpTransport):
 
 def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, Any]:
     """The arguments of httpcore's pools, which know how to connect through a proxy."""
-    proxy: httpcore.Proxy | None = None
+    proxy = None
     if (proxy_url := http_proxy_for(address)) is not None:
         bare, authorization = split_credentials(proxy_url)
-        proxy = httpcore.Proxy(
-            bare,
-            headers={"Proxy-Authorization": authorization} if authorization else None,
-            ssl_context=default_ssl_context() if bare.startswith("https:") else None,
-        )
+        headers = [("Proxy-Authorization", authorization)] if authorization else None
+        context = default_ssl_context() if bare.startswith("https:") else None
+        proxy = httpcore.Proxy(bare, headers=headers, ssl_context=context)
     context = options.ssl_context
     if context is None and address.startswith("https:"):
         context = default_ssl_context()
@@ -301,17 +297,33 @@ def _users_client(options: ConnectionOptions, wanted: str) -> Any:
         import httpx
 
         if not isinstance(client, getattr(httpx, wanted)):
-            given = type(client).__name__
-            raise TypeError(f"this client takes an httpx.{wanted} as its http_client, not {given}")
+            message = f"this client takes an httpx.{wanted} as its http_client"
+            raise TypeError(f"{message}, not {type(client).__name__}")
     return client
+
+
+def _is_reusable(connection: Any) -> bool:
+    """Whether the next response on this connection can only be that of the next request."""
+    is_idle = connection.is_idle() and not connection.has_expired()
+    while hasattr(connection, "_connection"):
+        connection = connection._connection  # noqa: SLF001
+    # What came behind the last response is in the parser, where httpcore doesn't look.
+    return is_idle and not connection._h11_state.trailing_data[0]  # noqa: SLF001
+
+
+def redirected_client() -> httpx.Client:
+    """A client that follows redirects. Credentials go to the first host alone."""
+    import httpx
+
+    return httpx.Client(follow_redirects=True)
 
 
 # --- errors -------------------------------------------------------------------------------------
 
 _UNREACHABLE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
-_TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
+TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
 _FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, BodyTooLarge)
-_ERRORS = (*_UNREACHABLE, *_TIMED_OUT, *_FAILURES)
+_ERRORS = (*_UNREACHABLE, *TIMED_OUT, *_FAILURES)
 
 
 def _text(error: Exception) -> str:
@@ -331,69 +343,3 @@ def _httpx_errors() -> Generator[None]:
         raise TimeoutError from error
     except (httpx.RequestError, httpx.InvalidURL) as error:
         raise httpcore.NetworkError(_text(error)) from error
-
-
-# --- deadlines ----------------------------------------------------------------------------------
-
-
-class _DeadlineBackend(httpcore.NetworkBackend):
-    """Sync I/O that ends by one deadline: httpcore's own limits are for each read and write.
-
-    Attributes:
-        deadline: when the request in flight expires, as ``time.monotonic`` counts.
-    """
-
-    def __init__(self) -> None:
-        self._sockets = httpcore.SyncBackend()
-        self.deadline = 0.0
-
-    def remaining(self, limit: float | None = None) -> float:
-        """The seconds left, at most ``limit``. Raises TimeoutError if there are none."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left if limit is None else min(left, limit)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = self.remaining(timeout)
-        stream = self._sockets.connect_tcp(host, port, limit, local_address, socket_options)
-        return _DeadlineStream(stream, self)
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """A stream of ``_DeadlineBackend``."""
-
-    def __init__(self, stream: httpcore.NetworkStream, backend: _DeadlineBackend) -> None:
-        self._stream = stream
-        self._backend = backend
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        return self._stream.read(max_bytes, self._backend.remaining())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        for start in range(0, len(buffer), _WRITE_BYTES):
-            chunk = buffer[start : start + _WRITE_BYTES]
-            self._stream.write(chunk, self._backend.remaining())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = self._backend.remaining(timeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, limit)
-        return _DeadlineStream(stream, self._backend)

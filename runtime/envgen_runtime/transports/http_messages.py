@@ -18,10 +18,8 @@ class HttpRequest(NamedTuple):
     """An HTTP request.
 
     Attributes:
-        method: the method, in upper case.
         path: the path below the server's base URL, with its query.
         headers: all headers but ``host`` and ``content-length``.
-        body: the body; None if there is none.
         timeout_s: time limit for the request as a whole, in seconds.
     """
 
@@ -33,13 +31,9 @@ class HttpRequest(NamedTuple):
 
 
 class HttpResponse(NamedTuple):
-    """A complete HTTP response.
+    """A complete HTTP response. The names of its headers are in lower case.
 
-    Attributes:
-        status: the status code.
-        headers: the headers, with names in lower case.
-        body: the body.
-        set_cookies: the values of its ``Set-Cookie`` headers.
+    ``set_cookies`` are the values of its ``Set-Cookie`` headers.
     """
 
     status: int
@@ -57,12 +51,7 @@ class HttpResponse(NamedTuple):
         return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
     def payload(self, request: Request) -> dict[str, Any]:
-        """The payload of the reply to ``request``.
-
-        Raises:
-            ServerError: the status is not 2xx.
-            ProtocolError: the body is not a JSON object.
-        """
+        """The payload of the reply to ``request``. As ``protocol.read_http``."""
         after_s = protocol.retry_after(self.headers.get("retry-after"))
         return protocol.read_http(self.status, self.body, request, retry_after_s=after_s)
 
@@ -75,17 +64,7 @@ def get_request(path: str, request: Request, options: ConnectionOptions) -> Http
 def exchange_request(
     request: Request, options: ConnectionOptions, session: RoutedSession | None = None
 ) -> HttpRequest:
-    """The HTTP request that carries ``request``.
-
-    Args:
-        request: the request.
-        options: connection options.
-        session: the session, if the server has routes of its own; None for OpenEnv's.
-
-    Raises:
-        InvalidRequest: the data can't be written as JSON, or the server has no place for it.
-        NotReset: it needs a session, and there is none yet.
-    """
+    """The HTTP request that carries ``request``. As ``protocol.http_call``, or the session's."""
     call = protocol.http_call(request) if session is None else session.call(request)
     headers = {**_headers(request, options), **call.headers}
     if call.body is not None:
@@ -98,9 +77,7 @@ def exchange_reply(
 ) -> dict[str, Any]:
     """The payload of the reply to ``request``, from which the session takes what it needs.
 
-    Raises:
-        ServerError: the status is not 2xx.
-        ProtocolError: the body is not a JSON object, or lacks a value of the session.
+    As ``protocol.read_http``; and a ProtocolError if the reply lacks a value of the session.
     """
     if session is None:
         return response.payload(request)

@@ -8,6 +8,7 @@ flight: that request's own thread reads the socket.
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import Protocol
 from weakref import WeakSet
@@ -28,6 +29,10 @@ class KeepAlive:
     """The thread that services idle sessions; it runs only while there are sessions."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Start afresh, in a forked child: the thread and the sessions are its parent's."""
         self._lock = threading.Lock()
         self._sessions: WeakSet[IdleSession] = WeakSet()
         self._stopping = threading.Event()
@@ -37,7 +42,7 @@ class KeepAlive:
         """Service ``session`` until it is removed or garbage-collected."""
         with self._lock:
             self._sessions.add(session)
-            if self._thread is None or not self._thread.is_alive():  # threads don't survive a fork
+            if self._thread is None:
                 self._stopping = threading.Event()
                 self._thread = threading.Thread(
                     target=self._run, args=(self._stopping,), name="envgen-keepalive", daemon=True
@@ -67,3 +72,5 @@ class KeepAlive:
 
 
 KEEPALIVE = KeepAlive()
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=KEEPALIVE.forget)

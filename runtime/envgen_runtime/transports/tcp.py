@@ -14,6 +14,8 @@ from urllib.parse import urlsplit
 from ..errors import ConnectError
 from ..wire.redaction import split_credentials
 
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+
 
 @cache
 def default_ssl_context() -> ssl.SSLContext:
@@ -22,21 +24,43 @@ def default_ssl_context() -> ssl.SSLContext:
 
 
 def proxy_for(host: str, port: int, *, secure: bool) -> str | None:
-    """The URL of the proxy for a WebSocket to ``host``, from the usual environment variables."""
-    if urllib.request.proxy_bypass(f"{host}:{port}"):
-        return None
-    proxies = urllib.request.getproxies()
+    """The URL of the proxy for a WebSocket to ``host``, from the usual environment variables.
+
+    Raises:
+        ConnectError: the variable has no URL of a proxy.
+    """
     names = ("wss", "socks", "https") if secure else ("ws", "socks", "https", "http")
-    return next((proxies[name] for name in names if name in proxies), None)
+    return _named_proxy(f"{host}:{port}", names)
 
 
 def http_proxy_for(url: str) -> str | None:
-    """The URL of the proxy for an HTTP request to ``url``, from the same variables."""
+    """The URL of the proxy for an HTTP request to ``url``; otherwise as ``proxy_for``."""
     parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+    return _named_proxy(parts.netloc.rpartition("@")[2], (parts.scheme, "all"))
+
+
+def _named_proxy(netloc: str, names: tuple[str, ...]) -> str | None:
+    if urllib.request.proxy_bypass(netloc):
         return None
     proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    name = next((name for name in names if name in proxies), None)
+    if name is None:
+        return None
+    proxy = proxies[name]
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"  # as other programs read it
+    try:
+        parts = urlsplit(proxy)
+        is_proxy = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_proxy = False
+    if not is_proxy:  # what it has may be a password
+        raise ConnectError(
+            f"the environment variable {name.upper()}_PROXY has no URL of a proxy; "
+            "mend it, or exempt the server with NO_PROXY",
+            retryable=False,
+        )
+    return proxy
 
 
 def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.socket:
@@ -48,7 +72,7 @@ def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.sock
     """
     parts = urlsplit(proxy)
     shown = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https"):
         raise ConnectError(
             f"the proxy {shown} can't carry a WebSocket: only http and https proxies can; "
             "name another in HTTPS_PROXY, or exempt the server with NO_PROXY",
@@ -56,14 +80,19 @@ def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.sock
         )
     secure_proxy = parts.scheme == "https"
     connection_class = http.client.HTTPSConnection if secure_proxy else http.client.HTTPConnection
-    connection = connection_class(parts.hostname, parts.port, timeout=timeout_s)
+    connection = connection_class(parts.hostname or "", parts.port, timeout=timeout_s)
     _, authorization = split_credentials(proxy)
     headers = {"Proxy-Authorization": authorization} if authorization else {}
     connection.set_tunnel(host, port, headers)
     try:
         connection.connect()
     except http.client.HTTPException as error:
-        raise ConnectError(f"the proxy {shown} did not open a tunnel: {error}") from error
+        connection.close()
+        reason = str(error).strip()
+        raise ConnectError(f"the proxy {shown} did not open a tunnel: {reason}") from error
+    except OSError:
+        connection.close()
+        raise
     opened = connection.sock
     connection.sock = None  # else the connection object would close the socket
     return opened

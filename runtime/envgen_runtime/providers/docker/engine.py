@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
@@ -93,11 +93,7 @@ class Engine:
 
     @property
     def api(self) -> Any:
-        """The SDK's own client, for ``swarm.api``.
-
-        Raises:
-            EngineError: the connection was closed.
-        """
+        """The SDK's own client, for ``swarm.api``. Raises EngineError once it was closed."""
         if self._closed:  # the SDK would open new connections, which nothing would close
             raise EngineError(f"the connection to the engine at {self.address} was closed")
         return self._client.api
@@ -129,25 +125,16 @@ class Engine:
     def pull(
         self, reference: str, *, credentials: Credentials | None, platform: str | None
     ) -> Iterator[PullProgress]:
-        """Pull an image, and yield how far it is as the engine reports it.
-
-        Raises:
-            FetchError: the registry refused or can't be reached.
-        """
+        """Pull an image, and yield how far it is. FetchError: the registry doesn't give it."""
         repository, tag = _sdk().utils.parse_repository_tag(reference)
-        login = None
-        if credentials is not None:
-            login = {"username": credentials.username, "password": credentials.password}
+        options = {
+            "tag": tag or "latest",
+            "auth_config": asdict(credentials) if credentials is not None else None,
+            "platform": platform,
+        }
         layers: dict[str, tuple[int, int]] = {}
         with translated(f"the image {reference} can't be pulled", error=FetchError):
-            for event in self.api.pull(
-                repository,
-                tag=tag or "latest",
-                stream=True,
-                decode=True,
-                auth_config=login,
-                platform=platform,
-            ):
+            for event in self.api.pull(repository, stream=True, decode=True, **options):
                 if "error" in event:
                     raise FetchError(f"the image {reference} can't be pulled: {event['error']}")
                 _update(layers, event)
@@ -159,11 +146,8 @@ class Engine:
     def create(self, name: str, image: str, *, platform: str | None, config: dict[str, Any]) -> str:
         """Create a container and return its id.
 
-        Args:
-            name: its name.
-            image: the image's name or id.
-            platform: such as ``linux/arm64``; None for the engine's own.
-            config: the body of POST /containers/create (Engine API).
+        ``config`` is the body of POST /containers/create (Engine API); ``platform`` is such as
+        ``linux/arm64``, None for the engine's own.
         """
         with translated(f"the container {name} can't be created"):
             made = self.api.create_container_from_config({**config, "Image": image}, name, platform)
@@ -240,8 +224,7 @@ class Engine:
 def memory_bytes(size: str | int | None) -> int:
     """A size in bytes, from what ``docker run --memory`` takes: ``512m`` is 512 MiB. 0 for None.
 
-    Raises:
-        ValueError: it is not a size.
+    Raises ValueError if it is not a size.
     """
     if size is None:
         return 0

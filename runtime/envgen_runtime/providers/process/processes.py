@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 COOKIE = "ENVGEN_SERVER"
@@ -40,33 +40,6 @@ def server_environment(extra: Mapping[str, str]) -> dict[str, str]:
         if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
     return {**inherited, **extra}
-
-
-def spawn(
-    command: Sequence[str],
-    *,
-    cookie: str,
-    env: Mapping[str, str],
-    folder: Path,
-    log: Path,
-    pass_fds: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:
-    """Start a process in a process group of its own, with its output in ``log``.
-
-    Raises:
-        OSError: it can't be started.
-    """
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 - a list, no shell
-            command,
-            cwd=folder,
-            env={**env, COOKIE: cookie},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=pass_fds,
-            start_new_session=True,
-        )
 
 
 def end_group(process: subprocess.Popen[bytes], grace_s: float) -> None:
