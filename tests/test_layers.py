@@ -40,7 +40,7 @@ KNOWN_TO = {
     "docker": ["providers/docker/engine.py"],
     "httpcore": ["transports/http.py", "transports/http_deadline.py"],
     "httpx": ["transports/http.py"],
-    "websockets": ["transports/frames.py", "transports/websocket_protocol.py"],
+    "websockets": ["transports/websocket_protocol.py"],
 }
 
 

@@ -10,7 +10,7 @@
     ├── SessionError            the session can't take this call in its present state
     │   ├── NotReset            step() before reset()
     │   ├── SessionBusy         another request of this client is in flight
-    │   ├── SessionLost         an earlier call lost the session; reset() opens a new one
+    │   ├── SessionLost         it was lost, or is another process's; reset() opens a new one
     │   └── SessionClosed       close() was called
     ├── ServerError             the server answered with an error
     │   ├── ExecutionError      the environment failed on the request; the session survives
@@ -31,13 +31,13 @@
 
 Two attributes of every error tell a caller what to do next: ``retryable`` (the same call may
 succeed if made again) and ``maybe_applied`` (the server may have acted on the request, so sending
-a step again could apply it twice).
+a step again could apply it twice). Errors can be pickled, so they may cross to another process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from .json_value import JsonValue
 
@@ -73,6 +73,17 @@ class EnvError(Exception):
         for name, value in known.items():
             if value is not None:
                 setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with all attributes and notes, whatever ``__init__`` takes; without the cause."""
+        return _rebuilt, (type(self), self.args), self.__dict__
+
+
+def _rebuilt(cls: type[EnvError], args: tuple[Any, ...]) -> EnvError:
+    error = cls.__new__(cls, *args)
+    builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(error, *args)  # what an OSError or ImportError keeps outside of __dict__
+    return error
 
 
 class InvalidRequest(EnvError, ValueError):
@@ -153,7 +164,10 @@ class SessionBusy(SessionError):
 
 
 class SessionLost(SessionError):
-    """An earlier call lost the session. ``reset()`` opens a new one and starts a new episode."""
+    """An earlier call lost the session, or it belongs to another process or event loop.
+
+    ``reset()`` opens a new one and starts a new episode.
+    """
 
 
 class SessionClosed(SessionError):

@@ -135,6 +135,8 @@ def _kind(
         kinds: dict[str, Kind] = {"array": "array", "null": "null"}
         kind = kinds.get(types[0], "scalar") if len(types) == 1 else "scalar"
         return kind, frozenset(types)
+    if "type" in fields and not types:
+        return "object", frozenset()  # no type at all: the part is refused where it is read
     further = fields.get("additionalProperties")
     is_map = bool(as_object(further)) or further is False
     if found.fields or is_map or any(part.is_object for part in parts):

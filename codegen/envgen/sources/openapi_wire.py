@@ -164,7 +164,7 @@ class WirePlanner:
         else:
             known = [item for item in body.fields if session.knows(item)]
         self.parts["action"] = without(body, known)
-        if body.kind == "object" and not self._fields_of("action"):
+        if known and not body.fields.keys() - set(known):
             raise self._openapi.error(
                 body.pointer,
                 f"{step.label} takes no action",
@@ -382,11 +382,6 @@ class WirePlanner:
                 **more,
             }
         )
-
-    def _fields_of(self, part: str) -> bool:
-        schema = self.parts[part].schema
-        found = self._shapes.of(schema, self.parts[part].pointer) if "$ref" in schema else None
-        return bool(found.fields if found is not None else schema.get("properties", True))
 
     def _say_arguments(self, step: Operation, session: Session) -> None:
         for name in session.arguments:

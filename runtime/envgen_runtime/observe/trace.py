@@ -117,7 +117,7 @@ class ReplayTransport:
     def close(self) -> None:
         """Do nothing."""
 
-    abort = close
+    abort = abandon = after_fork = close
 
 
 class AsyncReplayTransport:
@@ -135,3 +135,5 @@ class AsyncReplayTransport:
 
     def abort(self) -> None:
         """Do nothing."""
+
+    after_fork = abort

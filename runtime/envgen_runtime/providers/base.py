@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, Self, runtime_checkable
 
+from .. import forks
 from ..errors import ProviderError, ReadyTimeout, StartError
 from . import readiness
 from .cleanup import Cleanup
@@ -65,6 +66,14 @@ class Provider(ABC):
         self._base_url: str | None = None
         self._stopping = threading.Event()
         self._cleanup: Cleanup | None = None
+        self._is_inherited = False
+        forks.track(self)
+
+    def after_fork(self) -> None:
+        """Leave the server to the parent, in a forked child, which may still connect to it."""
+        self._stopping = threading.Event()  # another thread of the parent may have held its lock
+        self._cleanup = None
+        self._is_inherited = True
 
     @property
     def base_url(self) -> str:
@@ -137,7 +146,7 @@ class Provider(ABC):
         """
         deadline = time.monotonic() + within_s
         for pause_s in readiness.pauses():
-            if self._base_url is None or (self._cleanup and not self._cleanup.is_ours):
+            if self._base_url is None or self._is_inherited:
                 return None
             try:
                 end = self._exit()
@@ -167,6 +176,7 @@ class Provider(ABC):
         if self._cleanup is not None:
             raise ProviderError(f"{self._describe()} is already running; stop it first")
         self._stopping.clear()
+        self._is_inherited = False
         try:
             yield
             if self._stopping.is_set():
@@ -193,6 +203,8 @@ class Provider(ABC):
         return readiness.probe(url, timeout_s=timeout_s, has_health=self.has_health)
 
     def _raise_if_ended(self) -> None:
+        if self._is_inherited:
+            return  # its parent alone knows
         if end := self._exit():
             raise StartError(
                 f"{self._describe()} {end.reason} before it was ready",

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 import httpcore
@@ -23,7 +23,7 @@ from ..wire import protocol
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
 from ..wire.routes import RoutedSession
-from . import ConnectionOptions
+from . import INHERITED, ConnectionOptions
 from .http_deadline import DeadlineBackend
 from .http_messages import (
     BodyTooLarge,
@@ -34,6 +34,7 @@ from .http_messages import (
     exchange_request,
     get_request,
 )
+from .loops import LoopConnection
 from .tcp import default_ssl_context, http_proxy_for
 
 if TYPE_CHECKING:
@@ -65,9 +66,6 @@ class _HttpTransport:
         )
         self._host = parts.netloc.rpartition("@")[2].encode("idna")
         self._settings = _connection_settings(address, options)
-
-    def abort(self) -> None:
-        """Do nothing: the connection of a request that was given up is closed already."""
 
     def _core_request(self, request: HttpRequest) -> httpcore.Request:
         headers = [(b"host", self._host)]
@@ -160,6 +158,12 @@ class HttpTransport(_HttpTransport):
             finally:
                 self._lock.release()
 
+    abort = abandon = close
+
+    def after_fork(self) -> None:
+        """Close the descriptor."""
+        self._disconnect()
+
     def _send(self, request: HttpRequest, explain: _Explain) -> HttpResponse:
         try:
             with self._lock:
@@ -218,7 +222,7 @@ class AsyncHttpTransport(_HttpTransport):
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
         self._client: httpx.AsyncClient | None = _users_client(options, "AsyncClient")
-        self._connection: httpcore.AsyncConnectionInterface | None = None
+        self._open: LoopConnection[httpcore.AsyncConnectionInterface] | None = None
 
     async def get(self, path: str, request: Request) -> HttpResponse:
         """As ``HttpTransport.get``."""
@@ -232,9 +236,20 @@ class AsyncHttpTransport(_HttpTransport):
 
     async def close(self) -> None:
         """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.aclose()
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.close()
+
+    def abort(self) -> None:
+        """Close the connection, in the loop that it belongs to."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.abort()
+
+    def after_fork(self) -> None:
+        """Close the descriptor."""
+        if self._open is not None:
+            self._open.after_fork()
 
     async def _send(self, request: HttpRequest, explain: _Explain) -> HttpResponse:
         try:
@@ -247,13 +262,18 @@ class AsyncHttpTransport(_HttpTransport):
 
     async def _send_directly(self, request: HttpRequest) -> HttpResponse:
         core_request = self._core_request(request)
-        connection = self._connection
-        if connection is None or not _is_reusable(connection):
+        opened = self._open
+        if opened is None or not opened.is_here or not _is_reusable(opened.connection):
             await self.close()
             pool = httpcore.AsyncConnectionPool(**self._settings)
-            connection = self._connection = pool.create_connection(core_request.url.origin)
-        arriving = await connection.handle_async_request(core_request)
+            opened = LoopConnection(pool.create_connection(core_request.url.origin))
+            await opened.watch()
+            self._open = opened
+        arriving = await opened.connection.handle_async_request(core_request)
         try:
+            if opened.socket is None:
+                extensions: dict[str, Any] = cast("Any", arriving).extensions
+                opened.socket = extensions["network_stream"].get_extra_info("socket")
             body = ResponseBody(self._options.max_message_bytes)
             async for chunk in arriving.aiter_stream():
                 body.add(chunk)
@@ -293,6 +313,12 @@ def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, 
 def _users_client(options: ConnectionOptions, wanted: str) -> Any:
     """The user's httpx client, which must be of the class ``wanted``; None if there is none."""
     client = options.http_client
+    if client is INHERITED:
+        raise ConnectError(
+            "http_client belongs to the process that this one was forked from, and so may its "
+            "connections: make one here, and pass it to with_options(http_client=...)",
+            retryable=False,
+        )
     if client is not None:
         import httpx
 
@@ -341,5 +367,6 @@ def _httpx_errors() -> Generator[None]:
         raise httpcore.ConnectError(_text(error)) from error
     except httpx.TimeoutException as error:
         raise TimeoutError from error
-    except (httpx.RequestError, httpx.InvalidURL) as error:
+    except (httpx.RequestError, httpx.InvalidURL, RuntimeError) as error:
+        # RuntimeError: it is closed, or its connections belong to another event loop
         raise httpcore.NetworkError(_text(error)) from error

@@ -8,10 +8,11 @@ flight: that request's own thread reads the socket.
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Protocol
 from weakref import WeakSet
+
+from .. import forks
 
 _PERIOD_S = 2.0
 _JOIN_S = 1.0
@@ -29,10 +30,11 @@ class KeepAlive:
     """The thread that services idle sessions; it runs only while there are sessions."""
 
     def __init__(self) -> None:
-        self.forget()
+        forks.track(self)
+        self.after_fork()
 
-    def forget(self) -> None:
-        """Start afresh, in a forked child: the thread and the sessions are its parent's."""
+    def after_fork(self) -> None:
+        """Begin anew: a forked child has neither the thread nor the sessions."""
         self._lock = threading.Lock()
         self._sessions: WeakSet[IdleSession] = WeakSet()
         self._stopping = threading.Event()
@@ -72,5 +74,3 @@ class KeepAlive:
 
 
 KEEPALIVE = KeepAlive()
-if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=KEEPALIVE.forget)

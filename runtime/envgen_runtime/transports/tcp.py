@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import os
 import select
 import socket
 import ssl
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from urllib.parse import urlsplit
 
@@ -118,6 +120,28 @@ def open_socket(host: str, port: int, *, secure: bool, timeout_s: float) -> sock
         opened = socket.create_connection((host, port), timeout=timeout_s)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
+
+
+def hang_up(opened: socket.socket) -> None:
+    """End the connection of an asyncio transport's socket at once, from any thread."""
+    with suppress(OSError):  # it is closed already
+        try:
+            opened.shutdown(socket.SHUT_RDWR)
+        except TypeError:  # uvloop's sockets can't
+            with socket.socket(fileno=os.dup(opened.fileno())) as own:
+                own.shutdown(socket.SHUT_RDWR)
+
+
+def close_inherited(opened: socket.socket) -> None:
+    """Close the descriptor of an asyncio transport's socket, in a forked child.
+
+    The transport can't be asked to: its loop shares its selector with the parent's. It will close
+    the same number once more, which is therefore not set free but taken by the null device.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    with suppress(OSError):
+        os.dup2(null, opened.fileno(), inheritable=False)
+    os.close(null)
 
 
 def unread_check(opened: socket.socket) -> Callable[[], bool]:

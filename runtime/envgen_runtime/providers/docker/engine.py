@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from ... import forks
 from ...errors import EngineError, FetchError, MissingExtra
 
 if TYPE_CHECKING:
@@ -81,21 +82,36 @@ class Engine:
     """
 
     def __init__(self, address: str | None = None, *, timeout_s: int = 60) -> None:
-        docker = _sdk()
-        where = address or "the address in DOCKER_HOST or the docker context"
-        with translated(f"the Docker engine can't be reached at {where}"):
-            if address is None:
-                self._client: DockerClient = docker.from_env(timeout=timeout_s)
-            else:
-                self._client = docker.DockerClient(base_url=address, timeout=timeout_s)
+        self._given = address
+        self._timeout_s = timeout_s
+        self._client: DockerClient | None = self._connect()
         self._closed = False
         self.address: str = self._client.api.base_url
+        forks.track(self)
+
+    def _connect(self) -> DockerClient:
+        docker = _sdk()
+        where = self._given or "the address in DOCKER_HOST or the docker context"
+        with translated(f"the Docker engine can't be reached at {where}"):
+            client: DockerClient
+            if self._given is None:
+                client = docker.from_env(timeout=self._timeout_s)
+            else:
+                client = docker.DockerClient(base_url=self._given, timeout=self._timeout_s)
+        return client
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent, in a forked child, which opens its own."""
+        # Not set free: that takes locks of the pool which another thread may have held.
+        self._parents, self._client = self._client, None
 
     @property
     def api(self) -> Any:
         """The SDK's own client, for ``swarm.api``. Raises EngineError once it was closed."""
         if self._closed:  # the SDK would open new connections, which nothing would close
             raise EngineError(f"the connection to the engine at {self.address} was closed")
+        if self._client is None:
+            self._client = self._connect()
         return self._client.api
 
     @property
@@ -212,7 +228,8 @@ class Engine:
     def close(self) -> None:
         """Close the connections."""
         self._closed = True
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
     def __enter__(self) -> Self:
         return self

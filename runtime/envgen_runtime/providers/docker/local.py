@@ -171,7 +171,7 @@ class LocalDockerProvider(EngineProvider):
     def stop(self) -> None:
         """Kill and remove the container. As ``Provider.stop``."""
         self._stopping.set()
-        if self._grace_s and self._engine and self._cleanup and self._cleanup.is_ours:
+        if self._grace_s and self._engine and self._cleanup:
             self._engine.stop(self._name, self._grace_s)
         super().stop()
 

@@ -1,4 +1,4 @@
-"""Process trees that end together."""
+"""Process trees that end together, on POSIX systems: Windows has no process groups."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ from pathlib import Path
 
 COOKIE = "ENVGEN_SERVER"
 """The variable that marks a server's processes, also those that left its process group."""
+
+IS_SUPPORTED = os.name == "posix"
+"""Whether this system has process groups and passes descriptors to children."""
 
 _KILL_LIMIT_S = 5.0
 _POLL_S = 0.02

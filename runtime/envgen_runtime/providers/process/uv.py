@@ -100,11 +100,17 @@ class UVProvider(Provider):
 
         Raises:
             TypeError: an unknown option.
-            EngineError: uv or git is not installed.
+            EngineError: uv or git is not installed, or this is Windows.
             FetchError: the source can't be fetched.
             StartError: the project can't be served, or the port is taken.
         """
         with self._starting():
+            if not processes.IS_SUPPORTED:
+                raise EngineError(
+                    "UVProvider needs a POSIX system, such as Linux, macOS or WSL: it serves in a "
+                    "process group and passes on a socket. On Windows, serve the project from its "
+                    "image (from_docker_image), or start it yourself and pass its URL"
+                )
             if shutil.which("uv") is None:
                 raise EngineError("uv is not installed, but it runs the projects: pip install uv")
             server = self._server = _Server(self._what)

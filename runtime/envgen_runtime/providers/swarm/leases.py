@@ -73,7 +73,7 @@ class Lease(Provider):
         """Give the session back. Does nothing the second time."""
         super().stop()
         replica, self._replica = self._replica, None
-        if replica is not None:
+        if replica is not None and not self._is_inherited:
             self._fleet.release(replica.task_id)
 
     def _exit(self) -> ServerExit | None:
