@@ -143,6 +143,13 @@ def test_an_address_with_or_without_the_prefix(base: str) -> None:
         assert expected(SHAPES["seed"], play(SHAPES["seed"], package, f"{url}{base}"))
 
 
+def test_the_address_of_a_prefix() -> None:
+    with serving(apps.prefix()) as url:
+        package = built(f"{url}/api/v1/env")
+        for address in (url, f"{url}/api/v1/env/"):
+            assert expected(SHAPES["seed"], play(SHAPES["seed"], package, address))
+
+
 def test_sessions_do_not_meet() -> None:
     for name in ("by_path", "by_cookie", "by_header", "by_chosen_header"):
         with serving(SHAPES[name].app()) as url:
