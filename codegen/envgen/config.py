@@ -54,6 +54,9 @@ class SourceSettings(BaseModel):
     state_path: RoutePath | None = None
     """OpenAPI: the route of the state."""
 
+    session_path: RoutePath | None = None
+    """OpenAPI: the route that makes a session, where it isn't the one that resets."""
+
     state: Path | None = None
     """A file with the JSON Schema of the state, for servers that don't publish one."""
 
@@ -71,8 +74,13 @@ class SourceSettings(BaseModel):
 
     @property
     def paths(self) -> dict[str, str]:
-        """The routes that are set, by ``reset``, ``step`` and ``state``."""
-        paths = {"reset": self.reset_path, "step": self.step_path, "state": self.state_path}
+        """The routes that are set, by ``reset``, ``step``, ``state`` and ``session``."""
+        paths = {
+            "reset": self.reset_path,
+            "step": self.step_path,
+            "state": self.state_path,
+            "session": self.session_path,
+        }
         return {role: path for role, path in paths.items() if path is not None}
 
 

@@ -30,8 +30,9 @@ _IMPORTS = {
     "uuid": ("UUID",),
     "envgen_runtime": ("AsyncEnvClient", "EnvClient", "JsonValue", "StepResult"),
     "envgen_runtime.generated": (
-        "Codec", "Envelope", "Omittable", "OneOf", "ReplyModel", "RequestModel", "StepOptions",
-        "UniqueItems", "accepts_fields", "reset_fields", "wire_fields",
+        "Codec", "Envelope", "HttpRoute", "HttpWire", "Omittable", "OneOf", "ReplyModel",
+        "RequestModel", "StepOptions", "UniqueItems", "accepts_fields", "reset_fields",
+        "wire_fields",
     ),
     "pydantic": ("ConfigDict", "Field", "TypeAdapter"),
 }  # fmt: skip

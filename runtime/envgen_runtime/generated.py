@@ -7,8 +7,9 @@ from .clients.fields import StepOptions, accepts_fields
 from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
 from .models.constraints import Omittable, OneOf, UniqueItems
 from .wire.envelope import Envelope
+from .wire.routes import HttpRoute, HttpWire
 
 __all__ = [
-    "Codec", "Envelope", "Omittable", "OneOf", "ReplyModel", "RequestModel", "StepOptions",
-    "UniqueItems", "accepts_fields", "reset_fields", "wire_fields",
+    "Codec", "Envelope", "HttpRoute", "HttpWire", "Omittable", "OneOf", "ReplyModel",
+    "RequestModel", "StepOptions", "UniqueItems", "accepts_fields", "reset_fields", "wire_fields",
 ]  # fmt: skip

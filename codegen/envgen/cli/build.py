@@ -71,6 +71,10 @@ def build(
     reset_path: Annotated[str | None, _reading(help="OpenAPI: the route that resets.")] = None,
     step_path: Annotated[str | None, _reading(help="OpenAPI: the route that steps.")] = None,
     state_path: Annotated[str | None, _reading(help="OpenAPI: the route of the state.")] = None,
+    session_path: Annotated[
+        str | None,
+        _reading(help="OpenAPI: the route that makes a session, if it isn't the one that resets."),
+    ] = None,
     bundle: Annotated[
         bool | None,
         _reading("--bundle", help="Follow references to files in the contract's own folder."),
@@ -182,6 +186,7 @@ def build(
                 reset_path=reset_path,
                 step_path=step_path,
                 state_path=state_path,
+                session_path=session_path,
                 bundle=bundle,
                 allow_redirects=allow_redirects,
                 python=python,

@@ -93,12 +93,14 @@ def read_source(
     is_derived = document.is_derived
     findings = [*document.findings]
     origins: _Origins = {}
+    place_of: Callable[[str], str] = str
     names_itself = kind_of(source) == "url" or is_started(source)
     if openapi.is_openapi(content):
         converted = openapi.convert(content, settings, source=document.source)
         content, suggested_name = converted.document, converted.name or suggested_name
         names_itself |= converted.name is not None
         findings += converted.findings
+        place_of = converted.openapi.existing
         origins = {place: (document.source, at) for place, at in converted.origins.items()}
         is_derived = True
     if settings.state is not None:
@@ -122,10 +124,12 @@ def read_source(
         )
     except ContractError as error:
         at, pointer = _located(error.pointer, origins) or (error.source, error.pointer)
+        pointer = place_of(pointer) if at == document.source else pointer
         raise error.with_context(source=at, pointer=pointer) from error
     for finding in contract.findings:
         at, pointer = _located(finding.pointer, origins) or (document.source, finding.pointer)
-        findings.append(replace(finding, pointer=pointer) if at == document.source else finding)
+        is_here = at == document.source
+        findings.append(replace(finding, pointer=place_of(pointer)) if is_here else finding)
     return ReadSource(replace(contract, findings=tuple(findings)), is_derived, label(source))
 
 

@@ -43,6 +43,8 @@ class SessionOptions(TypedDict, total=False):
         on_drift: when to compare the server's contract with the one that the client was built from.
             ``check`` does it once something doesn't fit, to say what has changed; ``error`` before
             the first request, raising ``ContractDrift``; ``ignore`` never.
+        parameters: values that the routes of a server with routes of its own need, by name:
+            ``env_id`` for ``/env/{env_id}/step``.
         retry: how requests that may be repeated are repeated. A step never is.
         observers: are told of every request and how it ended.
         max_message_bytes: the largest reply that is accepted.
@@ -59,6 +61,7 @@ class SessionOptions(TypedDict, total=False):
     transport: TransportName | None
     validate: Annotated[Validation, "types"]
     on_drift: Annotated[OnDrift, "check"]
+    parameters: Mapping[str, str | int] | None
     retry: Annotated[RetryPolicy, RetryPolicy()]
     observers: Annotated[Sequence[Observer], ()]
     max_message_bytes: Annotated[int, 100 * 1024 * 1024]
@@ -136,4 +139,6 @@ def timeouts(options: Mapping[str, Any]) -> dict[Operation, float]:
         "state": state_s,
         "schema": state_s,
         "health": state_s,
+        "create": float(options["reset_timeout_s"] or general),
+        "close": state_s,
     }
