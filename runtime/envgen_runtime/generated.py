@@ -5,19 +5,25 @@ from __future__ import annotations
 from .clients.codec import Codec
 from .clients.fields import StepOptions, accepts_fields
 from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
-from .models.constraints import Omittable, OneOf, UniqueItems
+from .models.constraints import Omittable, OneOf, Tag, UniqueItems, constant
+from .models.json_types import JsonTypes
+from .models.linked import Linked
 from .wire.envelope import Envelope
 
 __all__ = [
     "Codec",
     "Envelope",
+    "JsonTypes",
+    "Linked",
     "Omittable",
     "OneOf",
     "ReplyModel",
     "RequestModel",
     "StepOptions",
+    "Tag",
     "UniqueItems",
     "accepts_fields",
+    "constant",
     "reset_fields",
     "wire_fields",
 ]

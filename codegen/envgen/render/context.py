@@ -114,14 +114,12 @@ class ModelsContext:
     Attributes:
         env_name: the environment's name.
         fingerprint: identifies the structure of the contract, 64 hex digits.
-        body: the classes, as Python.
-        unions: the parts that are unions.
+        body: the classes and aliases, as Python.
     """
 
     env_name: str
     fingerprint: str
     body: str
-    unions: list[PlannedPart]
 
 
 @dataclass(frozen=True, slots=True)

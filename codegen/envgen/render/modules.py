@@ -48,9 +48,23 @@ def render(
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise AuditError(f"the rendered {file} is not Python: {error}") from error
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} | {*exports}
+    used = _names(tree) | {*exports}
     imported = {name: module for name, module in names.items() if name in used}
     return layout(source.replace(_IMPORTS, _import_block(imported), 1).rstrip("\n") + "\n")
+
+
+def _names(tree: ast.AST) -> set[str]:
+    """The names that code uses, also in the strings that late aliases are."""
+    names: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(id=name):
+                names.add(name)
+            case ast.Call(func=ast.Name(id="TypeAliasType"), args=[_, ast.Constant(value=alias)]):
+                names |= _names(ast.parse(str(alias), mode="eval"))
+            case _:
+                pass
+    return names
 
 
 def isort_key(name: str) -> tuple[bool, bool, list[tuple[int, str]]]:

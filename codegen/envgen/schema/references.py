@@ -9,7 +9,6 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from envgen_runtime.contract.normal_form import DRAFT_7, metaschema
 from envgen_runtime.json_value import pointer_of
@@ -24,6 +23,7 @@ from .keywords import (
     as_object,
     map_subschemas,
     pointer_to,
+    reference_to,
     schemas_in,
     subschemas,
 )
@@ -87,7 +87,7 @@ def with_local_refs(
         if "$ref" in fields and not siblings_count:
             kept = {key: value for key, value in kept.items() if key in DESCRIBING | DEFINITIONS}
         if target is not None:
-            kept["$ref"] = "#" + quote(target, safe="/~")
+            kept["$ref"] = reference_to(target)
         return map_subschemas(kept, with_pointers)
 
     document = with_pointers(schema)

@@ -18,9 +18,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from .constraints import OneOf
+from .constraints import AS_TAG, CONSTANT, OneOf
 
 _LARGEST_EXACT = 2.0**53
 
@@ -48,6 +49,17 @@ _INNER = ("schema", "items_schema", "keys_schema", "values_schema", "extras_sche
 Node = dict[str, Any]
 
 
+class JsonTypes:
+    """Gives an alias the types of JSON Schema. What a model refers to by an alias isn't its own."""
+
+    __slots__ = ()
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return cast("CoreSchema", _exact(cast("Node", handler(source))))
+
+
 def exact_types(schema: CoreSchema) -> CoreSchema:
     """Return the schema of a model whose fields have the types of JSON Schema."""
     node = cast("Node", schema)
@@ -58,6 +70,21 @@ def exact_types(schema: CoreSchema) -> CoreSchema:
     return schema
 
 
+def with_open_serialization(schema: CoreSchema) -> CoreSchema:
+    """Return the schema of a closed model that still dumps the unknown fields it was read with."""
+    node = cast("Node", schema)
+    if node["type"] == "model":
+        fields = {**node["schema"], "extra_behavior": "allow"}
+        described = {"type": "model", "cls": node["cls"], "schema": fields}
+        return cast("CoreSchema", {**node, "serialization": {**described, **_OPEN}})
+    if "schema" in node:
+        return cast("CoreSchema", {**node, "schema": with_open_serialization(node["schema"])})
+    return schema
+
+
+_OPEN = {"extra_behavior": "allow"}
+
+
 def _exact(node: Node) -> Node:
     node_type: str = node["type"]
     if node_type in ("model", "definition-ref"):
@@ -66,10 +93,16 @@ def _exact(node: Node) -> Node:
         return _union(node)
     if node_type in _FORMATS:
         return _parsed(node)
+    if node_type == "model-field" and _is_constant(node["schema"]):
+        node = {**node, "schema": node["schema"]["schema"]}  # without its default: it is required
     rewrite = _REWRITES.get(node_type)
     if rewrite is not None:
         return rewrite(node)
     return {**node, **{key: _inner(node[key]) for key in _INNER if key in node}}
+
+
+def _is_constant(node: Node) -> bool:
+    return node["type"] == "default" and CONSTANT in node["schema"].get("metadata", {})
 
 
 def _inner(value: Any) -> Any:
@@ -167,7 +200,8 @@ def _parsed(node: Node) -> Node:
 
 
 def _literal(node: Node) -> Node:
-    if all(isinstance(value, str) for value in node["expected"]):
+    is_tag = AS_TAG in node.get("metadata", {})
+    if is_tag or all(isinstance(value, str) for value in node["expected"]):
         return node
     return cast(
         "Node",
