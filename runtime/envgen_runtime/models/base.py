@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, cast, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -85,9 +85,22 @@ class RequestModel(JsonModel):
 
 
 class ReplyModel(JsonModel):
-    """Base of observations and states. Fields the contract doesn't know are kept as attributes."""
+    """Base of observations and states.
+
+    Fields the contract doesn't know are kept as attributes, in what can be sent as well.
+    """
 
     model_config = ConfigDict(extra="allow")
+
+    if not TYPE_CHECKING:  # type checkers know pydantic's own signatures
+
+        @classmethod
+        def model_validate(cls, obj: Any, *, extra: Any = "allow", **options: Any) -> Self:
+            return super().model_validate(obj, extra=extra, **options)
+
+        @classmethod
+        def model_validate_json(cls, json_data: Any, *, extra: Any = "allow", **options: Any) -> Self:
+            return super().model_validate_json(json_data, extra=extra, **options)
 
 
 def _is_closed(model: BaseModel) -> bool:
