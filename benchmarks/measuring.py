@@ -116,11 +116,21 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def steps(
-    python: Path, side: str, mode: str, url: str, count: int, *, code: str = "print(6 * 7)"
+    python: Path,
+    side: str,
+    mode: str,
+    url: str,
+    count: int,
+    *,
+    code: str = "print(6 * 7)",
+    uvloop: bool = False,
 ) -> Cost:
     """What a step costs one client of ``step_worker``, in a process of its own."""
     done = subprocess.run(
-        [python, "-m", "benchmarks.step_worker", side, mode, url, f"--steps={count}"],
+        [
+            *(python, "-m", "benchmarks.step_worker", side, mode, url, f"--steps={count}"),
+            *(["--uvloop"] if uvloop else []),
+        ],
         cwd=ROOT,
         env={**os.environ, "STEP_CODE": code},
         stdout=subprocess.PIPE,

@@ -1,13 +1,17 @@
-"""What a step over a WebSocket costs: a generated client, and the stock one of openenv."""
+"""What a step over a WebSocket costs: a generated client, the stock one, and clients by hand."""
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import (
+    ROOT,
     Spread,
     alternate,
     cpu,
@@ -21,29 +25,55 @@ from benchmarks.measuring import (
 from tests.interop.running import Release, running_server
 
 STOCK = Release("openenv", "0.10.0")
-NAMES = {"ours": "generated", "stock": "stock", "bare": "websockets and json alone"}
+SIDES = {
+    "sync": {
+        "generated": "ours",
+        "by hand on websockets.sync, typed": "hand",
+        "websockets.sync and json alone": "bare",
+        "stock": "stock",
+    },
+    "async": {
+        "generated": "ours",
+        "generated, uvloop": "ours",
+        "by hand on aiohttp, typed": "aiohttp",
+        "by hand on picows, typed": "picows",
+        "websockets and json alone": "bare",
+        "stock": "stock",
+    },
+}
 
 
 def main() -> None:
     parser = parse_runs(__doc__ or "", default=9)
     parser.add_argument("--steps", type=int, default=2000, help="steps of a client in a round")
+    parser.add_argument(
+        "--light",
+        action="store_true",
+        help="a server that answers at once, without the stock client",
+    )
     asked = parser.parse_args()
     introduce(
-        f"{asked.steps} steps of one client over one WebSocket to one {STOCK} server process, all "
-        f"on this machine:\nmedian (min-max) of {asked.runs} alternating rounds, each client in a "
-        "fresh process. Wall time has the server's\nshare in it; CPU time is the client process's "
-        "alone, all of its threads. A step makes its action anew."
+        f"{asked.steps} steps of one client over one WebSocket to one process of "
+        f"{'a light server' if asked.light else STOCK}, all on this machine:\nmedian (min-max) of "
+        f"{asked.runs} alternating rounds, each client in a fresh process. Wall time has the "
+        "server's\nshare in it; CPU time is the client process's alone, all of its threads. A step "
+        "makes its action anew."
     )
-    pythons = {"ours": Path(sys.executable), "stock": STOCK.python(), "bare": Path(sys.executable)}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_server(STOCK, "words", Path(folder) / "log", MAX_SESSIONS="8") as server,
-    ):
-        for mode in ("sync", "async"):
+    with light_server() if asked.light else stock_server() as url:
+        for mode, sides in SIDES.items():
             costs = alternate(
                 {
-                    side: partial(steps, python, side, mode, server.base_url, asked.steps)
-                    for side, python in pythons.items()
+                    name: partial(
+                        steps,
+                        STOCK.python() if side == "stock" else Path(sys.executable),
+                        side,
+                        mode,
+                        url,
+                        asked.steps,
+                        uvloop=name.endswith("uvloop"),
+                    )
+                    for name, side in sides.items()
+                    if side != "stock" or not asked.light
                 },
                 asked.runs,
             )
@@ -51,14 +81,32 @@ def main() -> None:
                 [mode, "wall us/step", "CPU us/step", "wall / ours", "CPU / ours"],
                 [
                     [
-                        NAMES[side],
+                        name,
                         Spread.of(map(wall, some)).show(scale=1e6),
                         Spread.of(map(cpu, some)).show(scale=1e6),
-                        *(ratio(some, costs["ours"], of) for of in (wall, cpu)),
+                        *(ratio(some, costs["generated"], of) for of in (wall, cpu)),
                     ]
-                    for side, some in costs.items()
+                    for name, some in costs.items()
                 ],
             )
+
+
+@contextmanager
+def stock_server() -> Iterator[str]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(STOCK, "words", Path(folder) / "log", MAX_SESSIONS="8") as server,
+    ):
+        yield server.base_url
+
+
+@contextmanager
+def light_server() -> Iterator[str]:
+    command = [sys.executable, "-m", "benchmarks.light_server"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        server.terminate()
 
 
 if __name__ == "__main__":

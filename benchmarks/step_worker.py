@@ -162,6 +162,98 @@ async def bare_async(url: str, **counts: int) -> None:
         await _measure_async(step, **counts)
 
 
+# --- typed by hand, on the libraries that people take ------------------------------------------
+
+
+def typed_by_hand() -> tuple[Callable[[], str], Callable[[str | bytes], str]]:
+    """What writes an action and reads a reply, with the checks that a careful person writes."""
+    from pydantic import BaseModel
+
+    class CodeAction(BaseModel):
+        code: str
+
+    class CodeObservation(BaseModel):
+        stdout: str = ""
+        stderr: str = ""
+        exit_code: int = 0
+        reward: float | None = None
+        done: bool = False
+
+    def request() -> str:
+        return json.dumps({"type": "step", "data": CodeAction(code=CODE).model_dump()})
+
+    def stdout(reply: str | bytes) -> str:
+        message = json.loads(reply)
+        if message["type"] != "observation":
+            raise RuntimeError(message)
+        data = message["data"]
+        fields = {**data["observation"], "reward": data["reward"], "done": data["done"]}
+        return CodeObservation.model_validate(fields).stdout
+
+    return request, stdout
+
+
+def hand_sync(url: str, **counts: int) -> None:
+    from websockets.sync.client import connect
+
+    request, stdout = typed_by_hand()
+    with connect(f"{url.replace('http', 'ws', 1)}/ws", max_size=None, compression=None) as socket:
+
+        def step() -> str:
+            socket.send(request())
+            return stdout(socket.recv())
+
+        socket.send(_RESET)
+        socket.recv()
+        _measure(step, **counts)
+
+
+async def aiohttp_async(url: str, **counts: int) -> None:
+    from aiohttp import ClientSession
+
+    request, stdout = typed_by_hand()
+    async with (
+        ClientSession() as session,
+        session.ws_connect(f"{url}/ws", max_msg_size=0) as socket,
+    ):
+
+        async def step() -> str:
+            await socket.send_str(request())
+            return stdout((await socket.receive()).data)
+
+        await socket.send_str(_RESET)
+        await socket.receive()
+        await _measure_async(step, **counts)
+
+
+async def picows_async(url: str, **counts: int) -> None:
+    from picows import WSListener, WSMsgType, ws_connect
+
+    request, stdout = typed_by_hand()
+    loop = asyncio.get_running_loop()
+
+    class Listener(WSListener):  # type: ignore[misc]  # without stubs it is Any
+        reply: asyncio.Future[bytes]
+
+        def on_ws_frame(self, _transport: Any, frame: Any) -> None:
+            self.reply.set_result(frame.get_payload_as_bytes())
+
+    transport, listener = await ws_connect(Listener, f"{url.replace('http', 'ws', 1)}/ws")
+
+    async def exchange(text: str) -> bytes:
+        listener.reply = loop.create_future()
+        transport.send(WSMsgType.TEXT, text.encode())
+        reply: bytes = await listener.reply
+        return reply
+
+    async def step() -> str:
+        return stdout(await exchange(request()))
+
+    await exchange(_RESET)
+    await _measure_async(step, **counts)
+    transport.disconnect()
+
+
 # --- HTTP: what the first client did, and the least that one can do -----------------------------
 
 
@@ -203,23 +295,35 @@ def http_client_sync(url: str, **counts: int) -> None:
 SYNC = {
     "ours": ours_sync,
     "stock": stock_sync,
+    "hand": hand_sync,
     "bare": bare_sync,
     "seed": seed_sync,
     "http": http_client_sync,
 }
-ASYNC = {"ours": ours_async, "stock": stock_async, "bare": bare_async}
+ASYNC = {
+    "ours": ours_async,
+    "stock": stock_async,
+    "aiohttp": aiohttp_async,
+    "picows": picows_async,
+    "bare": bare_async,
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="One client of step_cost; run that instead.")
-    parser.add_argument("side", choices=sorted(SYNC))
+    parser.add_argument("side", choices=sorted({*SYNC, *ASYNC}))
     parser.add_argument("mode", choices=["sync", "async"])
     parser.add_argument("url")
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--uvloop", action="store_true", help="for asyncio")
     asked = parser.parse_args()
     counts = {"warm_up": max(1, asked.steps // 10), "steps": asked.steps}
     if asked.mode == "sync":
         SYNC[asked.side](asked.url, **counts)
+    elif asked.uvloop:
+        import uvloop
+
+        uvloop.run(ASYNC[asked.side](asked.url, **counts))
     else:
         asyncio.run(ASYNC[asked.side](asked.url, **counts))
 

@@ -23,7 +23,8 @@ _MAX_INDEX_DIGITS = 9  # int() refuses very long texts
 
 def as_object(value: Any) -> dict[str, Any] | None:
     """Return ``value`` if it is a JSON object (whose keys are strings, being JSON's)."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+    fields: dict[str, Any] | None = value if isinstance(value, dict) else None  # pyright: ignore[reportUnknownVariableType]
+    return fields
 
 
 def as_array(value: Any) -> list[Any] | None:

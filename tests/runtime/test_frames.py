@@ -9,16 +9,22 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from typing import Any
 
 import pytest
 import websockets.asyncio.server as ws
+from hypothesis import given
+from hypothesis import strategies as st
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
+from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 import envgen_runtime as rt
-from envgen_runtime.transports import async_websocket, keepalive, websocket
+from envgen_runtime.transports import ConnectionOptions, async_websocket, keepalive, websocket
+from envgen_runtime.transports.frames import text_frame
+from envgen_runtime.transports.websocket_protocol import WebSocketConnection
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime.servers import observed
 
@@ -102,6 +108,114 @@ def play(url: str, calls: list[str], *, is_async: bool, **options: Any) -> list[
         return asyncio.run(play_async())
     with CodingEnv(url, **options) as env:
         return [env.reset() if call == "reset" else env.step(code=call) for call in calls]
+
+
+# --- bytes, however they arrive -------------------------------------------------------------------
+
+SIZES = st.sampled_from([0, 1, 4, 125, 126, 127, 300, 65535, 65536, 70_000])
+CONTENTS = st.sampled_from([b"x", b"\r\n\r\n", b"\x81\x02{}"])  # the ends of a head; a frame
+PAYLOADS = st.builds(lambda size, content: (content * size)[:size], SIZES, CONTENTS)
+
+
+def as_one_frame(payload: bytes) -> bytes:
+    return Frame(Opcode.TEXT, payload).serialize(mask=False)
+
+
+def in_fragments(payload: bytes) -> bytes:
+    parts = (payload[:3], b"", payload[3:])
+    return b"".join(
+        Frame(Opcode.CONT if number else Opcode.TEXT, part, fin=number == 2).serialize(mask=False)
+        for number, part in enumerate(parts)
+    )
+
+
+def after_a_ping(payload: bytes) -> bytes:
+    return Frame(Opcode.PING, b"?").serialize(mask=False) + as_one_frame(payload)
+
+
+def connecting() -> tuple[WebSocketConnection, bytes]:
+    """A connection, and the answer to its handshake."""
+    limits = ConnectionOptions({}, connect_timeout_s=1, max_message_bytes=100_000)
+    connection = WebSocketConnection("ws://127.0.0.1/ws", limits, {})
+    server = ServerProtocol()
+    server.receive_data(b"".join(connection.data_to_send()))
+    (request,) = server.events_received()
+    assert isinstance(request, Request)
+    server.send_response(server.accept(request))
+    (handshake,) = server.data_to_send()
+    return connection, handshake
+
+
+@given(
+    messages=st.lists(
+        st.tuples(PAYLOADS, st.sampled_from([as_one_frame, in_fragments, after_a_ping])),
+        min_size=1,
+        max_size=6,
+    ),
+    data=st.data(),
+)
+def test_messages_are_whole_however_their_bytes_arrive(
+    messages: list[tuple[bytes, Callable[[bytes], bytes]]], data: st.DataObject
+) -> None:
+    connection, handshake = connecting()
+    frames = [written(payload) for payload, written in messages]
+    stream = b"".join([handshake, *frames])
+    borders = [len(handshake) + sum(map(len, frames[:count])) for count in range(len(frames))]
+    near = st.builds(int.__add__, st.sampled_from(borders), st.integers(-6, 16))
+    cuts = data.draw(st.sets(near, max_size=12))
+    if data.draw(st.booleans(), label="the handshake arrives alone"):
+        cuts |= {len(handshake)}
+    places = [0, *sorted(cut for cut in cuts if 0 < cut < len(stream)), len(stream)]
+    for start, end in pairwise(places):
+        connection.receive(stream[start:end])
+    assert connection.messages == [payload for payload, _ in messages]
+    assert connection.is_open
+
+
+@pytest.mark.parametrize("size", [1, 126, 70_000])
+@pytest.mark.parametrize("cut", range(1, 11))
+def test_a_head_in_two_pieces(cut: int, size: int) -> None:
+    connection, handshake = connecting()
+    connection.receive(handshake)
+    frame = as_one_frame(b"x" * size)
+    connection.receive(frame[:cut])
+    connection.receive(frame[cut:]) if frame[cut:] else None
+    assert connection.messages == [b"x" * size]
+
+
+@pytest.mark.parametrize("first", [-2, 6], ids=["the head in two pieces", "part of a frame"])
+def test_a_frame_that_looks_like_the_end_of_the_head(first: int) -> None:
+    payload = b"\r\n\r\n" + as_one_frame(b"not a message")
+    connection, handshake = connecting()
+    stream = handshake + as_one_frame(payload)
+    for start, end in pairwise([0, len(handshake) + first, len(handshake) + 6, len(stream)]):
+        connection.receive(stream[start:end]) if start < end else None
+    assert connection.messages == [payload]
+
+
+def test_a_message_within_a_message_is_refused() -> None:
+    connection, handshake = connecting()
+    connection.receive(handshake)
+    connection.receive(Frame(Opcode.TEXT, b"begun", fin=False).serialize(mask=False))
+    connection.receive(as_one_frame(b"{}"))
+    assert not connection.is_open
+    assert connection.messages == []
+
+
+@given(payload=PAYLOADS)
+def test_servers_read_what_is_sent(payload: bytes) -> None:
+    server = ServerProtocol(state=State.OPEN, max_size=None)
+    server.receive_data(text_frame(payload))
+    (frame,) = server.events_received()
+    assert isinstance(frame, Frame)
+    assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.TEXT, True, payload)
+
+
+@both_clients
+def test_too_large_in_one_piece_is_too_large(is_async: bool) -> None:
+    with speaking(observed({"stdout": "x" * 2_000}), compression=None) as url:
+        with pytest.raises(rt.ConnectionLost, match="raise max_message_bytes"):
+            play(url, ["reset"], is_async=is_async, compression="none", max_message_bytes=1_000)
 
 
 # --- messages -----------------------------------------------------------------------------------

@@ -106,7 +106,10 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             effect = next(call)
             while True:
                 try:
-                    outcome = await self._perform(effect)
+                    if type(effect) is Send and self._transport is not None:
+                        outcome = await self._transport.exchange(effect.request)
+                    else:
+                        outcome = await self._perform(effect)
                 except BaseException as error:  # noqa: BLE001 - the call decides
                     effect = call.throw(error)
                 else:
@@ -117,10 +120,8 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     async def _perform(self, effect: Effect) -> Any:
         match effect:
-            case Send(request):
-                if self._transport is None:
-                    raise closed_meanwhile()
-                return await self._transport.exchange(request)
+            case Send():
+                raise closed_meanwhile()
             case Open():
                 self._drop()
                 self._transport = await self._open(effect)

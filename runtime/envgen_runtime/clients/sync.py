@@ -147,7 +147,10 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             effect = next(call)
             while True:
                 try:
-                    outcome = self._perform(effect)
+                    if type(effect) is Send and self._transport is not None:
+                        outcome = self._transport.exchange(effect.request)
+                    else:
+                        outcome = self._perform(effect)
                 except BaseException as error:  # noqa: BLE001 - the call decides
                     effect = call.throw(error)
                 else:
@@ -158,10 +161,8 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     def _perform(self, effect: Effect) -> Any:
         match effect:
-            case Send(request):
-                if self._transport is None:
-                    raise closed_meanwhile()
-                return self._transport.exchange(request)
+            case Send():
+                raise closed_meanwhile()
             case Open():
                 self._drop()
                 self._transport = self._open(effect)

@@ -22,8 +22,9 @@ from .websocket_protocol import (
     connect_error,
 )
 
-# Shared by all sessions of a loop: bytes are processed before the next are read.
-_SCRATCH = memoryview(bytearray(256 * 1024))
+# Shared by all sessions: bytes are processed before the next are read. Below 128 KiB, as the C
+# library takes fresh pages for a larger copy.
+_SCRATCH = memoryview(bytearray(64 * 1024))
 
 
 class AsyncWebSocketTransport(asyncio.BufferedProtocol):
@@ -124,8 +125,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             raise connection.unexpected_message(request, sent=False)
         if not connection.is_open:
             raise connection.failure(request, sent=False)
-        connection.send(frame)
-        self._flush()
+        self._send(connection.send(frame))
         self._expire_at(self._loop.time() + request.timeout_s)
         try:
             while connection.is_open and not connection.messages:
@@ -237,7 +237,11 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
 
     def _flush(self) -> None:
         outgoing = self._connection.data_to_send()
-        if not outgoing or self._transport is None or self._transport.is_closing():
+        if outgoing:
+            self._send(outgoing)
+
+    def _send(self, outgoing: list[bytes]) -> None:
+        if self._transport is None or self._transport.is_closing():
             return
         for data in outgoing:
             if data:

@@ -84,16 +84,16 @@ class WebSocketTransport:
         """Send ``request`` and return the payload of its reply."""
         frame = protocol.websocket_frame(request)
         with self._lock:
-            self._catch_up()
+            if self._may_have_unread():
+                self._catch_up()
             connection = self._connection
             if connection.messages:
                 raise connection.unexpected_message(request, sent=False)
             if not connection.is_open:
                 raise connection.failure(request, sent=False)
             deadline = time.monotonic() + request.timeout_s
-            connection.send(frame)
             try:
-                self._flush(deadline)
+                self._send(connection.send(frame), deadline)
                 while connection.is_open and not connection.messages:
                     self._receive(deadline)
             except TimeoutError as error:

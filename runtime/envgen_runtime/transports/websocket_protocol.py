@@ -1,14 +1,16 @@
 """One WebSocket connection without I/O: bytes in, messages out. The only user of websockets.
 
-The library's sans-I/O protocol does the handshake, frames, compression and the closing handshake;
-``websocket`` and ``async_websocket`` move the bytes. The library's own connections are not used:
-the sync one passes every message from one thread to another, and both keep buffers and tasks for
-each connection. That is more than half of a step's cost and most of an idle session's memory.
+The library's sans-I/O protocol does the handshake, control frames, fragments, compression and the
+closing handshake. ``frames`` reads and writes whole messages without it. ``websocket`` and
+``async_websocket`` move the bytes. The library's own connections are not used: the sync one passes
+every message from one thread to another, and both keep buffers and tasks for each connection. That
+is more than half of a step's cost and most of an idle session's memory.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping
 from functools import cache
 from ipaddress import ip_address
@@ -31,6 +33,7 @@ from .. import errors
 from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
 from ..wire.protocol import Request, read_frame, retry_after
 from . import ConnectionOptions
+from .frames import MessageReader, frame_size, text_frame
 
 PING_INTERVAL_S = 20.0
 """Pings stop middleboxes from closing an idle socket. Pongs have no time limit: a missing one
@@ -41,6 +44,7 @@ CLOSE_TIMEOUT_S = 2.0
 
 _CLOSE_MESSAGE = b'{"type":"close"}'
 _MAX_SERVER_TEXT = 500
+_HEAD_END = b"\r\n\r\n"
 _OPEN = State.OPEN
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
 
@@ -56,7 +60,16 @@ class WebSocketConnection:
         is_open: whether messages can be sent.
     """
 
-    __slots__ = ("_address", "_fragments", "_protocol", "data_to_send", "is_open", "messages")
+    __slots__ = (
+        "_address",
+        "_fragments",
+        "_protocol",
+        "_reader",
+        "_unfinished",
+        "data_to_send",
+        "is_open",
+        "messages",
+    )
 
     def __init__(
         self, address: str, options: ConnectionOptions, headers: Mapping[str, str]
@@ -69,6 +82,10 @@ class WebSocketConnection:
         uri = _parsed(address)
         self._address = address
         self._fragments: list[bytes] = []
+        self._reader = MessageReader(options.max_message_bytes)
+        # How many bytes of a frame the library has begun to read. At 0, the next byte begins a
+        # frame; infinity means that the library reads all frames.
+        self._unfinished: float = 0
         self._protocol = ClientProtocol(
             uri,
             extensions=_extensions(options, uri.host) or None,
@@ -89,16 +106,25 @@ class WebSocketConnection:
 
     def receive(self, data: bytes) -> None:
         """Process bytes from the socket; ``b""`` is the end of the stream."""
+        if self._unfinished == 0 and self.is_open and not self._fragments:
+            rest = self._reader.read(data, self.messages)
+            if data and not rest:
+                return
+            data = rest
         protocol = self._protocol
         if not data:
             protocol.receive_eof()
         elif self.is_open or protocol.state is not State.CLOSED:
             protocol.receive_data(data)
+        self._unfinished += len(data)
         for event in protocol.events_received():
             if isinstance(event, Frame):
+                self._unfinished -= frame_size(len(event.data))
                 self._take(event)
             elif protocol.handshake_exc is None and isinstance(event, Response):
                 event.headers.clear()  # the parser would keep them: 1.5 KiB for each session
+                has_ended = self._unfinished == len(data) and data.find(_HEAD_END) == len(data) - 4
+                self._unfinished = 0 if has_ended and not protocol.extensions else math.inf
         self.is_open = protocol.state is _OPEN
 
     def _take(self, frame: Frame) -> None:
@@ -110,9 +136,12 @@ class WebSocketConnection:
                 self.messages.append(b"".join(self._fragments))
                 self._fragments.clear()
 
-    def send(self, message: str) -> None:
-        """Queue a text message."""
+    def send(self, message: str) -> list[bytes]:
+        """Return the bytes to send for a text message."""
+        if not self._protocol.extensions:
+            return [text_frame(message.encode())]
         self._protocol.send_text(message.encode())
+        return self.data_to_send()
 
     def ping(self) -> None:
         """Queue a ping if the connection is open."""
