@@ -53,6 +53,7 @@ _RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | _MODULE_NAMES | {"s
 _PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
 
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9]*")
+_SHOUT = re.compile(r"(?<![^\W_])[A-Z]{2,}(_+[A-Z]{2,})+(?![^\W_])")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")
 
 
@@ -150,8 +151,9 @@ class ChosenNames:
 
 
 def camel_case(name: str) -> str:
-    """``last_exit_code`` becomes ``LastExitCode``; upper-case letters stay."""
-    return "".join(word[:1].upper() + word[1:] for word in re.split(r"[\W_]+", name))
+    """``last_exit_code`` becomes ``LastExitCode``; upper-case letters stay, but of ``A_SHOUT``."""
+    words = re.split(r"[\W_]+", _SHOUT.sub(lambda match: match[0].title(), name))
+    return "".join(word[:1].upper() + word[1:] for word in words)
 
 
 def class_name(text: UntrustedText) -> str:

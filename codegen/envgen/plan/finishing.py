@@ -122,6 +122,7 @@ class Finisher:
             names = field_names(wire_names, taken=taken)
             draft.names = chosen.of_fields(draft.name, names, taken=taken)
         self._other_tags: set[tuple[str, str]] = set()
+        self._tags: dict[str, frozenset[str]] = {}
         places = {(draft.document.part, draft.pointer): draft for draft in drafts.values()}
         for key, definition in definitions.items():
             if definition.name in drafts:
@@ -177,7 +178,8 @@ class Finisher:
             )
         fields = [self._drafts[model].names.keys() for model in models]
         lifted = tuple(name for name in _LIFTED if all(name in names for names in fields))
-        return PlannedPart(name, models, name in self._aliases, lifted)
+        union = self._aliases[name].type.render() if name in self._aliases else None
+        return PlannedPart(name, models, union, lifted)
 
     # --- types ------------------------------------------------------------------------------------
 
@@ -279,7 +281,10 @@ class Finisher:
     # --- classes ----------------------------------------------------------------------------------
 
     def _class(self, draft: Draft) -> PlannedClass:
-        tags = frozenset(tags_in(draft.document.schema))
+        part = draft.document.part
+        if part not in self._tags:
+            self._tags[part] = frozenset(tags_in(draft.document.schema))
+        tags = self._tags[part]
         fields = tuple(
             PlannedField(
                 draft.names[item.wire_name.raw],

@@ -92,13 +92,13 @@ class PlannedPart:
     Attributes:
         name: the class; where the part is a union, an alias for it.
         models: the classes that an instance may have, one where the part is no union.
-        is_union: whether the name is an alias.
+        union: the expression that the alias stands for; None for a class.
         lifted: which of ``done``, ``reward`` and ``metadata`` the part's schema has as fields.
     """
 
     name: str
     models: tuple[str, ...]
-    is_union: bool
+    union: str | None
     lifted: tuple[str, ...]
 
 
@@ -129,5 +129,5 @@ class Plan:
     @property
     def unions(self) -> list[PlannedPart]:
         """The parts that are unions; those that are the same union once."""
-        found = {part.name: part for part in self.parts.values() if part.is_union}
+        found = {part.name: part for part in self.parts.values() if part.union is not None}
         return list(found.values())

@@ -51,7 +51,7 @@ def render_client(plan: Plan, templates: Templates, *, env_name: str, fingerprin
         state=state,
         reset_model=plan.parts["reset_parameters"].name if reset_parameters else None,
         reset_parameters=reset_parameters,
-        unions=[part for part in replies.values() if part.is_union],
+        unions=[part for part in replies.values() if part.union is not None],
     )
     names = {**LIBRARY, **dict.fromkeys(_model_names(plan), ".models")}
     return render("client.py", context, names=names, templates=templates)
@@ -76,7 +76,7 @@ def _action_fields(plan: Plan) -> list[ActionField] | None:
     None for a union: its members have fields of their own, so that it takes an action alone.
     """
     action = plan.parts["action"]
-    if action.is_union:
+    if action.union is not None:
         return None
     return [
         ActionField(

@@ -115,11 +115,13 @@ class ModelsContext:
         env_name: the environment's name.
         fingerprint: identifies the structure of the contract, 64 hex digits.
         body: the classes and aliases, as Python.
+        unions: the parts that are unions; their aliases are in the body.
     """
 
     env_name: str
     fingerprint: str
     body: str
+    unions: list[PlannedPart]
 
 
 @dataclass(frozen=True, slots=True)

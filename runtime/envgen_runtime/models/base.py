@@ -211,9 +211,12 @@ def _leave_out(value: Any, dumped: Any) -> None:
                 dumped.pop(field.alias, None)
             elif isinstance(item, _CONTAINERS):
                 _leave_out(item, dumped[field.alias])
-        if _is_closed(value):
-            for name in value.__pydantic_extra__ or ():
+        closed = _is_closed(value)
+        for name, item in (value.__pydantic_extra__ or {}).items():
+            if closed:
                 dumped.pop(name, None)
+            elif isinstance(item, _CONTAINERS):
+                _leave_out(item, dumped[name])
     elif isinstance(value, list | tuple):
         for item, inner in zip(cast("list[Any]", value), dumped, strict=True):
             if isinstance(item, _CONTAINERS):
