@@ -69,6 +69,8 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
             "the rendered models are not those that were planned"
         ) from error
     body = _MANY_BLANK_LINES.sub("\n\n\n", body).strip("\n") + "\n"
+    if body.startswith("class "):
+        body = f"\n{body}"  # two blank lines stand between imports and a class
     context = ModelsContext(env_name, fingerprint, body, plan.unions)
     return render("models.py", context, names=LIBRARY, templates=templates)
 

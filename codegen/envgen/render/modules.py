@@ -6,6 +6,7 @@ import ast
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import fields
+from typing import Any
 
 from ..errors import AuditError
 from .context import Context
@@ -70,14 +71,21 @@ def _names(tree: ast.AST) -> set[str]:
 def isort_key(name: str) -> tuple[bool, bool, list[tuple[int, str]]]:
     """Sorts names as isort and ruff do: constants, classes, the rest; numbers by their value."""
     parts = [(int(part or 0), "") if part.isdigit() else (-1, part) for part in _DIGITS.split(name)]
-    return (not name.isupper(), not name[0].isupper(), parts)
+    is_constant = name.isupper() and len(name) > 1
+    return (not is_constant, not name[0].isupper(), parts)
+
+
+def _import_key(name: str) -> tuple[Any, ...]:
+    """Sorts the names of one import: as ``isort_key``, but capitals don't come first."""
+    *kind, _ = isort_key(name)
+    return (*kind, isort_key(name.lower())[-1], name)
 
 
 def _import_block(imported: Mapping[str, str]) -> str:
     """The import statements, in isort's order."""
     groups: dict[int, list[str]] = {}
     for module in sorted(set(imported.values())):
-        names = sorted((name for name in imported if imported[name] == module), key=isort_key)
+        names = sorted((name for name in imported if imported[name] == module), key=_import_key)
         group = 2 if module.startswith(".") else int(module not in _STANDARD)
         groups.setdefault(group, []).append(f"from {module} import {', '.join(names)}")
     return "\n\n".join("\n".join(groups[group]) for group in sorted(groups)) + "\n"
