@@ -208,7 +208,9 @@ def _numbered(name: str, taken: AbstractSet[str], numbers: dict[str, int]) -> st
 def _needs_no_change(wire_name: str) -> bool:
     """Whether Python takes a name as it is; pydantic takes no underscore before one."""
     is_plain = wire_name.isidentifier() and not keyword.iskeyword(wire_name)
-    return is_plain and not wire_name.startswith("_") and unicodedata.is_normalized("NFKC", wire_name)
+    return (
+        is_plain and not wire_name.startswith("_") and unicodedata.is_normalized("NFKC", wire_name)
+    )
 
 
 def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> dict[str, str]:

@@ -17,18 +17,10 @@ from ..schema.keywords import (
     is_tuple,
     pointer_to,
 )
-from ..text import UntrustedText
 from .scalars import fits, parsed_literal
 from .types import value_literal
 
 _NONE_OF_THEM = ""
-
-
-class _Field(Protocol):
-    @property
-    def wire_name(self) -> UntrustedText: ...
-    @property
-    def is_required(self) -> bool: ...
 
 
 class _Class(Protocol):
@@ -59,9 +51,7 @@ class Defaults:
         self.used = set()
         return self._value(document, schema, schema["default"], pointer)
 
-    def _value(
-        self, document: PartDocument, schema: Any, value: Any, pointer: str
-    ) -> str | None:
+    def _value(self, document: PartDocument, schema: Any, value: Any, pointer: str) -> str | None:
         fields = as_object(schema)
         if value is None or fields is None:
             return value_literal(value)
@@ -69,9 +59,7 @@ class Defaults:
         for keyword in ("anyOf", "oneOf"):
             if keyword in resolved:
                 tried = (
-                    self._value(
-                        document, member, value, pointer_to(pointer, keyword, index)
-                    )
+                    self._value(document, member, value, pointer_to(pointer, keyword, index))
                     for index, member in enumerate(resolved[keyword])
                 )
                 return next((expression for expression in tried if expression is not None), None)
@@ -84,7 +72,9 @@ class Defaults:
         self, document: PartDocument, schema: JsonSchema, value: Any, pointer: str
     ) -> str | None:
         kinds = as_array(schema.get("type")) or [schema.get("type")]
-        kind = next((kind for kind in kinds if kind is None or is_of_type(value, kind)), _NONE_OF_THEM)
+        kind = next(
+            (kind for kind in kinds if kind is None or is_of_type(value, kind)), _NONE_OF_THEM
+        )
         if kind == _NONE_OF_THEM:
             return None
         fields, items = as_object(value), as_array(value)
@@ -110,11 +100,11 @@ class Defaults:
             return None if value else "{}"
         if not _is_between(len(value), schema, "minProperties", "maxProperties"):
             return None
-        place, child = pointer_to(pointer, "additionalProperties"), schema.get("additionalProperties")
-        members = {
-            key: self._value(document, child, item, place)
-            for key, item in value.items()
-        }
+        place, child = (
+            pointer_to(pointer, "additionalProperties"),
+            schema.get("additionalProperties"),
+        )
+        members = {key: self._value(document, child, item, place) for key, item in value.items()}
         if None in members.values():
             return None
         return f"{{{', '.join(f'{value_literal(key)}: {item}' for key, item in members.items())}}}"

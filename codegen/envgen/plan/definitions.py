@@ -9,9 +9,9 @@ and ``Move-Output``, which differ in nothing else.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 from envgen_runtime.contract.keywords import PROSE
@@ -80,7 +80,7 @@ class Definition:
     def optional_elsewhere(self) -> frozenset[str]:
         """The fields that are not required wherever it is."""
         required = [frozenset(as_array(item.schema.get("required")) or []) for item in self.found]
-        return required[0].difference(frozenset.intersection(*required))
+        return required[0] - required[0].intersection(*required[1:])
 
 
 Definitions = Mapping[tuple[str, str], Definition]
@@ -94,7 +94,9 @@ def find_definitions(documents: Mapping[Part, PartDocument]) -> dict[tuple[str, 
         ContractError: a reference leads nowhere.
     """
     found = {
-        (part, item.place): item for part, document in documents.items() for item in _reach(document)
+        (document.part, item.place): item
+        for document in documents.values()
+        for item in _reach(document)
     }
     definitions: dict[tuple[str, str], Definition] = {}
     for same in _same(found):
@@ -143,45 +145,48 @@ def _references(schema: JsonSchema, pointer: str) -> Iterator[tuple[str, str]]:
 # --- identity -----------------------------------------------------------------------------------
 
 
-def _same(found: Mapping[tuple[str, str], Found]) -> Iterable[list[tuple[str, str]]]:
+_Key = tuple[str, str]
+
+
+def _same(found: Mapping[_Key, Found]) -> Iterable[list[_Key]]:
     """Group the definitions of all parts: those of a group are the same, whatever they reach."""
-    alike: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    alike: dict[tuple[str, str], list[_Key]] = {}
     for key, item in found.items():
         alike.setdefault((_name(item), _content(item)), []).append(key)
-    referring: dict[tuple[str, str], list[tuple[str, str]]] = {}
-    for key, item in found.items():
-        for target in item.targets:
-            referring.setdefault((key[0], target), []).append(key)
-    block = {key: index for index, keys in enumerate(alike.values()) for key in keys}
-    pairs = {pair for keys in alike.values() for pair in combinations(keys, 2)}
-    different: set[frozenset[tuple[str, str]]] = set()
-
-    def differ(one: tuple[str, str], other: tuple[str, str]) -> bool:
-        return one != other and (block[one] != block[other] or frozenset((one, other)) in different)
-
-    waiting = [*pairs]
-    while waiting:
-        one, other = waiting.pop()
-        if frozenset((one, other)) in different:
-            continue
-        targets = zip(found[one].targets, found[other].targets, strict=True)
-        if any(differ((one[0], mine), (other[0], theirs)) for mine, theirs in targets):
-            different.add(frozenset((one, other)))
-            waiting += [
-                (first, second)
-                for first in referring.get(one, [])
-                for second in referring.get(other, [])
-                if first != second and block[first] == block[second]
-            ]
+    different = _different(found, alike.values())
     for keys in alike.values():
-        groups: list[list[tuple[str, str]]] = []
+        groups: list[list[_Key]] = []
         for key in keys:
-            group = next((group for group in groups if not differ(group[0], key)), None)
+            group = next((it for it in groups if frozenset((it[0], key)) not in different), None)
             if group is None:
                 groups.append([key])
             else:
                 group.append(key)
         yield from groups
+
+
+def _different(found: Mapping[_Key, Found], alike: Collection[list[_Key]]) -> set[frozenset[_Key]]:
+    """The pairs that say the same, but refer to what isn't the same."""
+    block = {key: number for number, keys in enumerate(alike) for key in keys}
+    referring: dict[_Key, list[_Key]] = {}
+    for key, item in found.items():
+        for target in item.targets:
+            referring.setdefault((key[0], target), []).append(key)
+    different: set[frozenset[_Key]] = set()
+    waiting = [pair for keys in alike for pair in combinations(keys, 2)]
+    while waiting:
+        one, other = waiting.pop()
+        pair = frozenset((one, other))
+        targets = zip(found[one].targets, found[other].targets, strict=True)
+        reached = [((one[0], mine), (other[0], theirs)) for mine, theirs in targets]
+        if pair not in different and any(
+            block[mine] != block[theirs] or frozenset((mine, theirs)) in different
+            for mine, theirs in reached
+        ):
+            different.add(pair)
+            holders = product(referring.get(one, ()), referring.get(other, ()))
+            waiting += [(mine, theirs) for mine, theirs in holders if block[mine] == block[theirs]]
+    return different
 
 
 def _name(item: Found) -> str:

@@ -6,7 +6,7 @@ which defaults a type checker takes for the field's type.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -137,24 +137,28 @@ class Finisher:
         }
         for draft in self._drafts.values():
             draft.fields = [
-                replace(item, type=self._tagged(item.type, draft.document))
-                for item in draft.fields
+                replace(item, type=self._tagged(item.type, draft.document)) for item in draft.fields
             ]
             if draft.extras is not None:
                 key, value = draft.extras
                 draft.extras = (key, self._tagged(value, draft.document))
         self._aliases = aliases
-        graph = {
-            item.name: [used.name for type_ in types for used in named_in(type_)]
-            for item, types in [
-                *((draft, draft.types()) for draft in self._drafts.values()),
-                *((alias, iter((alias.type,))) for alias in aliases.values()),
-            ]
+        used = {
+            **{name: [*draft.types()] for name, draft in self._drafts.items()},
+            **{name: [alias.type] for name, alias in aliases.items()},
         }
-        groups = components(graph)
+        groups = components(
+            {
+                name: [item.name for type_ in types for item in named_in(type_)]
+                for name, types in used.items()
+            }
+        )
         self._group = {name: number for number, group in enumerate(groups) for name in group}
         return {
-            **{name: PlannedAlias(name, item.type, item.description) for name, item in aliases.items()},
+            **{
+                name: PlannedAlias(name, item.type, item.description)
+                for name, item in aliases.items()
+            },
             **{name: self._class(draft) for name, draft in self._drafts.items()},
         }
 
@@ -164,8 +168,10 @@ class Finisher:
         Raises:
             ContractError: it is no object.
         """
-        while name in self._aliases and isinstance(self._aliases[name].type, Named):
-            name = self._aliases[name].type.name  # type: ignore[union-attr]
+        alias = self._aliases.get(name)
+        while alias is not None and isinstance(alias.type, Named):
+            name = alias.type.name
+            alias = self._aliases.get(name)
         models = self._models(Named(name))
         if models is None:
             alias = self._aliases[name]

@@ -95,7 +95,8 @@ class _Declaration:
         members = frozenset(group)
         depth, built_in = len(group), members
         links: set[str] = set()
-        for name in dict.fromkeys(used for name in group for used in _uses(self._definitions[name])):
+        uses = [used for holder in group for used in _uses(self._definitions[holder])]
+        for name in dict.fromkeys(uses):
             if name in members:
                 continue
             deeper, together = self._depths[name] + len(group), built_in | self._built_in[name]
@@ -131,7 +132,9 @@ class _Declaration:
         for name in group:
             links = {used: "" for used in _uses(definitions[name]) if used not in classes}
             links = {used: "" for used in links if used in members and name in classes}
-            links |= {used: "_" if used in classes else "" for holder, used in back if holder == name}
+            links |= {
+                used: "_" if used in classes else "" for holder, used in back if holder == name
+            }
             definitions[name] = _linked(definitions[name], links)
             if name not in classes:
                 definitions[name] = replace(definitions[name], is_lazy=True)  # type: ignore[arg-type]

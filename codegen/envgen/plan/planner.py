@@ -60,7 +60,7 @@ def make_plan(
     plan = Plan(options.class_name or client_name(contract.name), options.transport)
     chosen = ChosenNames(options.naming, env_name=contract.name)
     names = ClassNames(frozenset(client_classes(plan.client)), chosen)
-    documents = {
+    documents: dict[Part, PartDocument] = {
         part: _prepared(part, contract.documents[part]) for part in PARTS if part in contract.parts
     }
     planner = _Planner(documents, names, prefix=plan.client.removesuffix("Env"))
@@ -72,9 +72,7 @@ def make_plan(
     }
     plan.definitions = in_order(definitions, [part.name for part in plan.parts.values()])
     chosen.check_all_used()
-    return plan, tuple(
-        finding for document in documents.values() for finding in document.findings
-    )
+    return plan, tuple(finding for document in documents.values() for finding in document.findings)
 
 
 def _prepared(part: Part, schema: JsonSchema) -> PartDocument:
@@ -148,9 +146,10 @@ class _Planner:
     def _label(self, item: Found, within: str) -> str:
         """A name for what is referred to by its place alone."""
         keys = pointer_keys(item.place)
-        owner = self.definitions.get((item.document.part, pointer_to("", *keys[:2])))
-        if owner is not None and owner.name and len(keys) > 2:
-            within, keys = owner.name, keys[2:]
+        holder, inner = keys[:2], keys[2:]
+        owner = self.definitions.get((item.document.part, pointer_to("", *holder)))
+        if owner is not None and owner.name and inner:
+            within, keys = owner.name, inner
         steps = {"items": "Item", "additionalProperties": "Value", "prefixItems": "Item"}
         unions = {"anyOf": "Variant", "oneOf": "Variant"}
         label = "".join(

@@ -46,6 +46,15 @@ FORMAT_TYPES = {
     "uuid": "UUID",
 }
 
+# What those types don't keep.
+LOSSES = {
+    "date-time": "a datetime keeps microseconds: nanoseconds are cut off, and a leap second is "
+    "the last microsecond before it ends",
+    "duration": "a timedelta keeps days: a year is read as 365 of them, a month as 30",
+    "time": "a time keeps microseconds: nanoseconds are cut off, and a leap second is the last "
+    "microsecond before it ends",
+}
+
 _PARSERS: Mapping[str, Callable[[str], object]] = {
     "date": date.fromisoformat,
     "datetime": datetime.fromisoformat,
@@ -185,10 +194,9 @@ def choices(values: list[Any]) -> Type:
     fits_literal = is_whole and all(-(2**63) <= item < 2**63 for item in numbers)
     literals: list[str | int | bool] = []
     others: dict[Type, list[Any]] = {}
-    for value in values:
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if is_number and is_whole:
-            value = int(value)
+    for given in values:
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        value: Any = int(given) if is_number and is_whole else given
         if isinstance(value, str | bool) or (is_number and fits_literal):
             literals.append(value)
         elif value is not None:
@@ -224,5 +232,3 @@ def parsed_literal(schema: JsonSchema, text: str) -> str | None:
         return None
     call = known if known == "UUID" else f"{known}.fromisoformat"
     return f"{call}({value_literal(text)})"
-
-

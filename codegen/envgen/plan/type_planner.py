@@ -22,7 +22,7 @@ from ..schema.keywords import (
     pointer_to,
     types_of,
 )
-from .scalars import choices, fits, lengths, limited, scalar
+from .scalars import LOSSES, choices, fits, lengths, limited, scalar
 from .types import (
     ANY_LIST,
     ANY_MAP,
@@ -65,6 +65,10 @@ class Names(Protocol):
         """The name of the definition at a place of the part; None where none is."""
         ...
 
+    def named(self, place: str) -> Type:
+        """The name of a definition at a place that a reference leads to."""
+        ...
+
     def class_for(self, schema: JsonSchema, pointer: str, label: str, within: str) -> Type:
         """The name of the class for an object with fields that is written in place."""
         ...
@@ -93,9 +97,7 @@ class TypePlanner:
         target = self._document.reference_in(fields)
         if target is not None:
             place, _ = self._document.resolve(target, pointer)
-            found = self._names.definition_at(place)
-            assert found is not None, "every reference that is reached has a definition"
-            return found
+            return self._names.named(place)
         return self.plain_type(self._document.merged(fields, pointer), pointer, within, label)
 
     def plain_type(self, schema: JsonSchema, pointer: str, within: str, label: str) -> Type:
@@ -158,7 +160,9 @@ class TypePlanner:
             ]
         )
 
-    def _of_kind(self, kind: str, schema: JsonSchema, pointer: str, within: str, label: str) -> Type:
+    def _of_kind(
+        self, kind: str, schema: JsonSchema, pointer: str, within: str, label: str
+    ) -> Type:
         if kind == "object" and self._is_class(schema, pointer):
             return self._names.class_for(schema, pointer, label, within)
         self._report(schema, pointer, *_UNCHECKED)
@@ -166,6 +170,9 @@ class TypePlanner:
             return self._map(schema, pointer, within, label)
         if kind == "array":
             return self._array(schema, pointer, within, label)
+        loss = LOSSES.get(str(schema.get("format"))) if kind == "string" else None
+        if loss is not None:
+            self._document.say(pointer_to(pointer, "format"), loss, severity="info")
         return scalar(
             kind,
             schema,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from envgen_runtime.json_value import as_array, as_object, comparable
 
@@ -23,19 +23,25 @@ class Node:
 
     def render(self) -> str:
         """The type as a Python expression."""
-        raise NotImplementedError
+        return self._render()
 
     def children(self) -> tuple[Type, ...]:
         """The types directly within this one."""
-        return ()
+        return self._children()
 
     def map_children(self, change: Callable[[Type], Type]) -> Type:
         """The same type with ``change`` applied to the types directly within it."""
-        del change
-        return self  # type: ignore[return-value]
+        return self._with_children(change)
 
-    def __str__(self) -> str:
-        return self.render()
+    def _render(self) -> str:
+        raise NotImplementedError
+
+    def _children(self) -> tuple[Type, ...]:
+        return ()
+
+    def _with_children(self, change: Callable[[Type], Type]) -> Type:
+        del change
+        return cast("Type", self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class Scalar(Node):
 
     name: str
 
-    def render(self) -> str:
+    def _render(self) -> str:
         return self.name
 
 
@@ -60,7 +66,7 @@ class Named(Node):
     name: str
     is_linked: bool = False
 
-    def render(self) -> str:
+    def _render(self) -> str:
         return f"Annotated[{self.name}, Linked()]" if self.is_linked else self.name
 
 
@@ -76,7 +82,7 @@ class Values(Node):
     def __hash__(self) -> int:
         return hash(comparable(self.values))
 
-    def render(self) -> str:
+    def _render(self) -> str:
         return f"Literal[{', '.join(map(value_literal, self.values))}]"
 
 
@@ -96,7 +102,7 @@ class Constrained(Node):
     one_of: tuple[Any, ...] | None = None
     unique: bool = False
 
-    def render(self) -> str:
+    def _render(self) -> str:
         metadata = [_field(self.limits)] if self.limits else []
         if self.one_of is not None:
             metadata.append(f"OneOf({', '.join(map(value_literal, self.one_of))})")
@@ -104,10 +110,10 @@ class Constrained(Node):
             metadata.append("UniqueItems()")
         return f"Annotated[{self.type.render()}, {', '.join(metadata)}]"
 
-    def children(self) -> tuple[Type, ...]:
+    def _children(self) -> tuple[Type, ...]:
         return (self.type,)
 
-    def map_children(self, change: Callable[[Type], Type]) -> Type:
+    def _with_children(self, change: Callable[[Type], Type]) -> Type:
         return replace(self, type=change(self.type))
 
     def _key(self) -> Any:
@@ -126,13 +132,13 @@ class ListOf(Node):
 
     item: Type
 
-    def render(self) -> str:
+    def _render(self) -> str:
         return f"list[{self.item.render()}]"
 
-    def children(self) -> tuple[Type, ...]:
+    def _children(self) -> tuple[Type, ...]:
         return (self.item,)
 
-    def map_children(self, change: Callable[[Type], Type]) -> Type:
+    def _with_children(self, change: Callable[[Type], Type]) -> Type:
         return ListOf(change(self.item))
 
 
@@ -142,13 +148,13 @@ class TupleOf(Node):
 
     items: tuple[Type, ...]
 
-    def render(self) -> str:
+    def _render(self) -> str:
         return f"tuple[{', '.join(item.render() for item in self.items)}]"
 
-    def children(self) -> tuple[Type, ...]:
+    def _children(self) -> tuple[Type, ...]:
         return self.items
 
-    def map_children(self, change: Callable[[Type], Type]) -> Type:
+    def _with_children(self, change: Callable[[Type], Type]) -> Type:
         return TupleOf(tuple(map(change, self.items)))
 
 
@@ -159,13 +165,13 @@ class MapOf(Node):
     key: Type
     value: Type
 
-    def render(self) -> str:
+    def _render(self) -> str:
         return f"dict[{self.key.render()}, {self.value.render()}]"
 
-    def children(self) -> tuple[Type, ...]:
+    def _children(self) -> tuple[Type, ...]:
         return (self.key, self.value)
 
-    def map_children(self, change: Callable[[Type], Type]) -> Type:
+    def _with_children(self, change: Callable[[Type], Type]) -> Type:
         return MapOf(change(self.key), change(self.value))
 
 
@@ -184,16 +190,16 @@ class Union(Node):
     tag: str | None = None
     place: str = field(default="", compare=False)
 
-    def render(self) -> str:
+    def _render(self) -> str:
         union = " | ".join(member.render() for member in self.members)
         if self.tag is None:
             return union
         return f"Annotated[{union}, {_field({'discriminator': self.tag})}]"
 
-    def children(self) -> tuple[Type, ...]:
+    def _children(self) -> tuple[Type, ...]:
         return self.members
 
-    def map_children(self, change: Callable[[Type], Type]) -> Type:
+    def _with_children(self, change: Callable[[Type], Type]) -> Type:
         return replace(self, members=tuple(map(change, self.members)))
 
 
@@ -204,19 +210,17 @@ class Wrapped(Node):
     alias: str
     type: Type
 
-    def render(self) -> str:
+    def _render(self) -> str:
         return f"{self.alias}[{self.type.render()}]"
 
-    def children(self) -> tuple[Type, ...]:
+    def _children(self) -> tuple[Type, ...]:
         return (self.type,)
 
-    def map_children(self, change: Callable[[Type], Type]) -> Type:
+    def _with_children(self, change: Callable[[Type], Type]) -> Type:
         return Wrapped(self.alias, change(self.type))
 
 
-Type: TypeAlias = (
-    Scalar | Named | Values | Constrained | ListOf | TupleOf | MapOf | Union | Wrapped
-)
+Type: TypeAlias = Scalar | Named | Values | Constrained | ListOf | TupleOf | MapOf | Union | Wrapped
 
 JSON_VALUE = Scalar("JsonValue")
 NONE = Scalar("None")

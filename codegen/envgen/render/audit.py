@@ -219,7 +219,9 @@ class _Auditor:
             match waiting.pop():
                 case ast.Subscript(value=ast.Name(id="Literal")):
                     pass
-                case ast.Call(func=ast.Name(id="Field" | "JsonTypes" | "Linked" | "OneOf" | "UniqueItems")):
+                case ast.Call(
+                    func=ast.Name(id="Field" | "JsonTypes" | "Linked" | "OneOf" | "UniqueItems")
+                ):
                     pass
                 case ast.Call() as call:
                     raise self._error(call)

@@ -92,28 +92,32 @@ class _Values:
     def _value(self, type_: Type) -> str | None:
         match type_:
             case Named(name=name):
-                return self._named(name.removeprefix("_"))
+                value = self._named(name.removeprefix("_"))
             case Values(values=(first, *_)) | Constrained(one_of=(first, *_)):
-                return value_literal(first)
+                value = value_literal(first)
             case Union(members=members):
-                return next((value for item in members if (value := self._value(item))), None)
-            case Wrapped(type=inner):
-                return self._value(inner)
+                value = next(filter(None, map(self._value, members)), None)
             case TupleOf(items=items):
                 values = [self._value(item) for item in items]
-                return None if None in values else f"({', '.join(map(str, values))},)"
-            case ListOf() | MapOf():
-                return self._container(type_, {}, is_unique=False)
-            case Constrained(type=Scalar(name=name), limits=limits):
-                return _scalar(name, limits)
-            case Constrained(type=ListOf() | MapOf() as inner, limits=limits, unique=unique):
-                return self._container(inner, limits, is_unique=unique)
-            case Constrained(type=inner):
-                return self._value(inner)
-            case Scalar(name=name) if name in JSON_TYPES and type_ != NONE:
-                return _scalar(name, {})
+                value = None if None in values else f"({', '.join(map(str, values))},)"
+            case Constrained(type=inner, limits=limits, unique=unique):
+                value = self._limited(inner, limits, is_unique=unique)
+            case Wrapped(type=inner):
+                value = self._value(inner)
             case _:
+                value = self._limited(type_, {}, is_unique=False)
+        return value
+
+    def _limited(self, type_: Type, limits: Mapping[str, Any], *, is_unique: bool) -> str | None:
+        match type_:
+            case ListOf() | MapOf():
+                return self._container(type_, limits, is_unique=is_unique)
+            case Scalar(name=name) if type_ != NONE and name in JSON_TYPES:
+                return _scalar(name, limits)
+            case Scalar():
                 return {JSON_VALUE: '"..."', NONE: "None"}.get(type_)
+            case _:
+                return self._value(type_)
 
     def _container(
         self, type_: ListOf | MapOf, limits: Mapping[str, Any], *, is_unique: bool

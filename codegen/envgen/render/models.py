@@ -54,9 +54,7 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
     rendered = _classes(_generate(classes, wire_names))
     try:
         blocks = {
-            match[1]: block
-            for block in rendered
-            if (match := _CLASS.match(block)) is not None
+            match[1]: block for block in rendered if (match := _CLASS.match(block)) is not None
         }
         body = "".join(
             _alias(item)
@@ -65,9 +63,7 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
             for item in plan.definitions.values()
         )
     except KeyError as error:
-        raise AuditError(
-            "the rendered models are not those that were planned"
-        ) from error
+        raise AuditError("the rendered models are not those that were planned") from error
     body = _MANY_BLANK_LINES.sub("\n\n\n", body).strip("\n") + "\n"
     if body.startswith("class "):
         body = f"\n{body}"  # two blank lines stand between imports and a class
@@ -191,4 +187,6 @@ def _classes(source: str) -> list[str]:
     source = _DOCSTRING.sub(r'"""\1"""', _EMPTY_CONFIG.sub("", source))
     source = source.replace("'", '"')  # of placeholders and settings: there are no other strings
     source = _BLANK_LINES.sub("\n", source).replace('"""\n', '"""\n\n')
-    return [f"class {block.strip()}" for block in re.split(r"^class ", source, flags=re.M)[1:]]
+    return [
+        f"class {block.strip()}" for block in re.split(r"^class ", source, flags=re.MULTILINE)[1:]
+    ]

@@ -83,7 +83,9 @@ def _takes(
     if "const" in own or own.get("type", "string") != "string":
         return False
     allowed = as_array(own.get("enum"))
-    return allowed is None or (is_mapped and len(allowed) > len(values) and _all_in(values, allowed))
+    return allowed is None or (
+        is_mapped and len(allowed) > len(values) and _all_in(values, allowed)
+    )
 
 
 def _all_in(values: list[Any], allowed: list[Any]) -> bool:

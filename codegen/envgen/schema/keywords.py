@@ -28,7 +28,8 @@ __all__ = [
     "DEFINITIONS", "DESCRIBING", "MAX_DEPTH", "NAMING", "SCHEMAS", "SCHEMA_LISTS", "SCHEMA_MAPS",
     "TYPES", "VALUES", "JsonSchema", "ValueType", "as_array", "as_object", "fixed_items",
     "for_type", "implied_types", "is_of_type", "is_tuple", "json_type", "map_subschemas",
-    "pointer_to", "reference_to", "schemas_in", "subschemas", "tags_in", "types_of", "without_prose",
+    "pointer_to", "reference_to", "schemas_in", "subschemas", "tags_in", "types_of",
+    "without_prose",
 ]  # fmt: skip
 
 # The keywords that constrain one type only. A schema without ``type`` allows all the others.

@@ -201,7 +201,7 @@ class PartSchema:
         return {**value, "mapping": mapping} if mapping else value
 
     def _include_children(self, base: str, schemas: dict[str, Any], pointer: str) -> None:
-        """Include the schemas that inherit from one with a discriminator: nothing refers to them."""
+        """Include the schemas that inherit from one with a discriminator."""
         for name, schema in schemas.items():
             members = as_array((as_object(schema) or {}).get("allOf")) or []
             parents = (pointer_of(reference_of(member) or "") for member in members)

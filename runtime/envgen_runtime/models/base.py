@@ -12,10 +12,10 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -28,6 +28,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema
 
 from ..errors import InvalidRequest
+from ..json_value import as_object
 from .constraints import is_constant
 from .json_types import exact_types, with_open_serialization
 
@@ -96,10 +97,14 @@ class ReplyModel(JsonModel):
 
         @classmethod
         def model_validate(cls, obj: Any, *, extra: Any = "allow", **options: Any) -> Self:
+            """As pydantic's, and unknown fields are allowed at every depth."""
             return super().model_validate(obj, extra=extra, **options)
 
         @classmethod
-        def model_validate_json(cls, json_data: Any, *, extra: Any = "allow", **options: Any) -> Self:
+        def model_validate_json(
+            cls, json_data: Any, *, extra: Any = "allow", **options: Any
+        ) -> Self:
+            """As pydantic's, and unknown fields are allowed at every depth."""
             return super().model_validate_json(json_data, extra=extra, **options)
 
 
@@ -203,32 +208,33 @@ def sent_fields(model: BaseModel) -> dict[str, Any]:
 
 def _leave_out(value: Any, dumped: Any) -> None:
     if isinstance(value, JsonModel):
-        kept = value.__dict__
-        for field in _fields(type(value)):
-            item = kept.get(field.name)
-            untouched = field.may_be_left_out and field.name not in value.model_fields_set
-            if untouched and item == field.default:
-                dumped.pop(field.alias, None)
-            elif isinstance(item, _CONTAINERS):
-                _leave_out(item, dumped[field.alias])
-        closed = _is_closed(value)
-        for name, item in (value.__pydantic_extra__ or {}).items():
-            if closed:
-                dumped.pop(name, None)
-            elif isinstance(item, _CONTAINERS):
-                _leave_out(item, dumped[name])
-    elif isinstance(value, list | tuple):
-        for item, inner in zip(cast("list[Any]", value), dumped, strict=True):
-            if isinstance(item, _CONTAINERS):
-                _leave_out(item, inner)
-    elif isinstance(value, dict):
-        pairs = zip(cast("dict[Any, Any]", value).values(), dumped.values(), strict=True)
-        for item, inner in pairs:
-            if isinstance(item, _CONTAINERS):
-                _leave_out(item, inner)
+        pairs: Iterable[tuple[Any, Any]] = _sent(value, dumped)
+    elif (fields := as_object(value)) is not None:
+        pairs = zip(fields.values(), dumped.values(), strict=True)
+    else:
+        pairs = zip(value, dumped, strict=True)
+    for item, inner in pairs:
+        if isinstance(item, _CONTAINERS):
+            _leave_out(item, inner)
 
 
-_CONTAINERS = (BaseModel, list, tuple, dict)
+_CONTAINERS = (JsonModel, list, tuple, dict)
+
+
+def _sent(model: JsonModel, dumped: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Drop what isn't sent of a model, and yield the values that are, each as it is dumped."""
+    for field in _fields(type(model)):
+        value = model.__dict__.get(field.name)
+        is_untouched = field.may_be_left_out and field.name not in model.model_fields_set
+        if is_untouched and value == field.default:
+            dumped.pop(field.alias, None)
+        else:
+            yield value, dumped.get(field.alias)
+    for name, value in (model.__pydantic_extra__ or {}).items():
+        if _is_closed(model):
+            dumped.pop(name, None)
+        else:
+            yield value, dumped[name]
 
 
 def wire_fields(action: RequestModel, *models: type[RequestModel]) -> dict[str, Any]:

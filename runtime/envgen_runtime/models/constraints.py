@@ -52,9 +52,9 @@ class _Marked:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        schema = handler(source)
-        schema["metadata"] = {**schema.get("metadata", {}), self.key: True}
-        return schema
+        schema = cast("dict[str, Any]", handler(source))
+        metadata = {**schema.get("metadata", {}), self.key: True}
+        return cast("CoreSchema", {**schema, "metadata": metadata})
 
 
 def constant(value: T) -> T:

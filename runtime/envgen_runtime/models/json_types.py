@@ -15,6 +15,7 @@ pydantic-core checks all of this without calling Python, except constants that a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -35,6 +36,12 @@ _FORMATS = {
     "timedelta": "^[+-]?P",
     "uuid": f"^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$",
 }
+# A leap second is a valid time that Python's types don't have.
+_LEAP_SECONDS = {
+    "datetime": rf"^{_DATE}[Tt ]\d\d:\d\d:60(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$",
+    "time": r"^\d\d:\d\d:60(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$",
+}
+_LEAP_SECOND = re.compile(r":60(\.\d+)?")
 _FORMAT_ERRORS = {
     "date": "date_type",
     "datetime": "datetime_type",
@@ -164,7 +171,7 @@ def _number(node: Node) -> Node:
         bounded = core_schema.no_info_wrap_validator_function(
             _keep_large,
             cast("CoreSchema", node),
-            metadata=_described_as(node),
+            metadata=described_as(node),
             serialization=core_schema.simple_ser_schema("any"),
         )
         return cast("Node", bounded)
@@ -175,7 +182,7 @@ def _number(node: Node) -> Node:
         [below, core_schema.int_schema(strict=True), cast("CoreSchema", node)],
         mode="left_to_right",
         custom_error_type="float_type",
-        metadata=_described_as(node),
+        metadata=described_as(node),
     )
     return cast("Node", union)
 
@@ -187,16 +194,25 @@ def _keep_large(value: Any, validate: Callable[[Any], float]) -> float:
 
 
 def _parsed(node: Node) -> Node:
-    pattern = _FORMATS[node["type"]]
+    kind = node["type"]
+    leap = _LEAP_SECONDS.get(kind)
     either = core_schema.union_schema(
         [
             cast("CoreSchema", {**node, "strict": True}),
-            core_schema.str_schema(strict=True, pattern=pattern),
+            *([] if leap is None else [_without_leap_second(leap)]),
+            core_schema.str_schema(strict=True, pattern=_FORMATS[kind]),
         ],
         mode="left_to_right",
-        custom_error_type=_FORMAT_ERRORS[node["type"]],
+        custom_error_type=_FORMAT_ERRORS[kind],
     )
     return _chain(either, node)
+
+
+def _without_leap_second(pattern: str) -> CoreSchema:
+    return core_schema.no_info_after_validator_function(
+        lambda text: _LEAP_SECOND.sub(":59.999999", text, count=1),
+        core_schema.str_schema(strict=True, pattern=pattern),
+    )
 
 
 def _literal(node: Node) -> Node:
@@ -212,17 +228,15 @@ def _literal(node: Node) -> Node:
 
 
 def _chain(first: CoreSchema, then: Node) -> Node:
-    chain = core_schema.chain_schema(
-        [first, cast("CoreSchema", then)], metadata=_described_as(then)
-    )
+    chain = core_schema.chain_schema([first, cast("CoreSchema", then)], metadata=described_as(then))
     return cast("Node", chain)
 
 
-def _described_as(node: Node) -> dict[str, Any]:
-    """Return metadata that makes ``model_json_schema`` describe the original node."""
+def described_as(node: Any) -> dict[str, Any]:
+    """Return metadata that makes ``model_json_schema`` describe another node."""
 
     def describe(_schema: CoreSchema, handler: Callable[[CoreSchema], Any]) -> Any:
-        return handler(cast("CoreSchema", node))
+        return handler(node)
 
     return {"pydantic_js_functions": [describe]}
 

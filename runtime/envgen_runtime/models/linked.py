@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from pydantic_core.core_schema import ValidatorFunctionWrapHandler
 from typing_extensions import TypeAliasType
 
-from .json_types import JsonTypes
+from .json_types import JsonTypes, described_as
 
 _UNKNOWN_FIELD = {"": None}
 
@@ -34,17 +34,13 @@ class Linked:
             return core_schema.model_schema(
                 source,
                 core_schema.model_fields_schema({}),
-                metadata={
-                    "pydantic_js_functions": [
-                        lambda _, describe: describe(source.__pydantic_core_schema__)
-                    ]
-                },
+                metadata=described_as(source.__pydantic_core_schema__),
             )
         return core_schema.no_info_wrap_validator_function(
             _Target(source).validate,
             core_schema.typed_dict_schema({}, extra_behavior="forbid"),
             serialization=core_schema.simple_ser_schema("any"),
-            metadata={"pydantic_js_functions": [lambda _schema, _describe: {}]},
+            metadata=described_as(core_schema.any_schema()),
         )
 
 
@@ -64,7 +60,8 @@ class _Target:
         if isinstance(source, TypeAliasType) and isinstance(source.__value__, str):
             known = vars(sys.modules[str(source.__module__)]).get(source.__value__)
             source = source if known is None else known
-        return TypeAdapter(Annotated[source, JsonTypes()])
+        exact: Any = Annotated[source, JsonTypes()]
+        return TypeAdapter(exact)
 
     def validate(self, value: Any, closed: ValidatorFunctionWrapHandler) -> Any:
         """Validate ``value``; ``closed`` tells whether the call takes unknown fields."""
