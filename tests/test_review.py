@@ -115,7 +115,7 @@ def test_the_signature_shows_the_fields(client: type) -> None:
     assert parameters["code"].annotation is str
     assert parameters["code"].default is inspect.Parameter.empty
     assert parameters["metadata"].default == {}
-    assert parameters["action"].kind is inspect.Parameter.POSITIONAL_ONLY
+    assert parameters["action"].kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
 
 
 def test_help_shows_the_fields_and_their_descriptions() -> None:
@@ -132,9 +132,19 @@ def test_a_coroutine_function_stays_one() -> None:
 def test_a_mock_takes_an_action_as_well_as_its_fields() -> None:
     env = mock.create_autospec(CodingEnv, instance=True)
     env.step(CodeAction(code="1"))
+    env.step(action=CodeAction(code="1"))
     env.step(code="1")
     with pytest.raises(TypeError):
         env.step(cod="1")
+
+
+def test_a_mock_takes_an_action_beside_a_field_of_that_name(tmp_path: Path) -> None:
+    module = build(action({"action": {"type": "string"}}), tmp_path)
+    env = mock.create_autospec(module.DoEnv, instance=True)
+    env.step(module.DoAction(action="a"))
+    env.step(action="a")
+    shown = pydoc.render_doc(module.DoEnv.step, renderer=pydoc.plaintext)
+    assert "DoAction | None = None, /, *, action:" in shown
 
 
 # --- examples -------------------------------------------------------------------------------------

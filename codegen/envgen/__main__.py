@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 
-from .interrupts import ENDING, raised
+from .interrupts import ENDING, Interrupts, raised
 
 
 def main() -> None:
@@ -13,9 +13,12 @@ def main() -> None:
     # Collecting cycles takes a twelfth of a build, which creates few.
     gc.set_threshold(100_000)
     _raise_on_signals()
-    from .cli import app
-
-    app()
+    try:
+        with Interrupts():  # importing takes half a second, and drops what a handler raises
+            from .cli import app
+        app()
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
 
 
 def _raise_on_signals() -> None:

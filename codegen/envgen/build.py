@@ -28,10 +28,8 @@ class BuiltPackage:
     Attributes:
         name: the package's name, ``coding_env``.
         class_name: the client's class, ``CodingEnv``.
-        folder: the package's folder.
         changed: whether files were written; False where they were up to date.
         findings: what its user should know about it.
-        contract: what it was generated from.
         differences: where it was only compared: what writing it would change.
     """
 
@@ -68,8 +66,7 @@ def build_package(
     Raises:
         ContractError: the contract can't be built from, or has warnings and the mode is strict.
         ConfigError: a name in the settings can't be used.
-        TemplateError: one of the project's own templates can't be used.
-        AuditError: the rendered code is not what envgen emits.
+        TemplateError, AuditError: it can't be rendered, or the result is not what envgen emits.
         OutputError: the folder can't be written, or a file in it was edited by hand.
     """
     options = options or PackageOptions()

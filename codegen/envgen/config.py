@@ -168,6 +168,22 @@ class Config(BaseModel):
         return next((env for env in self.envs if source == self.source_of(env)), None)
 
 
+def settings_folder(start: Path) -> Path:
+    """The nearest folder with settings, at or above ``start``; ``start`` if there is none.
+
+    The search ends at the root of a repository.
+    """
+    for folder in (start, *start.parents):
+        try:
+            if "[tool.envgen" in (folder / _FILE).read_text(encoding="utf-8"):
+                return folder
+        except (OSError, ValueError):
+            pass  # load_config reports it where it matters
+        if (folder / ".git").exists():
+            break
+    return start
+
+
 def load_config(folder: Path = Path()) -> Config:
     """Read the settings in ``folder``'s pyproject.toml; the defaults if there is none.
 

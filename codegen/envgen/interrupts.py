@@ -1,8 +1,8 @@
-"""Signals that ask a process to end: kept back while files are written, and never lost.
+"""Signals that end the process: deferred while files are written, and never lost.
 
-An exception that a signal's handler raises is printed and dropped where it lands in a destructor or
-in a callback, of which every import has several. So handlers take notes, and the main thread raises
-what they noted where it waits.
+Python prints and drops an exception that a signal handler raises within a destructor or a callback,
+and every import runs several of those. So handlers only record the signal, and the main thread
+raises it where it waits.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ ENDING = [
     if hasattr(signal, name)  # Windows has no SIGHUP
 ]
 raised: list[int] = []
-"""What a handler of the program has raised as an exception."""
+"""Signals that a handler of the program has raised as exceptions."""
 
 
 class Interrupts:
-    """Notes signals while it is entered; ``check``, and every wait of it, raise what was noted.
+    """Records signals while it is entered; ``check`` and the waits raise what was recorded.
 
-    Signals that the program ignores are left alone, and only the main thread gets any. A second
-    signal is raised where it lands: whoever sends it doesn't want to wait.
+    Ignored signals stay ignored, and only the main thread receives any. A second signal is raised
+    at once, because its sender doesn't want to wait.
     """
 
     def __init__(self) -> None:
-        self._noted: list[int] = []
+        self._recorded: list[int] = []
         self._handlers: dict[int, _Handler] = {}
         self._wake: SimpleQueue[None] = SimpleQueue()  # may be put to within a handler
 
@@ -47,7 +47,7 @@ class Interrupts:
         raise_dropped()
         self._handlers = _handlers()
         for number in self._handlers:
-            signal.signal(number, self._note)
+            signal.signal(number, self._record)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -56,49 +56,50 @@ class Interrupts:
         self.check()
 
     def check(self) -> None:
-        """Raise what was noted, by calling the handler that the signal would have had."""
-        if self._noted:
-            number = self._noted.pop()
+        """Raise what was recorded, by calling the handler that the signal would have had."""
+        if self._recorded:
+            number = self._recorded.pop()
             self._handlers[number](number, None)
 
     def sleep(self, seconds: float | None) -> None:
-        """Wait as long, or for ever, and no longer than until a signal."""
+        """Wait, for ever if ``seconds`` is None. A signal ends the wait."""
         with suppress(Empty):
             self._wake.get(timeout=seconds)
         self.check()
 
     def result(self, future: Future[T]) -> T:
-        """Wait for what another thread finds, and no longer than until a signal."""
+        """Wait for the result of another thread. A signal ends the wait."""
         future.add_done_callback(lambda _: self._wake.put(None))
         self.check()
         while not future.done():
             self.sleep(None)
         return future.result()
 
-    def run(self, function: Callable[[str], T], argument: str) -> T:
-        """Call a function that may wait in a thread of its own, and wait for its result."""
-        from concurrent.futures import Future
-
-        future: Future[T] = Future()
-
-        def call() -> None:
-            try:
-                future.set_result(function(argument))
-            except BaseException as error:  # noqa: BLE001 - who waits for it raises it
-                future.set_exception(error)
-
-        threading.Thread(target=call, daemon=True).start()
-        return self.result(future)
-
-    def _note(self, number: int, frame: FrameType | None) -> None:
-        if self._noted:
+    def _record(self, number: int, frame: FrameType | None) -> None:
+        if self._recorded:
             self._handlers[number](number, frame)
-        self._noted.append(number)
+        self._recorded.append(number)
         self._wake.put(None)
 
 
+def in_thread(function: Callable[[], T]) -> Future[T]:
+    """Call a function in a thread of its own, which an interrupted command doesn't wait for."""
+    from concurrent.futures import Future  # not with this module, which every command imports
+
+    future: Future[T] = Future()
+
+    def call() -> None:
+        try:
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001 - future.result() raises it
+            future.set_exception(error)
+
+    threading.Thread(target=call, daemon=True).start()
+    return future
+
+
 def raise_dropped() -> None:
-    """Raise again what was raised and dropped: whoever comes here was not ended by it."""
+    """Raise again what Python has dropped: otherwise the program would have ended by now."""
     handlers = _handlers()
     for number in raised:
         if number in handlers:
@@ -107,7 +108,7 @@ def raise_dropped() -> None:
 
 @contextmanager
 def uninterrupted() -> Generator[None]:
-    """Let signals wait until the block has ended: what is written together is written whole."""
+    """Defer signals to the end of the block, so that related files are all written or none."""
     waiting: list[int] = []
     handlers = _handlers()
     for number in handlers:
@@ -122,7 +123,7 @@ def uninterrupted() -> Generator[None]:
 
 
 def _handlers() -> dict[int, _Handler]:
-    """The handlers of this thread, which has none unless it is the main one."""
+    """The current signal handlers. Only the main thread can have any."""
     if threading.current_thread() is not threading.main_thread():
         return {}
     found = {number: signal.getsignal(number) for number in ENDING}

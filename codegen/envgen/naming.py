@@ -94,12 +94,7 @@ def is_field_name(name: str) -> bool:
 
 
 class ChosenNames:
-    """The names in ``[tool.envgen.envs.*.naming]``, which replace derived names.
-
-    Args:
-        naming: the names, by ``Class`` or ``Class.field``.
-        env_name: the environment's name, for errors.
-    """
+    """What ``[tool.envgen.envs.*.naming]`` has instead of a ``Class`` or a ``Class.field``."""
 
     def __init__(self, naming: Mapping[str, str], *, env_name: str) -> None:
         self._naming = naming
@@ -114,16 +109,7 @@ class ChosenNames:
     def of_fields(
         self, class_name: str, names: Mapping[str, str], *, taken: frozenset[str]
     ) -> dict[str, str]:
-        """The names of a class's fields by wire name, with replaced names.
-
-        Args:
-            class_name: the class's name in the package.
-            names: the derived names.
-            taken: names of classes in the module, which fields must not shadow.
-
-        Raises:
-            ConfigError: a name is taken.
-        """
+        """The fields' names by wire name, with replaced ones. ConfigError if one is ``taken``."""
         result = dict(names)
         for wire, name in names.items():
             key = f"{class_name}.{name}"
@@ -134,11 +120,7 @@ class ChosenNames:
         return result
 
     def check_all_used(self) -> None:
-        """Check that every name replaced one.
-
-        Raises:
-            ConfigError: one didn't, because the package has no such class or field.
-        """
+        """Check that every name replaced one of the package. Raises ConfigError if not."""
         if self._unused:
             raise self.error(min(self._unused), "the package has no such name to replace")
 
@@ -162,12 +144,7 @@ def class_name(text: UntrustedText) -> str:
 
 
 class ClassNames:
-    """Hands out unique class names.
-
-    Args:
-        reserved: names that the package already has.
-        chosen: the names in the settings.
-    """
+    """Hands out unique class names, none of which is ``reserved``."""
 
     def __init__(self, reserved: frozenset[str], chosen: ChosenNames | None = None) -> None:
         self._taken = set(reserved | _MODULE_NAMES | frozenset(dir(builtins)))
@@ -178,10 +155,8 @@ class ClassNames:
     def claim(self, text: UntrustedText, *, within: str) -> str:
         """A class name like ``text``, with ``within`` as a prefix if it is taken.
 
-        A name in the settings doesn't change the derived names of other classes.
-
-        Raises:
-            ConfigError: the name in the settings is taken.
+        A name in the settings doesn't change the derived names of other classes. Raises ConfigError
+        if it is taken.
         """
         plain = class_name(text)
         prefixed = plain if plain.startswith(within) else f"{within}{plain}"
@@ -214,14 +189,10 @@ def _needs_no_change(wire_name: str) -> bool:
 
 
 def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> dict[str, str]:
-    """The Python name of each field, by wire name.
+    """The Python name of each field, by wire name; it shadows no class in ``taken``.
 
     Names that need no change are settled first, then the others in the order of their wire names:
     a new field never renames a field whose name needed no change.
-
-    Args:
-        wire_names: the fields' names in the contract.
-        taken: names of classes in the module, which fields must not shadow.
     """
     reserved = _RESERVED_FIELDS | taken
     names = {

@@ -167,11 +167,7 @@ class Placeholders:
         return self._placeholders[key]
 
     def restore(self, source: str) -> str:
-        """``source`` with every placeholder replaced by its content.
-
-        Raises:
-            KeyError: ``source`` has a placeholder that was not handed out here.
-        """
+        """``source`` with each placeholder replaced by its content; KeyError if one isn't ours."""
 
         def content(match: re.Match[str]) -> str:
             return self._contents[match[1] or match[2] or match[3]]

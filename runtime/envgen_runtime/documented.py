@@ -1,100 +1,80 @@
-"""Options as data: a ``TypedDict`` holds their names, types, defaults and descriptions.
+"""Options as data: a ``TypedDict`` has their names and types, its docstring describes them.
 
 A function takes them as ``**options: Unpack[...]``, so type checkers know each one by name.
-``documented`` shows them to readers too, in the function's signature and docstring.
+``documented`` shows them to readers too, in the function's signature and docstring. An option that
+isn't given is None, or what its annotation has, as ``Annotated[float, 10.0]``; ``...`` there means
+that the callee decides.
 """
 
 from __future__ import annotations
 
 import inspect
-import textwrap
+import re
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, TypeVar
+
+from typing_extensions import get_original_bases, is_typeddict
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_WIDTH = 100
-
-
-class Option(NamedTuple):
-    """What ``Annotated`` adds to an option's type.
-
-    Attributes:
-        description: what the option does, as a docstring would say it.
-        default: the value of an option that isn't given; ``...`` if the callee decides.
-    """
-
-    description: str
-    default: Any = ...
+_ENTRY = re.compile(r"^    (\w+): .*(?:\n {8}.*)*", re.MULTILINE)
 
 
 def complete(options: type, given: Mapping[str, Any], *, of: str) -> dict[str, Any]:
-    """Add the defaults of the options that aren't given.
-
-    Args:
-        options: the ``TypedDict`` of the options.
-        given: options by name.
-        of: what takes them, for the message.
-
-    Raises:
-        TypeError: there is no option of that name.
-    """
-    known = _options_of(options)
+    """Add the defaults of the options that aren't given. TypeError: there is no such option."""
+    known = options.__annotations__
     for name in given.keys() - known.keys():
         raise TypeError(f"{of}() got an unexpected keyword argument {name!r}")
-    return {name: given.get(name, option.default) for name, (_, option) in known.items()}
+    return {name: given.get(name, _default(annotation)) for name, annotation in known.items()}
 
 
 def documented(options: type) -> Callable[[F], F]:
     """Show each option in the signature and the docstring of a function that takes them.
 
-    Args:
-        options: the ``TypedDict`` of the function's last parameter, ``**options``. Their entries
-            go after the entry ``options:`` of the docstring, or to its end.
+    ``options`` is the ``TypedDict`` of the function's last parameter, ``**options``. Its entries go
+    after the entry ``options:`` of the docstring, or to its end.
     """
 
     def document(function: F) -> F:
-        known = _options_of(options)
         signature = inspect.signature(function)
         shown = [
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                default=option.default,
-                annotation=getattr(annotation, "__forward_arg__", annotation),
+                default=_default(annotation),
+                annotation=_type(annotation),
             )
-            for name, (annotation, option) in known.items()
+            for name, annotation in options.__annotations__.items()
         ]
         parameters = [*list(signature.parameters.values())[:-1], *shown]
         function.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-        function.__doc__ = _with_entries(function.__doc__ or "", known)
+        lines = inspect.cleandoc(function.__doc__ or "").splitlines()
+        at = next((n for n, line in enumerate(lines) if line.startswith("    options:")), None)
+        if at is None:
+            lines += ["", "Args:"]
+            at = len(lines) - 1
+        described = _entries(options)
+        entries = [described[name] for name in options.__annotations__ if name in described]
+        function.__doc__ = "\n".join([*lines[: at + 1], *entries, *lines[at + 1 :]])
         return function
 
     return document
 
 
-def _options_of(options: type) -> dict[str, tuple[Any, Option]]:
-    """The type and the ``Option`` of each key of a ``TypedDict``."""
-    found: dict[str, tuple[Any, Option]] = {}
-    for name, annotation in options.__annotations__.items():
-        type_, option = get_args(annotation)
-        found[name] = type_, option
-    return found
+def _default(annotation: Any) -> Any:
+    return next(iter(getattr(annotation, "__metadata__", ())), None)
 
 
-def _with_entries(doc: str, options: dict[str, tuple[Any, Option]]) -> str:
-    lines = inspect.cleandoc(doc).splitlines()
-    at = next((n for n, line in enumerate(lines) if line.startswith("    options:")), None)
-    if at is None:
-        lines += ["", "Args:"]
-        at = len(lines) - 1
-    entries = [
-        textwrap.fill(
-            f"{name}: {option.description}",
-            _WIDTH,
-            initial_indent="    ",
-            subsequent_indent="        ",
-        )
-        for name, (_, option) in options.items()
-    ]
-    return "\n".join([*lines[: at + 1], *entries, *lines[at + 1 :]])
+def _type(annotation: Any) -> Any:
+    plain = annotation.__origin__ if hasattr(annotation, "__metadata__") else annotation
+    return getattr(plain, "__forward_arg__", plain)
+
+
+def _entries(options: type) -> dict[str, str]:
+    """The entry of each option in the docstrings of a ``TypedDict`` and of its bases."""
+    found: dict[str, str] = {}
+    for base in get_original_bases(options):
+        if is_typeddict(base):
+            found |= _entries(base)
+    doc = inspect.cleandoc(options.__doc__ or "")
+    return found | {entry[1]: entry[0] for entry in _ENTRY.finditer(doc)}

@@ -10,7 +10,7 @@
     ├── SessionError            the session can't take this call in its present state
     │   ├── NotReset            step() before reset()
     │   ├── SessionBusy         another request of this client is in flight
-    │   ├── SessionLost         an earlier call lost the session; reset() opens a new one
+    │   ├── SessionLost         it was lost, or is another process's; reset() opens a new one
     │   └── SessionClosed       close() was called
     ├── ServerError             the server answered with an error
     │   ├── ExecutionError      the environment failed on the request; the session survives
@@ -31,14 +31,24 @@
 
 Two attributes of every error tell a caller what to do next: ``retryable`` (the same call may
 succeed if made again) and ``maybe_applied`` (the server may have acted on the request, so sending
-a step again could apply it twice).
+a step again could apply it twice). Errors can be pickled, so they may cross to another process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypedDict, Unpack
 
 from .json_value import JsonValue
+
+
+class _Known(TypedDict, total=False):
+    """What may be known of any error; None for what isn't."""
+
+    retryable: bool | None
+    maybe_applied: bool | None
+    request_id: str | None
+    server_text: str | None
 
 
 class EnvError(Exception):
@@ -55,23 +65,25 @@ class EnvError(Exception):
     retryable: bool = False
     maybe_applied: bool = False
     sent: bool = False
+    request_id: str | None = None
+    server_text: str | None = None
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        retryable: bool | None = None,
-        maybe_applied: bool | None = None,
-        request_id: str | None = None,
-        server_text: str | None = None,
-    ) -> None:
+    def __init__(self, message: str, **known: Unpack[_Known]) -> None:
         super().__init__(message)
-        if retryable is not None:
-            self.retryable = retryable
-        if maybe_applied is not None:
-            self.maybe_applied = maybe_applied
-        self.request_id = request_id
-        self.server_text = server_text
+        for name, value in known.items():
+            if value is not None:
+                setattr(self, name, value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with all attributes and notes, whatever ``__init__`` takes; without the cause."""
+        return _rebuilt, (type(self), self.args), self.__dict__
+
+
+def _rebuilt(cls: type[EnvError], args: tuple[Any, ...]) -> EnvError:
+    error = cls.__new__(cls, *args)
+    builtin: Any = next(base for base in cls.__mro__ if base.__module__ == "builtins")
+    builtin.__init__(error, *args)  # what an OSError or ImportError keeps outside of __dict__
+    return error
 
 
 class InvalidRequest(EnvError, ValueError):
@@ -81,10 +93,8 @@ class InvalidRequest(EnvError, ValueError):
         path: the place in the request, as a JSON path such as ``$.board[3]``, if known.
     """
 
-    def __init__(
-        self, message: str, *, path: str | None = None, request_id: str | None = None
-    ) -> None:
-        super().__init__(message, request_id=request_id)
+    def __init__(self, message: str, *, path: str | None = None, **known: Unpack[_Known]) -> None:
+        super().__init__(message, **known)
         self.path = path
 
 
@@ -108,9 +118,10 @@ class UpgradeRefused(ConnectError):
         *,
         status: int,
         retry_after_s: float | None = None,
-        server_text: str | None = None,
+        **known: Unpack[_Known],
     ) -> None:
-        super().__init__(message, retryable=status in PASSING_STATUSES, server_text=server_text)
+        known.setdefault("retryable", status in PASSING_STATUSES)
+        super().__init__(message, **known)
         self.status = status
         self.retry_after_s = retry_after_s
 
@@ -153,7 +164,10 @@ class SessionBusy(SessionError):
 
 
 class SessionLost(SessionError):
-    """An earlier call lost the session. ``reset()`` opens a new one and starts a new episode."""
+    """An earlier call lost the session, or it belongs to another process or event loop.
+
+    ``reset()`` opens a new one and starts a new episode.
+    """
 
 
 class SessionClosed(SessionError):
@@ -177,19 +191,10 @@ class ServerError(EnvError):
         *,
         code: str,
         data: dict[str, JsonValue] | None = None,
-        retryable: bool | None = None,
-        maybe_applied: bool | None = None,
-        request_id: str | None = None,
-        server_text: str | None = None,
         retry_after_s: float | None = None,
+        **known: Unpack[_Known],
     ) -> None:
-        super().__init__(
-            message,
-            retryable=retryable,
-            maybe_applied=maybe_applied,
-            request_id=request_id,
-            server_text=server_text,
-        )
+        super().__init__(message, **known)
         self.code = code
         self.data = data if data is not None else {}
         self.retry_after_s = retry_after_s
@@ -226,6 +231,8 @@ class ActionRejected(ServerError):
         drift: as in ``ReplyMismatch``.
     """
 
+    drift: tuple[str, ...] = ()
+
     def __init__(
         self,
         message: str,
@@ -233,14 +240,10 @@ class ActionRejected(ServerError):
         code: str,
         errors: Sequence[dict[str, JsonValue]] = (),
         data: dict[str, JsonValue] | None = None,
-        request_id: str | None = None,
-        server_text: str | None = None,
+        **known: Unpack[_Known],
     ) -> None:
-        super().__init__(
-            message, code=code, data=data, request_id=request_id, server_text=server_text
-        )
+        super().__init__(message, code=code, data=data, **known)
         self.errors = list(errors)
-        self.drift: tuple[str, ...] = ()
 
 
 class CapacityReached(ServerError):
@@ -273,18 +276,11 @@ class ReplyMismatch(EnvError):
     """
 
     sent = True
+    drift: tuple[str, ...] = ()
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        path: str,
-        maybe_applied: bool | None = None,
-        request_id: str | None = None,
-    ) -> None:
-        super().__init__(message, maybe_applied=maybe_applied, request_id=request_id)
+    def __init__(self, message: str, *, path: str, **known: Unpack[_Known]) -> None:
+        super().__init__(message, **known)
         self.path = path
-        self.drift: tuple[str, ...] = ()
 
 
 class ContractDrift(EnvError):
@@ -314,10 +310,10 @@ class ProviderError(EnvError):
         *,
         log: str = "",
         exit_code: int | None = None,
-        retryable: bool | None = None,
+        **known: Unpack[_Known],
     ) -> None:
         shown = f"{message}\nIts log ends with:\n{log}" if log else message
-        super().__init__(shown, retryable=retryable)
+        super().__init__(shown, **known)
         self.log = log
         self.exit_code = exit_code
 

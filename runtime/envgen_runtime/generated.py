@@ -11,19 +11,7 @@ from .models.linked import Linked
 from .wire.envelope import Envelope
 
 __all__ = [
-    "Codec",
-    "Envelope",
-    "JsonTypes",
-    "Linked",
-    "Omittable",
-    "OneOf",
-    "ReplyModel",
-    "RequestModel",
-    "StepOptions",
-    "Tag",
-    "UniqueItems",
-    "accepts_fields",
-    "constant",
-    "reset_fields",
+    "Codec", "Envelope", "JsonTypes", "Linked", "Omittable", "OneOf", "ReplyModel", "RequestModel",
+    "StepOptions", "Tag", "UniqueItems", "accepts_fields", "constant", "reset_fields",
     "wire_fields",
-]
+]  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -15,7 +15,7 @@ else:
 
 __all__ = [
     "JsonValue", "as_array", "as_object", "at_pointer", "comparable", "json_path", "pointer_keys",
-    "pointer_of", "pointer_to", "same_json",
+    "pointer_of", "pointer_to", "reference_to", "same_json",
 ]  # fmt: skip
 
 _MAX_INDEX_DIGITS = 9  # int() refuses very long texts
@@ -101,12 +101,13 @@ def pointer_of(reference: str) -> str | None:
     return unquote(reference[1:])
 
 
-def at_pointer(document: Any, pointer: str) -> Any:
-    """Return the value at a JSON pointer.
+def reference_to(pointer: str) -> str:
+    """Return a reference with a JSON pointer: the inverse of ``pointer_of``."""
+    return "#" + quote(pointer, safe="/~$")
 
-    Raises:
-        LookupError: there is none.
-    """
+
+def at_pointer(document: Any, pointer: str) -> Any:
+    """Return the value at a JSON pointer. Raises LookupError if there is none."""
     value = document
     for key in pointer_keys(pointer):
         fields, items = as_object(value), as_array(value)

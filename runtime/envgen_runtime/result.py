@@ -35,13 +35,7 @@ class StepResult(NamedTuple, Generic[ObsT]):
 
 @dataclass(frozen=True, slots=True)
 class Transition(Generic[ActT, ObsT, ResetT]):
-    """One step of an episode.
-
-    Attributes:
-        observation: what the policy saw.
-        action: the action that it chose.
-        result: the result of the step.
-    """
+    """One step of an episode: what the policy saw, the action that it chose, and the result."""
 
     observation: ObsT | ResetT
     action: ActT

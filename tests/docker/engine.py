@@ -63,13 +63,14 @@ def running_engine() -> Generator[DockerClient]:
     try:
         client = docker.from_env(timeout=60)
     except DockerException as error:
-        collect_what_the_sdk_left()
-        if not in_ci():
-            raise NoEngine(f"no Docker engine answers: {error}") from error
+        refusal = str(error)  # the error itself would keep what the SDK left
     else:
         yield client
         client.close()
         return
+    collect_what_the_sdk_left()
+    if not in_ci():
+        raise NoEngine(f"no Docker engine answers: {refusal}")
     install("dockerd", "docker.io")
     with engine_of_our_own() as address:
         before = os.environ.get("DOCKER_HOST")

@@ -49,7 +49,7 @@ def test_an_environment_of_tools(start_server: StartServer) -> None:
     before = start_server(NEWEST, "tools")
     assert run("build", before, "--name", "tools_env").exit_code == 0
     kept = json.loads(Path("schemas/tools_env.json").read_text())
-    add, look = kept["tools"]
+    add, _finish, look = kept["tools"]
     assert (add["name"], look["name"]) == ("add", "look")
     assert add["inputSchema"]["required"] == ["a", "b"]
     assert add["outputSchema"]["properties"]["result"]["type"] == "integer"
@@ -71,4 +71,4 @@ def test_where_tools_can_be_asked_for(modern: Release, start_server: StartServer
     assert run("build", start_server(modern, "tools"), "--name", "tools_env").exit_code == 0
     kept = json.loads(Path("schemas/tools_env.json").read_text())
     names = [tool["name"] for tool in kept.get("tools", [])]
-    assert names == ([] if modern.version == "0.2.1" else ["add", "look"])
+    assert names == ([] if modern.version == "0.2.1" else ["add", "finish", "look"])

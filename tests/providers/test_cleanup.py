@@ -84,6 +84,30 @@ def test_a_release_that_fails_does_not_keep_the_others_from_running() -> None:
     assert "the engine is down" in done.stderr
 
 
+@pytest.mark.parametrize(
+    "ending",
+    [
+        "sys.exit(7)",
+        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",
+        "held.run(); os._exit(7)",
+        "start().run(); sys.exit(7)",
+    ],
+    ids=["exit", "SIGTERM", "run", "a server of its own"],
+)
+def test_a_forked_child_releases_nothing_of_its_parents(ending: str) -> None:
+    done = run(f"""
+        held = Cleanup("server", lambda: print("released", os.getpid() == parent, flush=True))
+        parent = os.getpid()
+        child = os.fork()
+        if child == 0:
+            {ending}
+        os.waitpid(child, 0)
+        print("the child has ended", flush=True)
+    """)
+    own = "released\n" if "start()" in ending else ""
+    assert done.stdout == f"{own}the child has ended\nreleased True\n", done.stderr
+
+
 def test_a_child_that_is_forked_amid_a_release_does_not_wait_for_it() -> None:
     done = run("""
         begun, may_end = threading.Event(), threading.Event()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 from envgen_runtime import FetchError
 from envgen_runtime.providers import PullProgress
 from envgen_runtime.providers.docker.engine import Engine, memory_bytes
+from tests.docker.engine import NoEngine, running_engine
 
 
 class Api:
@@ -88,3 +91,17 @@ def test_sizes(size: str | int | None, expected: int) -> None:
 def test_what_is_no_size(size: str | int) -> None:
     with pytest.raises(ValueError, match=r"not a size: .*give a number of bytes, or 512m, 2g"):
         memory_bytes(size)
+
+
+def test_skipping_for_want_of_an_engine_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session whose tests are skipped ends with 0: pytest keeps the reason until then."""
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("ENVGEN_CI", raising=False)
+    with pytest.raises(NoEngine) as reason, running_engine():
+        pass
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        del reason
+        gc.collect()
+    assert [str(warning.message) for warning in left] == []

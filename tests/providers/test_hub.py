@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
+import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import PlainTextResponse
+import trustme
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from envgen.demo.environment import CodingEnvironment
@@ -27,15 +35,15 @@ CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
 
 
 class Private:
-    """Lets in those who have the token; what is refused is refused on the WebSocket, too."""
+    """Lets in those with the authorization; others are refused on the WebSocket, too."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, authorization: str) -> None:
         self.app = app
-        self.token = token.encode()
+        self.token = authorization.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         given = dict(scope.get("headers", ())).get(b"authorization")
-        if scope["type"] == "lifespan" or given == b"Bearer " + self.token:
+        if scope["type"] == "lifespan" or given == self.token:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
@@ -46,7 +54,7 @@ class Private:
 @contextmanager
 def space(token: str) -> Iterator[Hub]:
     """A hub with one private Space, which runs."""
-    app: Any = Private(create_app(CONTRACT, CodingEnvironment), token)
+    app: Any = Private(create_app(CONTRACT, CodingEnvironment), f"Bearer {token}")
     with serving(app) as url:
         yield Hub(space_url=url, token=token)
 
@@ -113,6 +121,23 @@ def test_the_readme_names_the_port(git_host: GitHost) -> None:
     assert hub.app_port("o/nowhere") is None
 
 
+def test_a_readme_that_has_moved_is_found_and_the_token_stays() -> None:
+    seen: list[str | None] = []
+
+    def readme(request: Request) -> PlainTextResponse:
+        seen.append(request.headers.get("authorization"))
+        return PlainTextResponse("---\napp_port: 7861\n---\n")
+
+    with serving(Starlette(routes=[Route("/spaces/o/n/raw/main/README.md", readme)])) as url:
+        with serving(Starlette(routes=[Route("/{path:path}", redirect_to(url))])) as hub_url:
+            assert Hub(endpoint=hub_url, token="sesame").app_port("o/n") == 7861
+    assert seen == [None]
+
+
+def redirect_to(url: str) -> Any:
+    return lambda request: RedirectResponse(url + request.url.path)
+
+
 def test_a_running_private_space() -> None:
     with space("sesame") as hub:
         with CodingEnv.from_hub("o/n", remote=True, hub=hub) as env:
@@ -134,6 +159,63 @@ def test_a_url_is_waited_for() -> None:
             env.reset()
     with pytest.raises(ReadyTimeout, match="refused"):
         CodingEnv.from_url(url, timeout_s=0.2)
+
+
+def test_a_url_with_a_password_is_waited_for() -> None:
+    """The health check logs in as the client does."""
+    login = base64.b64encode(b"me:p@ss").decode()
+    app: Any = Private(create_app(CONTRACT, CodingEnvironment), f"Basic {login}")
+    with serving(app) as url:
+        with CodingEnv.from_url(url.replace("//", "//me:p%40ss@")) as env:
+            env.reset()
+
+
+def test_a_url_with_a_certificate_of_its_own_is_waited_for(tmp_path: Path) -> None:
+    """The health check trusts what the client trusts."""
+    authority = trustme.CA()
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    file = tmp_path / "chain.pem"
+    authority.issue_cert("localhost").private_key_and_cert_chain_pem.write_to_path(str(file))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(file)
+    with healthy(context) as port:
+        url = f"https://localhost:{port}"
+        assert CodingEnv.from_url(url, ssl_context=trusting).base_url == url
+        with pytest.raises(ReadyTimeout, match=r"(?i)certificate"):
+            CodingEnv.from_url(url, timeout_s=0.2)
+
+
+def test_a_url_behind_a_proxy_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The health check goes the way of the client."""
+    with healthy() as port:
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("no_proxy", "")
+        assert CodingEnv.from_url("http://env.invalid").base_url == "http://env.invalid"
+
+
+@contextmanager
+def healthy(context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """The port of a server that answers every GET with 200."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+    thread.join()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from envgen.errors import EnvgenError
 from envgen.sources import is_started, read_contract
 from envgen_runtime.providers.process.records import records
 from tests.providers.conftest import write_project
@@ -59,8 +60,18 @@ def test_a_running_space(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_a_folder(published: Path) -> None:
-    assert read_contract(str(published)).name == "coding_env"
+@pytest.mark.parametrize("below", ["", "server"])
+def test_a_folder(published: Path, below: str) -> None:
+    assert read_contract(str(published / below)).name == "coding_env"
+
+
+def test_a_folder_below_a_project_that_is_no_environment(tmp_path: Path) -> None:
+    """The project of a repository is not taken for that of a folder in it."""
+    (tmp_path / "pyproject.toml").touch()
+    (tmp_path / "docs").mkdir()
+    with pytest.raises(EnvgenError, match="not a project") as caught:
+        read_contract(str(tmp_path / "docs"))
+    assert "name an image, a project's folder" in caught.value.hint
 
 
 @pytest.mark.slow

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
+import subprocess
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,6 +15,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from envgen.demo.server import serving
+from tests.support import ROOT
 
 
 def answering(*frames: str) -> Starlette:
@@ -38,10 +44,13 @@ class Faulty:
     """An environment that counts its steps; the code of a step is ``<nonce> <fault>``.
 
     It answers with its session, the number of the step and the nonce, so that a reply which belongs
-    to another step, or to another session, can be told.
+    to another step, or to another session, can be told. GET ``/open`` answers with the number of
+    open sessions, of which there are no more than ``capacity``.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, capacity: int | None = None) -> None:
+        self.capacity = capacity
+        self.open = 0
         self.sessions = 0
         self.shared = [0, 0]  # what HTTP keeps for all: the session and its steps
         self.stepped: set[str] = set()
@@ -59,6 +68,7 @@ class Faulty:
                 Route("/reset", self._http_reset, methods=["POST"]),
                 Route("/step", self._http_step, methods=["POST"]),
                 Route("/state", self._http_state),
+                Route("/open", self._http_open),
             ]
         )
 
@@ -70,6 +80,18 @@ class Faulty:
 
     async def _socket(self, websocket: WebSocket) -> None:
         await websocket.accept()
+        if self.capacity is not None and self.open >= self.capacity:
+            data = {"message": "full", "code": "CAPACITY_REACHED"}
+            await websocket.send_text(json.dumps({"type": "error", "data": data}))
+            await websocket.close()
+            return
+        self.open += 1
+        try:
+            await self._play(websocket)
+        finally:
+            self.open -= 1
+
+    async def _play(self, websocket: WebSocket) -> None:
         self.sessions += 1
         session, count = self.sessions, 0
         with suppress(WebSocketDisconnect, RuntimeError):
@@ -101,7 +123,7 @@ class Faulty:
             await websocket.send_text(json.dumps({"type": "error", "data": data}))
         elif fault == "malformed":
             await websocket.send_text(reply[:20])
-        elif fault == "misfit":
+        elif fault == "mismatch":
             await websocket.send_text(reply.replace('"done": false', '"done": 3'))
         elif fault == "other":
             await websocket.send_text('{"type":"state","data":{}}')
@@ -115,6 +137,9 @@ class Faulty:
             await websocket.close(1011)
 
     # HTTP
+
+    async def _http_open(self, _request: Request) -> Response:
+        return JSONResponse(self.open)
 
     async def _http_reset(self, _request: Request) -> Response:
         self.sessions += 1
@@ -135,10 +160,29 @@ class Faulty:
         body = json.dumps(self._observe(*self.shared, nonce))
         if fault == "malformed":
             return Response(body[:20])
-        if fault == "misfit":
+        if fault == "mismatch":
             return Response(body.replace('"done": false', '"done": 3'))
         if fault == "late":
             await self._wait_until_given_up(nonce)
         if fault == "drop":
             return Response(body[:20], headers={"content-length": "1000"})
         return Response(body)
+
+
+@contextmanager
+def faulty_process(capacity: int | None = None) -> Generator[str]:
+    """A ``Faulty`` in a process of its own, by its URL: for programs that fork."""
+    command = [sys.executable, "-m", __name__, *([str(capacity)] if capacity else [])]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) as server:
+        assert server.stdout is not None
+        try:
+            yield server.stdout.readline().strip()
+        finally:
+            server.communicate()  # the end of its input is the end of it
+
+
+if __name__ == "__main__":
+    with serving(Faulty(int(sys.argv[1]) if sys.argv[1:] else None).app()) as url:
+        print(url, flush=True)
+        sys.stdin.read()

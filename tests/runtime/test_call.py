@@ -88,6 +88,14 @@ def test_an_episode_opens_once_and_sends_each_request_once() -> None:
     assert names(effects) == ["Send"], "a second episode needs no second session"
 
 
+def test_a_step_names_the_episode_that_its_reset_named() -> None:
+    env = client()
+    run(reset(env, episode_id="e-1"), None, REPLY)
+    assert run(step(env), REPLY)[0][0].request.episode_id == "e-1"
+    run(reset(env), REPLY)
+    assert run(step(env), REPLY)[0][0].request.episode_id is None
+
+
 @pytest.mark.parametrize(
     "error",
     [
@@ -125,17 +133,40 @@ def test_a_reset_is_repeated_as_the_policy_says() -> None:
     assert names(effects) == ["Send", "Drop", "Wait", "Open", "Send"]
 
 
+@pytest.mark.parametrize("code", ["HTTP_429", "HTTP_503"])
+def test_a_reset_that_was_turned_away_is_repeated(code: str) -> None:
+    busy = rt.ServerError("busy", code=code, retryable=True)
+    effects, result = run(reset(client()), None, busy, None, REPLY)
+    assert names(effects) == ["Open", "Send", "Drop", "Wait", "Open", "Send"]
+    assert result.reward == 1.0
+
+
+def test_a_full_server_is_waited_for_no_longer_than_the_policy_says() -> None:
+    policy = rt.RetryPolicy(attempts=1, first_delay_s=30, max_delay_s=30, capacity_wait_s=2)
+    full = rt.CapacityReached("full", code="CAPACITY_REACHED")
+    effects, _ = run(reset(client(retry=policy)), None, full, None, REPLY)
+    assert names(effects) == ["Open", "Send", "Drop", "Wait", "Open", "Send"]
+    assert effects[3].delay_s <= 2
+
+
 def test_what_a_reset_may_have_begun_is_not_begun_again() -> None:
     sent = rt.ConnectionLost("after it was sent")
     effects, raised = run(reset(client()), None, sent)
     assert raised is sent
     assert names(effects) == ["Open", "Send", "Drop"]
+    gave_up = rt.ServerError("a proxy waited long enough", code="HTTP_504", retryable=True)
+    effects, raised = run(reset(client()), None, gave_up)
+    assert raised is gave_up
+    assert "Wait" not in names(effects)
 
 
 def test_a_state_is_repeated_only_where_it_can_lose_no_episode() -> None:
     lost = rt.ConnectionLost("gone")
     effects, _ = run(ready()._state_call(None), lost)
     assert names(effects) == ["Send", "Drop"]
+    full = rt.CapacityReached("full", code="CAPACITY_REACHED")
+    effects, _ = run(ready()._state_call(None), full)
+    assert names(effects) == ["Send", "Drop"], "another session has another state"
     effects, _ = run(ready(transport="http")._state_call(None), lost, {"step_count": 1})
     assert names(effects) == ["Send", "Wait", "Send"], "a plain GET, over the same connection"
 
@@ -289,12 +320,13 @@ def test_a_later_server_is_never_spoken_to_over_http_by_itself() -> None:
 
 
 def test_the_contract_is_asked_for_once_and_explains_every_mismatch() -> None:
-    env = CodingEnv("http://h")
+    env = CodingEnv("http://h", request_timeout_s=600)
     server = env.contract
     server["observation"]["properties"].pop("exit_code")  # type: ignore[index,call-overload]
     wrong = {"observation": {"exit_code": "four"}, "done": False}
     effects, first = run(reset(env), None, wrong, answer(200, server))
     assert names(effects) == ["Open", "Send", "Get"]
+    assert effects[2].request.timeout_s <= 5, "an error is not held back for long"
     effects, second = run(reset(env), wrong)
     assert names(effects) == ["Send"]
     removed = ("/observation/properties/exit_code: removed",)
@@ -359,3 +391,9 @@ def test_a_resets_observation_is_compared_with_the_servers() -> None:
     assert isinstance(raised, rt.ContractDrift)
     assert raised.drift == ("/reset_observation/properties/orders: no longer required",)
     assert names(effects) == ["Get", "Drop"]
+    _, raised = run(reset(env), answer(200, server))
+    assert isinstance(raised, rt.ContractDrift), "it is refused as long as it differs"
+    effects, _ = run(
+        reset(env), answer(200, env.contract), None, {"observation": BRIEFING, "done": False}
+    )
+    assert names(effects) == ["Get", "Open", "Send"], "and no longer"

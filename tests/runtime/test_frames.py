@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -20,6 +23,7 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.protocol import State
 from websockets.server import ServerProtocol
+from websockets.utils import apply_mask
 
 import envgen_runtime as rt
 from envgen_runtime.transports import ConnectionOptions, async_websocket, keepalive, websocket
@@ -205,7 +209,7 @@ def test_a_message_within_a_message_is_refused() -> None:
 @given(payload=PAYLOADS)
 def test_servers_read_what_is_sent(payload: bytes) -> None:
     server = ServerProtocol(state=State.OPEN, max_size=None)
-    server.receive_data(text_frame(payload))
+    server.receive_data(text_frame(payload, apply_mask))
     (frame,) = server.events_received()
     assert isinstance(frame, Frame)
     assert (frame.opcode, frame.fin, bytes(frame.data)) == (Opcode.TEXT, True, payload)
@@ -360,6 +364,42 @@ def test_an_idle_client_pings(is_async: bool) -> None:
                 env.reset()
                 server.event.clear()
                 assert server.event.wait(10), "no ping arrived"
+
+
+FORKED = """
+import os, threading
+from envgen_runtime.transports import keepalive
+
+class Session:
+    def __init__(self):
+        self.served = threading.Semaphore(0)
+
+    def service(self):
+        self.served.release()
+
+keepalive._PERIOD_S = 0.01
+parents, own = Session(), Session()
+keepalive.KEEPALIVE.add(parents)
+parents.served.acquire(timeout=20)
+child = os.fork()
+if child == 0:
+    while parents.served.acquire(blocking=False):
+        pass
+    keepalive.KEEPALIVE.add(own)
+    served = [own.served.acquire(timeout=20) for _ in range(3)]
+    print("own", all(served), "parent's", parents.served.acquire(blocking=False), flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_child_keeps_its_own_sessions_alive_alone() -> None:
+    """If it read its parent's sockets, the parent would miss replies."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "own True parent's False\n", done.stderr
 
 
 @both_clients

@@ -23,12 +23,15 @@ from tests.support import ROOT
 both_clients = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 
 REPLY = json.dumps({"observation": {"stdout": "hello"}, "reward": 1, "done": False}).encode()
+_STALE = REPLY.replace(b"hello", b"stale")
+UNASKED = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(_STALE), _STALE)
 
 
 class Server:
     """An HTTP server of the first kind. It counts connections and keeps requests.
 
-    A step with the code ``fail`` is answered with a 500, ``cut`` with half a body.
+    A step with the code ``fail`` is answered with a 500, ``cut`` with half a body, ``twice`` with a
+    second response behind the first, in one write.
     """
 
     def __init__(self) -> None:
@@ -48,10 +51,11 @@ class Server:
                 server.requests.append((self.path, names))
                 body = json.loads(self.rfile.read(int(names["content-length"])))
                 code = body.get("action", {}).get("code", "")
+                more = UNASKED if code == "twice" else b""
                 self.send_response(500 if code == "fail" else 200)
                 self.send_header("content-length", str(len(REPLY)))
                 self.end_headers()
-                self.wfile.write(REPLY[:20] if code == "cut" else REPLY)
+                self.wfile.write(REPLY[:20] if code == "cut" else REPLY + more)
                 if code == "cut":
                     self.close_connection = True
 
@@ -82,7 +86,7 @@ class Player:
     def __init__(self, url: str, *, is_async: bool, **options: Any) -> None:
         kind = AsyncCodingEnv if is_async else CodingEnv
         self._runner = asyncio.Runner()
-        self._env: Any = kind(url, transport="http", **options)
+        self._env: Any = kind(url, **{"transport": "http", **options})
 
     def _run(self, call: Callable[[], Any]) -> Any:
         async def run() -> Any:
@@ -140,6 +144,16 @@ def test_a_connection_is_replaced_after_a_server_error(server: Server, is_async:
 
 
 @both_clients
+def test_an_unasked_response_answers_no_step(server: Server, is_async: bool) -> None:
+    """It may arrive in one segment with the response before it."""
+    with contextlib.closing(Player(server.url, is_async=is_async)) as env:
+        env.reset()
+        for code in ("twice", "1", "2"):
+            assert env.step(code).observation.stdout == "hello"
+    assert server.connections == 2
+
+
+@both_clients
 def test_a_body_that_ends_early_loses_the_session(server: Server, is_async: bool) -> None:
     with contextlib.closing(Player(server.url, is_async=is_async)) as env:
         env.reset()
@@ -162,10 +176,20 @@ def test_requests_are_addressed_below_the_base_url(server: Server, is_async: boo
 
 
 @both_clients
+def test_a_users_headers_replace_ours(server: Server, is_async: bool) -> None:
+    own = {"Content-Type": "application/vnd.env+json", "ACCEPT": "*/*", "User-Agent": "trainer"}
+    with contextlib.closing(Player(server.url, is_async=is_async, default_headers=own)) as env:
+        env.reset()
+    _, headers = server.requests[0]
+    assert {name: headers[name.lower()] for name in own} == own
+
+
+@both_clients
+@pytest.mark.parametrize("scheme", ["http://", ""])
 def test_requests_go_through_a_proxy(
-    server: Server, is_async: bool, monkeypatch: pytest.MonkeyPatch
+    server: Server, scheme: str, is_async: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = server.url.replace("http://", "http://user:p%40ss@")
+    proxy = server.url.replace("http://", f"{scheme}user:p%40ss@")
     monkeypatch.setenv("http_proxy", proxy)
     monkeypatch.setenv("no_proxy", "")
     with contextlib.closing(Player("http://env.invalid/base", is_async=is_async)) as env:
@@ -174,6 +198,22 @@ def test_requests_go_through_a_proxy(
     assert path == "http://env.invalid/base/reset"
     assert headers["host"] == "env.invalid"
     assert headers["proxy-authorization"] == "Basic dXNlcjpwQHNz"
+
+
+@both_clients
+@pytest.mark.parametrize("transport", ["http", "websocket"])
+@pytest.mark.parametrize("proxy", ["http://", "gopher://u:secret@h", "http://u:secret@h:port"])
+def test_a_variable_without_a_proxy_is_named(
+    transport: str, proxy: str, is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy)
+    monkeypatch.setenv("no_proxy", "")
+    player = Player("http://env.invalid", is_async=is_async, transport=transport)
+    with contextlib.closing(player) as env:
+        with pytest.raises(rt.ConnectError, match="HTTP_PROXY") as caught:
+            env.reset()
+    assert not caught.value.retryable
+    assert "secret" not in str(caught.value)
 
 
 @both_clients

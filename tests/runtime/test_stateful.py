@@ -32,7 +32,7 @@ FAULTS: dict[str, tuple[type[rt.EnvError] | None, bool]] = {
     "fine": (None, True),
     "error": (rt.ExecutionError, True),
     "rejected": (rt.ActionRejected, True),
-    "misfit": (rt.ReplyMismatch, True),
+    "mismatch": (rt.ReplyMismatch, True),
     "session": (rt.ServerSessionError, False),
     "malformed": (rt.ProtocolError, False),
     "other": (rt.ProtocolError, False),
@@ -41,7 +41,7 @@ FAULTS: dict[str, tuple[type[rt.EnvError] | None, bool]] = {
 }
 # What is only found out by the next request, which isn't sent then.
 AFTERMATH: dict[str, type[rt.EnvError]] = {"twice": rt.ProtocolError, "leave": rt.ConnectionLost}
-OVER_HTTP = ["fine", "error", "rejected", "misfit", "malformed", "drop", "late"]
+OVER_HTTP = ["fine", "error", "rejected", "mismatch", "malformed", "drop", "late"]
 
 
 class Session(RuleBasedStateMachine):

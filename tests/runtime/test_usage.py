@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import multiprocessing
 import pickle
 import socket
 import ssl
 import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
@@ -154,7 +156,7 @@ def drifted(contract: dict[str, Any], *frames: str) -> Starlette:
     return Starlette(routes=[*answering(*frames).routes, Route("/schema", schema)])
 
 
-def test_a_misfit_says_what_has_changed() -> None:
+def test_a_mismatch_says_what_has_changed() -> None:
     frames = [observed({"exit_code": "four"})] * 2
     with serving(drifted(changed(), *frames)) as url, CodingEnv(url) as env:
         with pytest.raises(rt.ReplyMismatch) as caught:
@@ -167,7 +169,7 @@ def test_a_misfit_says_what_has_changed() -> None:
     assert f"envgen build {url}" in str(caught.value)
 
 
-def test_a_misfit_without_a_change_says_so() -> None:
+def test_a_mismatch_without_a_change_says_so() -> None:
     frames = [observed({"exit_code": "four"})]
     with serving(drifted(CONTRACT, *frames)) as url, CodingEnv(url) as env:
         with pytest.raises(rt.ReplyMismatch, match="publishes the same contract") as caught:
@@ -338,3 +340,31 @@ def test_a_proxy_is_gone_through(url: str, is_async: bool, monkeypatch: pytest.M
         thread.join(5)
     assert asked[0].startswith(b"CONNECT 127.0.0.1:")
     assert b"Proxy-Authorization: Basic dTpw" in asked[0]
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 407 No\r\n\r\n"])
+def test_a_proxy_that_opens_no_tunnel_is_left(
+    answer: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The socket is closed: left to the collector, it would be a ResourceWarning."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def refuse() -> None:
+            with listener.accept()[0] as client:
+                client.recv(65536)
+                client.sendall(answer)
+
+        # Without a scheme, as many set it.
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{listener.getsockname()[1]}")
+        monkeypatch.setenv("no_proxy", "")
+        thread = threading.Thread(target=refuse, daemon=True)
+        thread.start()
+        retry = rt.RetryPolicy(attempts=1)
+        with CodingEnv("ws://127.0.0.1:9", transport="websocket", retry=retry) as env:
+            with pytest.raises(rt.ConnectError, match=r"(?i)tunnel"):
+                env.reset()
+        thread.join()
+    with warnings.catch_warnings(record=True) as left:
+        warnings.simplefilter("always", ResourceWarning)
+        gc.collect()
+    assert [str(warning.message) for warning in left] == []

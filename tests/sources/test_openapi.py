@@ -217,6 +217,7 @@ def test_bodies_without_an_envelope_are_said() -> None:
             ),
             "a reference to itself",
         ),
+        (step_with({"$ref": "#/components/schemas"}, {"type": 3}), "/type: type can't be 3"),
         (step_with({"$ref": "http://127.0.0.1:1/x"}), "a $ref that leaves the document"),
         (
             step_with({"properties": {"a": {"$ref": "other.json"}}}),

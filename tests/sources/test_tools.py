@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from envgen.demo.server import serving
-from tests.support import contract, run
+from tests.support import contract, run, save
 
 CALL = {
     "title": "CallToolAction",
@@ -67,7 +67,7 @@ def test_a_server_that_cannot_be_asked_has_none() -> None:
 
 
 async def refusing(request: Request) -> Response:
-    error = {"code": -32603, "message": "no such\x1b[31m luck"}
+    error = {"code": -32603, "message": "Environment does not support MCP\x1b[31m"}
     return JSONResponse({"jsonrpc": "2.0", "id": 0, "error": error})
 
 
@@ -83,22 +83,72 @@ async def odd(request: Request) -> Response:
     return JSONResponse([1])
 
 
+async def twice(request: Request) -> Response:
+    return result(await request.json(), tools=[{"name": "a"}, {"name": "a"}])
+
+
+async def stuck(request: Request) -> Response:
+    """Reply once the client has hung up."""
+    await request.body()
+    await request.receive()
+    return Response()
+
+
 @pytest.mark.parametrize(
-    ("mcp", "code", "message"),
+    ("mcp", "reason"),
     [
-        (refusing, 1, "the server doesn't list its tools: no such"),
-        (broken, 3, "the server answered HTTP 500"),
-        (endless, 1, "the list of tools doesn't end"),
-        (odd, 1, "the server doesn't list its tools: no result"),
+        (refusing, "the server doesn't list them: Environment does not support MCP"),
+        (broken, "the server answered HTTP 500"),
+        (endless, "the list doesn't end"),
+        (odd, "the server doesn't list them: no result"),
+        (twice, "another tool has this name"),
+        (stuck, "took longer than 0.5 s"),
     ],
 )
-def test_a_server_that_fails_is_not_taken_for_one_without(
-    mcp: Answer, code: int, message: str
-) -> None:
+def test_a_server_that_does_not_list_its_tools(mcp: Answer, reason: str) -> None:
+    limit = ["--timeout", "1"] if mcp is stuck else []
     with serving(server(mcp)) as url:
-        failed = run("build", url)
-    assert failed.exit_code == code
-    assert message in failed.stderr
-    assert "/mcp" in failed.stderr
-    assert "\x1b[31m" not in failed.stderr
-    assert not Path("generated/do_env").exists()
+        built = run("build", url, *limit)
+        assert built.exit_code == 0
+        assert f"/tools: its tools are not known: POST /mcp: {reason}" in built.stderr
+        assert "\x1b[31m" not in built.stderr
+        assert run("build", "--check", url, *limit).exit_code == 0
+    document = json.loads(Path("schemas/do_env.json").read_text())
+    assert "tools" not in document
+    assert document["unpublished"] == ["tools"]
+
+
+def test_tools_that_are_not_known_are_not_taken_for_removed_ones() -> None:
+    save(contract(action=CALL, tools=[{"name": "a"}]))
+    with serving(server(refusing)) as url:
+        told = run("diff", "x.json", url)
+    assert (told.exit_code, told.stdout) == (0, "do_env: no change\n")
+
+
+@pytest.mark.parametrize("metadata", [stuck, broken, odd])
+def test_a_server_that_does_not_tell_its_name(metadata: Answer) -> None:
+    nameless = {key: value for key, value in contract().items() if key != "name"}
+
+    async def schema(_request: Request) -> Response:
+        return JSONResponse(nameless)
+
+    app = Starlette(routes=[Route("/schema", schema), Route("/metadata", metadata)])
+    with serving(app) as url:
+        built = run("build", url, *(["--timeout", "1"] if metadata is stuck else []))
+    assert built.exit_code == 0
+    assert "the server doesn't tell its name, so it is called do_env (pass --name" in built.stderr
+    assert Path("generated/do_env").is_dir()
+
+
+def test_a_server_is_not_asked_for_its_name_if_the_user_gives_one() -> None:
+    asked: list[str] = []
+
+    async def note(request: Request) -> Response:
+        asked.append(request.url.path)
+        nameless = {key: value for key, value in contract().items() if key != "name"}
+        return JSONResponse(nameless)
+
+    app = Starlette(routes=[Route("/{route}", note)])
+    with serving(app) as url:
+        assert run("build", url, "--name", "other_env").exit_code == 0
+    assert asked == ["/schema"]

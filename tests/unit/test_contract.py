@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from envgen.build import build_package
 from envgen.contract.contract import EnvContract, parse_contract
 from envgen.errors import ContractError
 from envgen.sources.parsing import parse_json
-from tests.support import action, contract, observation
+from tests.support import action, contract, load, observation
 
 
 def parse(document: Any, name: str | None = None) -> EnvContract:
@@ -20,7 +22,12 @@ def parse(document: Any, name: str | None = None) -> EnvContract:
     ("document", "says"),
     [
         ([], "x.json: a contract is a JSON object"),
-        ({"action": {}}, "x.json: no observation and no state: this is not a contract"),
+        ({"action": {}}, "x.json: no observation: this is not a contract"),
+        ({"state": {}}, "x.json: no action and no observation: this is not a contract"),
+        (
+            contract()["action"],
+            "x.json: this is a single schema (DoAction), not a contract",
+        ),
         ({"action": {}, "observation": {}, "state": {}}, "x.json: the environment has no name"),
         (contract(action=True), "x.json#/action: a part of a contract is a schema object"),
         (
@@ -104,6 +111,18 @@ def test_a_base_state_is_noticed() -> None:
     findings = parse(contract(state={"properties": base})).findings
     assert [(finding.severity, finding.pointer) for finding in findings] == [("warning", "/state")]
     assert not parse(contract(state={"properties": {**base, "score": {}}})).findings
+
+
+@pytest.mark.parametrize("absent", [{}, {"state": None}])
+def test_without_a_state_it_has_the_base_state(absent: dict[str, Any], tmp_path: Path) -> None:
+    document = {key: value for key, value in contract().items() if key != "state"}
+    parsed = parse({**document, **absent})
+    (finding,) = parsed.findings
+    assert (finding.severity, finding.pointer) == ("warning", "/state")
+    assert "no state is published" in finding.message
+    assert "--state FILE" in finding.hint
+    state = load(build_package(parsed, tmp_path).folder).State.model_validate({"score": 3})
+    assert (state.step_count, state.episode_id, state.score) == (0, None, 3)
 
 
 def test_the_name_given_wins() -> None:

@@ -12,6 +12,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from envgen.cli import app
+from envgen.output.apply import Mode, discard
+from envgen.output.lock import read_lock
 from tests.support import action, contract
 
 CLIENT = Path("generated/do_env/client.py")
@@ -69,6 +71,12 @@ def test_the_lock_says_what_came_from_what() -> None:
     again = json.loads(LOCK.read_text())["packages"]["do_env"]
     assert again["contract"] == package["contract"]
     assert again["document"] != package["document"]
+
+
+def test_the_lock_reads_the_same_on_every_machine() -> None:
+    run(str(Path("schemas/do_env.json").absolute()))
+    assert str(Path.cwd()) not in LOCK.read_text()
+    assert json.loads(LOCK.read_text())["packages"]["do_env"]["source"] == "do_env.json"
 
 
 def test_what_was_edited_by_hand_is_not_overwritten() -> None:
@@ -183,6 +191,19 @@ def test_a_package_that_nothing_generates_is_removed() -> None:
     assert "removed" in run().stdout
     assert not Path("generated/other_env").exists()
     assert list(json.loads(LOCK.read_text())["packages"]) == ["do_env"]
+
+
+def test_a_comparison_lists_what_would_be_removed() -> None:
+    save(contract(), "other_env")
+    run()
+    folder, lock = Path("generated/other_env"), read_lock(Path("generated"))
+    files = {path.name for path in folder.iterdir()}
+    left_over = discard("other_env", folder, lock, Mode(write=False))
+    assert {(item.path.name, item.kind) for item in left_over} == {
+        (name, "extra") for name in files
+    }
+    assert list(lock.packages) == ["do_env"], "the lock would change, too"
+    assert {path.name for path in folder.iterdir()} == files
 
 
 def test_what_is_not_envgens_own_is_not_removed() -> None:

@@ -169,6 +169,28 @@ def test_an_interrupt_that_lands_in_a_destructor(
     assert run("build").exit_code == 0
 
 
+IMPORTING = """
+import os, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "envgen.cli.sync":
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Finder())
+"""
+
+
+@ENDINGS
+def test_an_interrupt_while_the_command_is_imported(number: signal.Signals, code: int) -> None:
+    first = IMPORTING.format(number=int(number))
+    done = subprocess.run(
+        program(["build"], first), capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+    assert not Path("generated").exists()
+
+
 @pytest.mark.parametrize("number", range(5))
 def test_an_interrupt_amid_writing_leaves_the_old_package_or_the_new(number: int) -> None:
     """No signal hits between two given lines at will: the interrupt comes of the n-th move."""

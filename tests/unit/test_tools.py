@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from envgen.build import build_package
 from envgen.contract.contract import EnvContract, parse_contract
-from envgen.contract.tools import calls_tools
 from envgen.errors import ContractError
+from envgen_runtime.contract.drift import differences
+from envgen_runtime.contract.tools import calls_tools, with_tool_replies
 from tests.support import contract, load
 
 ADD = {
@@ -94,4 +96,108 @@ def test_the_action_of_an_environment_of_tools() -> None:
     assert calls_tools(call)
     assert calls_tools({"oneOf": [{"$ref": "#/$defs/C"}], "$defs": {"C": call}})
     assert not calls_tools(contract()["action"])
+    assert calls_tools({"properties": {"type": {"enum": ["call", "call_tool"]}}})
     assert not calls_tools({"description": "call_tool"})
+    assert not calls_tools({"properties": {"history": {"items": call}}}), "it only tells of calls"
+
+
+# --- what their servers reply -------------------------------------------------------------------
+
+BASE = {"done": {"type": "boolean", "default": False}, "metadata": {"type": "object"}}
+CALL = {
+    "title": "CallToolAction",
+    "type": "object",
+    "properties": {"type": {"const": "call_tool"}, "tool_name": {"type": "string"}},
+}
+MOVE = {"title": "MoveAction", "type": "object", "properties": {"type": {"const": "move"}}}
+RESULT = {
+    "title": "CallToolObservation",
+    "type": "object",
+    "properties": {**BASE, "tool_name": {"type": "string"}, "result": {}, "error": {}},
+    "required": ["tool_name"],
+}
+PLACE = {
+    "title": "Place",
+    "type": "object",
+    "properties": {**BASE, "name": {"type": "string"}},
+    "required": ["name", "done"],
+}
+READY = {"observation": {"status": "ready"}, "reward": None, "done": False}
+LAST = {"observation": {}, "reward": 2.0, "done": True}
+
+
+def tooled(**parts: Any) -> dict[str, Any]:
+    return contract(**{"action": CALL, "observation": RESULT, **parts})
+
+
+def client_of(document: dict[str, Any], folder: Path) -> Any:
+    parsed = parse_contract(document, source="x")
+    again = parse_contract(json.loads(parsed.to_json()), source="x")
+    assert again.to_json() == parsed.to_json(), "a saved contract is read as it is"
+    assert differences(json.loads(parsed.to_json()), document) == []
+    assert differences(document, document) == []
+    package = load(build_package(parsed, folder).folder)
+    return package.DoEnv("http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        tooled(),
+        tooled(reset_observation=RESULT),
+        tooled(action={"anyOf": [CALL, MOVE]}),
+        tooled(action={"title": "MCPAction", "type": "object", "properties": {}}),
+        tooled(observation={"$ref": "#/$defs/R", "$defs": {"R": RESULT}}),
+    ],
+    ids=["unsaid", "said wrongly", "union", "action of any form", "reference"],
+)
+def test_a_reset_without_a_tool(document: dict[str, Any], tmp_path: Path) -> None:
+    client = client_of(document, tmp_path)
+    reset = client._parse_reset(READY)
+    assert type(reset.observation).__name__ == "Observation"
+    assert (reset.done, reset.observation.done, reset.observation.status) == (False, False, "ready")
+    last = client._parse_result(LAST)
+    assert (last.reward, last.done, last.observation.done) == (2.0, True, True)
+    assert last.observation.tool_name is None
+
+
+def test_what_is_assumed_of_a_reset_is_said() -> None:
+    parsed = parse_contract(tooled(), source="x")
+    assert [(item.severity, item.pointer) for item in parsed.findings] == [
+        ("info", "/observation"),
+        ("info", "/reset_observation"),
+    ]
+
+
+@pytest.mark.parametrize("published", [{}, {"reset_observation": PLACE}])
+def test_an_observation_of_its_own_beside_calls(published: Any, tmp_path: Path) -> None:
+    document = contract(action={"oneOf": [CALL, MOVE]}, observation=PLACE, **published)
+    client = client_of(document, tmp_path)
+    home = {"observation": {"name": "home"}, "reward": None, "done": False}
+    assert client._parse_reset(home).observation.name == "home"
+    assert client._parse_result(LAST).observation.name is None
+
+
+def test_a_union_of_observations_takes_the_base_observation(tmp_path: Path) -> None:
+    members = {"oneOf": [{"$ref": "#/$defs/CallToolObservation"}, {"$ref": "#/$defs/Place"}]}
+    definitions = {"CallToolObservation": RESULT, "Place": PLACE}
+    document = tooled(observation={**members, "title": "Seen", "$defs": definitions})
+    client = client_of(document, tmp_path)
+    call = {"observation": {"tool_name": "add"}, "reward": 1.0, "done": False}
+    assert type(client._parse_result(call).observation).__name__ == "CallToolObservation"
+    for reply in (client._parse_reset(READY), client._parse_result(LAST)):
+        assert type(reply.observation).__name__ == "Observation"
+
+
+def test_a_reset_observation_of_its_own_stays() -> None:
+    parsed = parse_contract(tooled(reset_observation=PLACE), source="x")
+    assert parsed.parts["reset_observation"]["required"] == ["name", "done"]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [contract(), contract(observation=PLACE), tooled(observation={**RESULT, "required": []})],
+    ids=["no tools", "required fields", "a base Observation fits"],
+)
+def test_other_contracts_are_as_published(document: dict[str, Any]) -> None:
+    assert with_tool_replies(document) is document

@@ -140,28 +140,32 @@ def build(
         if value is not None and len(all_sources) != 1:
             raise typer.BadParameter(f"{option} needs exactly one source", param_hint=option)
     split_header = partial(split_option, separator=":", option="--header", form="'Name: value'")
-    settings = _settings(
-        headers=None if headers is None else dict(map(split_header, headers)),
-        state=state,
-        reset_path=reset_path,
-        step_path=step_path,
-        state_path=state_path,
-        bundle=bundle,
-        allow_redirects=allow_redirects,
-        timeout_s=timeout_s,
-    )
     # Imported here, so that --help doesn't wait for it.
     from ..output.apply import Mode
     from ..project.build_all import build_all
+    from .folder import in_project
 
     compares = check or diff
-    with reporting(report), _progress(len(all_sources)) as progress:
+    with (
+        reporting(report),
+        in_project(all_sources) as moved,
+        _progress(len(all_sources)) as progress,
+    ):
         outcome = build_all(
             all_sources,
-            out=out_folder,
+            out=moved(out_folder),
             name=name,
-            settings=settings,
-            templates=templates,
+            settings=_settings(
+                headers=None if headers is None else dict(map(split_header, headers)),
+                state=moved(state),
+                reset_path=reset_path,
+                step_path=step_path,
+                state_path=state_path,
+                bundle=bundle,
+                allow_redirects=allow_redirects,
+                timeout_s=timeout_s,
+            ),
+            templates=moved(templates),
             mode=Mode(write=not compares, force=force, strict=strict),
             progress=progress,
         )

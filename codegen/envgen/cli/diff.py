@@ -54,14 +54,15 @@ def diff(
     """
     with reporting():
         from ..compat import compare
-        from ..interrupts import Interrupts
+        from ..interrupts import Interrupts, in_thread
         from ..project.versions import read_version
 
         # Find packages in the current folder, as python -m does.
         sys.path.insert(0, str(Path.cwd()))
         with Interrupts() as interrupts:
-            before = interrupts.run(read_version, old)
-            after = interrupts.run(partial(read_version, default_name=before.name), new)
+            before = interrupts.result(in_thread(partial(read_version, old)))
+            read_new = partial(read_version, new, default_name=before.name)
+            after = interrupts.result(in_thread(read_new))
             changelog = compare(before, after)
     print_changelog(after.name, changelog, report, file=new)
     if fail_on != "never" and changelog.reaches(fail_on):

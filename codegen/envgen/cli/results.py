@@ -26,14 +26,7 @@ _SUMMARY = {
 
 
 def print_outcome(outcome: Outcome, report: str, *, compared: bool, exit_code: int) -> None:
-    """Print the result of every source.
-
-    Args:
-        outcome: the results.
-        report: "text" for people, "json" for machines.
-        compared: whether the build wrote nothing.
-        exit_code: the command's exit code.
-    """
+    """Print the result of every source; ``compared`` if the build wrote nothing."""
     removed = "extra" if compared else "removed"
     if report == "json":
         write_document(

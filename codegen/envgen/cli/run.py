@@ -53,8 +53,7 @@ def run(
 
     Prints its URL, which is on loopback, and a summary of its contract.
     """
-    from ..sources import is_started
-    from ..sources.started import StartOptions, started
+    from ..sources.started import StartOptions, startable, started
 
     limits: dict[str, Any] = {
         "container_port": container_port,
@@ -72,8 +71,8 @@ def run(
         timeout_s=timeout_s,
         on_pull=lambda pull: status.update(status_line(pull, starting)),
     )
-    if not is_started(source):
-        source = f"docker://{source}"
+    with reporting():
+        source = startable(source)
     starting = f"starting {escape(source)}"
     status = err.status(starting)
     status.start()

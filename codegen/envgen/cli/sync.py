@@ -43,8 +43,10 @@ def sync(
     with reporting(report):
         from ..output.apply import Mode
         from ..project.sync import sync_all
+        from .folder import in_project
 
-        synced = sync_all(Mode(write=not check))
+        with in_project():
+            synced = sync_all(Mode(write=not check))
     exit_code = _exit_code(synced)
     errors = synced.outcome.errors
     if report == "json":

@@ -10,7 +10,7 @@ import typer
 
 from ..errors import EnvgenError
 from ..interrupts import Interrupts
-from .output import INTERRUPTED, err, escape, out
+from .output import INTERRUPTED, err, escape, out, reporting
 from .results import print_result
 
 _POLL_INTERVAL_S = 0.3
@@ -27,8 +27,11 @@ def watch(
     Files (contracts, state overlays, templates, pyproject.toml) are checked continuously, servers
     at an interval. Packages that are up to date are not printed.
     """
+    from .folder import in_project
+
     try:
-        _watch(interval)
+        with reporting(), in_project():
+            _watch(interval)
     except KeyboardInterrupt:
         err.print("[dim]stopped[/]")
         raise typer.Exit(INTERRUPTED) from None

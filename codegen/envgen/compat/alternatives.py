@@ -34,11 +34,9 @@ _MAX_ALTERNATIVES = 500
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One of the types that a schema allows, with its constraints.
+    """One of the types that a schema allows: its keywords, with references and ``allOf`` folded in.
 
     Attributes:
-        type: its JSON type.
-        schema: the keywords for this type; references and ``allOf`` are folded in.
         pointer: where it stands in its part.
         label: what distinguishes it from others of its type: a tag or a title; may be empty.
         content: equal for alternatives of equal structure.
@@ -66,11 +64,7 @@ class Alternatives:
 
 
 def alternatives(schema: Any, pointer: str, document: PartDocument) -> Alternatives:
-    """Return what ``schema`` allows.
-
-    Raises:
-        ContractError: a reference leads nowhere, or back to itself.
-    """
+    """Return what ``schema`` allows. Raises ContractError if a reference has no end."""
     if isinstance(schema, bool):
         return Alternatives([_alternative(type_, {}, pointer) for type_ in _TYPES if schema])
     expansion = _Expansion(document)
@@ -139,7 +133,8 @@ def _of_types(schema: JsonSchema, pointer: str) -> list[Alternative]:
             _alternative(type_, rest, pointer, _label(schema) if type_ == "object" else "")
             for type_ in named or _TYPES
         ]
-    values = [value for value in values if not named or _is_of_any(value, named)]
+    if named:
+        values = [value for value in values if any(is_of_type(value, type_) for type_ in named)]
     found: list[Alternative] = []
     for type_ in _TYPES:
         own = [value for value in values if json_type(value) == type_]
@@ -148,10 +143,6 @@ def _of_types(schema: JsonSchema, pointer: str) -> list[Alternative]:
         elif own:
             found.append(_alternative(type_, {**rest, "enum": own}, pointer))
     return found
-
-
-def _is_of_any(value: Any, types: list[str]) -> bool:
-    return any(is_of_type(value, type_) for type_ in types)
 
 
 def enumerated(schema: JsonSchema) -> list[Any] | None:

@@ -26,13 +26,7 @@ Bump = Literal["major", "minor", "patch", "none"]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A kind of change.
-
-    Attributes:
-        request: its level in what clients send.
-        reply: its level in what servers send.
-        meaning: what has changed, in words.
-    """
+    """A kind of change, with its level in what clients send and in what servers send."""
 
     request: Level
     reply: Level
@@ -77,10 +71,8 @@ class Change:
 
     Attributes:
         rule: the id of the rule.
-        level: how serious it is, for this direction.
         part: the part of the contract, or its tools; None for the contract as a whole.
         pointer: JSON pointer into the new contract; for what was removed, into the old one.
-        message: what has changed.
         hint: what the change may mean, or what to do about it; may be empty.
     """
 
@@ -95,10 +87,10 @@ class Change:
 def change(
     rule: str,
     direction: Direction,
-    *,
     part: ChangedPart | None,
     pointer: str,
     message: str,
+    *,
     hint: str = "",
 ) -> Change:
     """Return a change, with the level that its rule has in this direction."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from envgen_runtime.json_value import comparable, same_json
 
 from ..contract.contract import PARTS, REQUESTS, EnvContract, Part
-from ..contract.tools import ToolSchema
+from ..contract.tools import Tool, ToolSchema
 from ..schema.document import PartDocument
 from ..schema.keywords import (
     JsonSchema,
@@ -37,38 +37,39 @@ _CONDITIONS = (
 def compare(old: EnvContract, new: EnvContract) -> Changelog:
     """Return what changed from ``old`` to ``new``, the most serious first.
 
-    A name or a state that the user chose for one of them is not compared with the other's.
-
-    Raises:
-        ContractError: a reference in one of them leads nowhere.
+    A name or a state that the user chose for one of them is not compared with the other's, nor are
+    tools that are not known of one of them. A reference in one of them that leads nowhere is a
+    ContractError.
     """
     found: list[Change] = []
     skipped = old.unpublished ^ new.unpublished
     parts: tuple[Part, ...] = tuple(part for part in PARTS if part not in skipped)
     if old.name != new.name and "name" not in skipped:
         message = f"the environment is called {new.name}, not {old.name}"
-        found.append(change("name-changed", "reply", part=None, pointer="/name", message=message))
+        found.append(change("name-changed", "reply", None, "/name", message))
     for part in parts:
         found += _compare_part(part, old, new)
-    found += _compare_tools(old, new)
-    if not found and _document(old, parts) != _document(new, parts):
+    tools = (old.tools, new.tools) if "tools" not in skipped else ((), ())
+    found += _compare_tools(*tools)
+    before, after = _Content(old, parts, tools[0]), _Content(new, parts, tools[1])
+    if not found and before.document != after.document:
         message = "titles or descriptions have changed"
-        if _structure(old, parts) != _structure(new, parts):
+        if before.structure != after.structure:
             message = "the same is said in another way"
-        found.append(change("prose-changed", "reply", part=None, pointer="", message=message))
+        found.append(change("prose-changed", "reply", None, "", message))
     order = [None, *PARTS, "tools"]
     found.sort(key=lambda item: (-LEVELS.index(item.level), order.index(item.part)))
     return Changelog(tuple(dict.fromkeys(found)))
 
 
-def _document(contract: EnvContract, parts: Iterable[Part]) -> str:
-    schemas: list[Any] = [contract.parts.get(part) for part in parts]
-    return json.dumps([*schemas, *(tool.to_json() for tool in contract.tools)])
+class _Content:
+    """What is compared of a contract, as text: with its prose, and without."""
 
-
-def _structure(contract: EnvContract, parts: Iterable[Part]) -> str:
-    schemas = [structure(contract.parts.get(part)) for part in parts]
-    return json.dumps([*schemas, *(tool.structure for tool in contract.tools)], sort_keys=True)
+    def __init__(self, contract: EnvContract, parts: Iterable[Part], tools: Sequence[Tool]) -> None:
+        schemas: list[Any] = [contract.parts.get(part) for part in parts]
+        self.document = json.dumps([*schemas, *(tool.to_json() for tool in tools)])
+        plain = [*map(structure, schemas), *(tool.structure for tool in tools)]
+        self.structure = json.dumps(plain, sort_keys=True)
 
 
 def _compare_part(part: Part, old: EnvContract, new: EnvContract) -> list[Change]:
@@ -79,24 +80,22 @@ def _compare_part(part: Part, old: EnvContract, new: EnvContract) -> list[Change
             return []
         rule = "part-added" if before is None else "part-removed"
         verb = "is published now" if before is None else "is not published any more"
-        return [change(rule, direction, part=part, pointer=f"/{part}", message=f"{part} {verb}")]
+        return [change(rule, direction, part, f"/{part}", f"{part} {verb}")]
     comparison = _Comparison(part, f"/{part}", direction, before, after)
     comparison.title()
     comparison.run()
     return comparison.changes
 
 
-def _compare_tools(old: EnvContract, new: EnvContract) -> Iterator[Change]:
+def _compare_tools(old: Iterable[Tool], new: Iterable[Tool]) -> Iterator[Change]:
     """Compare arguments as requests and results as replies."""
-    before, after = ({tool.name: tool for tool in item.tools} for item in (old, new))
+    before, after = ({tool.name: tool for tool in tools} for tools in (old, new))
     for name in sorted(before.keys() | after.keys()):
         place = pointer_to("/tools", name)
         if name not in before or name not in after:
             rule = "tool-added" if name in after else "tool-removed"
-            message = (
-                f"tool {name} is new" if name in after else f"tool {name} is not there any more"
-            )
-            yield change(rule, "request", part="tools", pointer=place, message=message)
+            verb = "is new" if name in after else "is not there any more"
+            yield change(rule, "request", "tools", place, f"tool {name} {verb}")
             continue
         for key, direction in _TOOLS.items():
             schemas = (tool.documents.get(key, {}) for tool in (before[name], after[name]))
@@ -141,11 +140,7 @@ class _Comparison:
 
     def _say(self, rule: str, pointer: str, message: str, hint: str = "") -> None:
         place = f"{self._place}{pointer}"
-        self.changes.append(
-            change(
-                rule, self._direction, part=self._part, pointer=place, message=message, hint=hint
-            )
-        )
+        self.changes.append(change(rule, self._direction, self._part, place, message, hint=hint))
 
     def schemas(self, old: Any, old_place: str, new: Any, new_place: str) -> None:
         """Compare two schemas that stand for the same data."""
@@ -222,18 +217,11 @@ class _Comparison:
             self._say("tuple-changed", new.pointer, message)
             return
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
-            self.schemas(
-                one,
-                pointer_to(old.pointer, key, index),
-                other,
-                pointer_to(new.pointer, new_key, index),
-            )
-        self.schemas(
-            old.schema.get(rest, True),
-            pointer_to(old.pointer, rest),
-            new.schema.get(new_rest, True),
-            pointer_to(new.pointer, new_rest),
-        )
+            place = pointer_to(old.pointer, key, index)
+            self.schemas(one, place, other, pointer_to(new.pointer, new_key, index))
+        further, place = old.schema.get(rest, True), pointer_to(old.pointer, rest)
+        new_place = pointer_to(new.pointer, new_rest)
+        self.schemas(further, place, new.schema.get(new_rest, True), new_place)
 
     def _objects(self, old: Alternative, new: Alternative) -> None:
         before, after = (as_object(item.schema.get("properties")) or {} for item in (old, new))
@@ -241,12 +229,8 @@ class _Comparison:
         needed = {*(as_array(new.schema.get("required")) or [])}
         for name in sorted(before.keys() - after.keys()):
             place = pointer_to(old.pointer, "properties", name)
-            self._say(
-                "field-removed",
-                place,
-                f"{name} isn't there any more",
-                _renamed(before[name], {key: after[key] for key in after.keys() - before.keys()}),
-            )
+            hint = _renamed(before[name], {key: after[key] for key in after.keys() - before.keys()})
+            self._say("field-removed", place, f"{name} isn't there any more", hint)
         for name in sorted(after.keys() - before.keys()):
             self._added(name, old, new, is_required=name in needed)
         for name in sorted(before.keys() & after.keys()):

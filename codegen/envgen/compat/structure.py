@@ -31,11 +31,7 @@ def content(schema: Any) -> Hashable:
 
 
 def meaning(schema: JsonSchema, document: PartDocument) -> Hashable:
-    """Return a key for a schema and all that it refers to.
-
-    Raises:
-        ContractError: a reference leads nowhere.
-    """
+    """Return a key for a schema and all that it refers to, which must be there (ContractError)."""
     referred = {
         fields["$ref"]: content(document.resolve(fields["$ref"], place)[1])
         for fields, place in reachable(structure(schema), "", document.resolve)

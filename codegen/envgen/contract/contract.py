@@ -1,11 +1,12 @@
 """The contract: what an environment says about its data. Every later stage reads it.
 
 A contract has the shape of the reply to GET ``/schema``: an object with the JSON Schemas
-``action``, ``observation`` and ``state``, and maybe ``reset_observation``. envgen adds four
-optional keys: a ``name``; ``reset_parameters``, an object schema whose properties are what the
-environment takes at reset beside ``seed`` and ``episode_id``; ``tools``, as MCP's ``tools/list``
-replies; and ``unpublished``, a list of what the environment doesn't publish in this form (``name``,
-``state``) because the user chose it.
+``action``, ``observation`` and ``state``, and maybe ``reset_observation``. A contract without a
+state has OpenEnv's base State. envgen adds four optional keys: a ``name``; ``reset_parameters``, an
+object schema whose properties are what the environment takes at reset beside ``seed`` and
+``episode_id``; ``tools``, as MCP's ``tools/list`` replies; and ``unpublished``, a list of what the
+environment doesn't publish in this form: ``name`` and ``state`` where the user chose them,
+``tools`` where the server didn't list them.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from envgen_runtime.contract.normal_form import DRAFT_2020_12
+from envgen_runtime.contract.normal_form import DRAFT_2020_12, normal_form
 from envgen_runtime.contract.parts import (
     PARTS,
     REQUESTS,
-    REQUIRED_PARTS,
     UNPUBLISHED,
     Part,
     is_base_state,
 )
+from envgen_runtime.contract.tools import with_tool_replies
 
 from ..errors import ContractError
 from ..findings import Finding
@@ -39,7 +40,20 @@ __all__ = ["PARTS", "REQUESTS", "EnvContract", "Part", "parse_contract"]
 
 _OTHER_KEYS = ("name", "tools", UNPUBLISHED, "$schema", "$id", "$comment", "title", "description")
 
-_MAY_BE_UNPUBLISHED = frozenset({"name", "state"})
+_NEEDED = ("action", "observation")
+_OF_SCHEMAS = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf", "type"})
+
+_MAY_BE_UNPUBLISHED = frozenset({"name", "state", "tools"})
+
+_BASE_STATE: JsonSchema = {
+    "title": "State",
+    "type": "object",
+    "properties": {
+        "episode_id": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None},
+        "step_count": {"type": "integer", "minimum": 0, "default": 0},
+    },
+    "additionalProperties": True,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +64,9 @@ class EnvContract:
         name: the environment's name as a Python identifier in snake case, such as ``coding_env``.
         parts: the JSON Schema of each part that the environment publishes, with its ``$schema``.
         documents: the same, with plain pointers as references: what the planner reads.
-        tools: the environment's tools, by name; most have none.
-        findings: what was noticed while reading it.
         unpublished: ``name`` and ``state`` where they are the user's choice, and the environment
-            publishes others or none. They are not compared with a server's.
+            publishes others or none; ``tools`` where the server didn't list them. They are not
+            compared with a server's.
     """
 
     name: str
@@ -119,44 +132,31 @@ def parse_contract(
         raise ContractError(
             "a contract is a JSON object", source=source, hint="expected the reply to GET /schema"
         )
-    missing = [part for part in REQUIRED_PARTS if part not in fields]
-    if missing:
-        raise ContractError(
-            f"no {' and no '.join(missing)}: this is not a contract",
-            source=source,
-            hint='a contract is the reply to GET /schema: {"action": {...}, '
-            '"observation": {...}, "state": {...}}',
-        )
+    if missing := [part for part in _NEEDED if part not in fields]:
+        raise _not_a_contract(fields, missing, source)
     given = name if name is not None else fields.get("name")
     if not isinstance(given, str) or not given:
         raise ContractError("the environment has no name", source=source, hint="pass --name")
     findings: list[Finding] = []
-    parts: dict[Part, JsonSchema] = {}
-    documents: dict[Part, JsonSchema] = {}
+    published: dict[Part, JsonSchema] = {}
     for part in PARTS:
         if fields.get(part) is not None:
             place = f"/{part}"
-            parts[part], dropped = normalize(fields[part], pointer=place, source=source)
-            documents[part], unresolved = with_local_refs(parts[part], pointer=place, source=source)
-            findings += (*dropped, *unresolved)
-    tools, found = parse_tools(fields.get("tools") or [], source=source)
+            published[part], dropped = normalize(fields[part], pointer=place, source=source)
+            findings += dropped
+    parts, found = _as_sent(published)
     findings += found
+    documents: dict[Part, JsonSchema] = {}
+    for part, schema in parts.items():
+        documents[part], found = with_local_refs(schema, pointer=f"/{part}", source=source)
+        findings += found
+    tools, of_tools = parse_tools(fields.get("tools") or [], source=source)
+    findings += of_tools
     findings += [
         Finding("info", pointer_to("", key), "not a part of a contract; it is ignored")
         for key in fields
         if key not in (*PARTS, *_OTHER_KEYS)
     ]
-    if is_base_state(parts["state"]):
-        findings.append(
-            Finding(
-                "warning",
-                "/state",
-                "only the base State is published; the environment's own fields, if it has any, "
-                "are readable but untyped",
-                "give its schema with --state FILE; an environment publishes its own by passing "
-                "state_cls to create_app",
-            )
-        )
     listed = {*unpublished, *map(str, as_array(fields.get(UNPUBLISHED)) or [])}
     contract = EnvContract(
         environment_name(UntrustedText(given)),
@@ -173,3 +173,59 @@ def parse_contract(
             "a text in it has half of a surrogate pair, which UTF-8 can't encode", source=source
         ) from error
     return contract
+
+
+def _not_a_contract(fields: JsonSchema, missing: list[str], source: str) -> ContractError:
+    if len(missing) == len(_NEEDED) and fields.keys() & _OF_SCHEMAS:
+        title = fields.get("title")
+        called = f" ({title[:60]})" if isinstance(title, str) else ""
+        return ContractError(
+            f"this is a single schema{called}, not a contract",
+            source=source,
+            hint='put it in one, under its part: {"action": {...}, "observation": {...}}',
+        )
+    return ContractError(
+        f"no {' and no '.join(missing)}: this is not a contract",
+        source=source,
+        hint='a contract is the reply to GET /schema: {"action": {...}, '
+        '"observation": {...}, "state": {...}}',
+    )
+
+
+def _as_sent(
+    published: dict[Part, JsonSchema],
+) -> tuple[dict[Part, JsonSchema], tuple[Finding, ...]]:
+    """Return the parts as the environment sends them, where it publishes others or none."""
+    findings: list[Finding] = []
+    by_name = {str(part): schema for part, schema in published.items()}
+    sent = with_tool_replies(by_name)
+    parts: dict[Part, JsonSchema] = {part: sent[part] for part in PARTS if part in sent}
+    if sent.get("observation") is not published["observation"]:
+        message = "the fields of a tool call are optional: the last step may reply without them"
+        findings.append(Finding("info", "/observation", message))
+    if sent.get("reset_observation") is not published.get("reset_observation"):
+        findings.append(
+            Finding(
+                "info",
+                "/reset_observation",
+                "read as the base Observation; published is that of a tool call, and before a "
+                "reset none was called",
+                "an environment publishes its own by passing reset_observation_cls to create_app",
+            )
+        )
+    if "state" not in parts:
+        parts["state"] = normal_form(_BASE_STATE)
+        message = "no state is published; read as the base State, with other fields untyped"
+        findings.append(Finding("warning", "/state", message, "give its schema with --state FILE"))
+    elif is_base_state(parts["state"]):
+        findings.append(
+            Finding(
+                "warning",
+                "/state",
+                "only the base State is published; the environment's own fields, if it has any, "
+                "are readable but untyped",
+                "give its schema with --state FILE; an environment publishes its own by passing "
+                "state_cls to create_app",
+            )
+        )
+    return {part: parts[part] for part in PARTS if part in parts}, tuple(findings)

@@ -20,18 +20,14 @@ ToolSchema = Literal["inputSchema", "outputSchema"]
 TOOL_SCHEMAS: tuple[ToolSchema, ...] = ("inputSchema", "outputSchema")
 
 _MAX_TOOLS = 1000
-_CALL = "call_tool"
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """One tool.
+    """One tool: its name, and the schemas of its arguments and its result, where it has them.
 
     Attributes:
-        name: the name that calls use.
-        description: what it does; may be empty.
-        schemas: of its arguments and its result, where it has them.
-        documents: the same, with plain pointers as references.
+        documents: the schemas, with plain pointers as references.
     """
 
     name: str
@@ -54,8 +50,7 @@ class Tool:
 def parse_tools(given: Any, *, source: str) -> tuple[tuple[Tool, ...], list[Finding]]:
     """Read the tools of a contract, a list in any order, and return the findings about them.
 
-    Raises:
-        ContractError: it is no list of tools, or two have one name.
+    Raises ContractError if it is no list of tools, or two have one name.
     """
     items = as_array(given)
     if items is None or len(items) > _MAX_TOOLS:
@@ -94,18 +89,3 @@ def _parse_tool(fields: dict[str, Any], place: str, source: str) -> tuple[Tool, 
     text = fields.get("description")
     description = text if isinstance(text, str) else ""
     return Tool(name, description, schemas, documents), findings
-
-
-def calls_tools(action: Any) -> bool:
-    """Whether an action's schema, or a member of it, calls a tool by name."""
-    waiting: list[Any] = [action]
-    while waiting:
-        value = waiting.pop()
-        if (fields := as_object(value)) is not None:
-            properties = as_object(fields.get("properties")) or {}
-            if (as_object(properties.get("type")) or {}).get("const") == _CALL:
-                return True
-            waiting += fields.values()
-        else:
-            waiting += as_array(value) or []
-    return False

@@ -6,7 +6,7 @@ import importlib.util
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from functools import partial
 from importlib import resources
@@ -20,10 +20,8 @@ from rich.panel import Panel
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
-from starlette.applications import Starlette
 
 from ..build import BuiltPackage, build_package
-from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..interrupts import Interrupts
 from ..sources import read_contract
@@ -37,10 +35,7 @@ _WIDTH = 80
 
 _PROGRAMS = (
     ("It runs Python", "print('hello, world')"),
-    (
-        "It has the standard library",
-        "import statistics\nprint(statistics.mean([3, 1, 4, 1, 5]))",
-    ),
+    ("It has the standard library", "import statistics\nprint(statistics.mean([3, 1, 4, 1, 5]))"),
     ("Errors are observations", "print('before')\n1 / 0"),
     (f"The time limit is {_TIME_LIMIT_S:g} s", "while True:\n    pass"),
 )
@@ -65,10 +60,8 @@ def run_demo(console: Console) -> None:
     closed terminal.
     """
     contract = read_contract(str(_contract_file()))
-    app = _app(
-        contract,
-        partial(CodingEnvironment, time_limit_s=_TIME_LIMIT_S, max_steps=len(_PROGRAMS)),
-    )
+    make = partial(CodingEnvironment, time_limit_s=_TIME_LIMIT_S, max_steps=len(_PROGRAMS))
+    app = create_app(contract.parts, make)
     with tempfile.TemporaryDirectory(prefix="envgen-demo-") as folder:
         start = time.perf_counter()
         package = build_package(contract, Path(folder))
@@ -82,14 +75,10 @@ def run_demo(console: Console) -> None:
 
 
 def serve_demo(console: Console, port: int) -> None:
-    """Serve the coding environment on loopback until interrupted.
-
-    Raises:
-        OutputError: the port is taken.
-    """
+    """Serve the coding environment until interrupted. Raises OutputError if the port is taken."""
     contract = read_contract(str(_contract_file()))
     try:
-        with serving(_app(contract, CodingEnvironment), port=port) as url:
+        with serving(create_app(contract.parts), port=port) as url:
             console.print(f"coding_env at {url}; Ctrl-C stops it")
             with suppress(KeyboardInterrupt), Interrupts() as interrupts:
                 interrupts.sleep(None)
@@ -99,11 +88,6 @@ def serve_demo(console: Console, port: int) -> None:
         ) from error
 
 
-def _app(contract: EnvContract, make_environment: Callable[[], CodingEnvironment]) -> Starlette:
-    schema = {str(part): value for part, value in contract.parts.items()}
-    return create_app(schema, make_environment)
-
-
 def _contract_file() -> Path:
     """In a wheel the contract is beside this module, in a checkout in ``schemas``."""
     installed = Path(str(resources.files(__name__))) / _CONTRACT
@@ -111,14 +95,11 @@ def _contract_file() -> Path:
 
 
 def _headline(package: BuiltPackage, took_ms: float) -> Group:
-    lines = sum(
-        len(file.read_text(encoding="utf-8").splitlines()) for file in package.folder.glob("*.py")
-    )
+    sources = [file.read_text(encoding="utf-8") for file in package.folder.glob("*.py")]
+    lines = sum(len(source.splitlines()) for source in sources)
+    client = package.class_name
     return Group(
-        Text.assemble(
-            (package.name, "bold"),
-            f": {package.class_name} and Async{package.class_name}",
-        ),
+        Text.assemble((package.name, "bold"), f": {client} and Async{client}"),
         Text(f"{lines} lines of typed Python, built in {took_ms:.0f} ms", style="dim"),
         Text("an episode on a real server, on loopback", style="dim"),
         Text(),
@@ -151,13 +132,8 @@ def _play(module: Any, url: str, console: Console) -> None:
             result = env.step(module.CodeAction(code=code))
             console.print(_step(f"Step {number}. {title}", code, result), width=_WIDTH)
         state = env.state()
-    console.print(
-        Text.assemble(
-            ("State: ", "bold"),
-            f"{state.step_count} steps, last exit code {state.last_exit_code}, ",
-            f"episode {state.episode_id}",
-        )
-    )
+    summary = f"{state.step_count} steps, last exit code {state.last_exit_code}, "
+    console.print(Text.assemble(("State: ", "bold"), summary, f"episode {state.episode_id}"))
     console.print()
 
 

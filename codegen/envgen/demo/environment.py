@@ -113,6 +113,8 @@ class CodingEnvironment:
         }
 
     def _run(self, code: str) -> tuple[str, str, int]:
+        if not hasattr(os, "killpg"):
+            raise RuntimeError("the demo's environment needs a POSIX system: Linux, macOS or WSL")
         with (
             tempfile.TemporaryDirectory(prefix="coding-env-") as folder,
             tempfile.TemporaryFile() as source,

@@ -10,8 +10,10 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Generator
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Literal, TypeVar
 
@@ -30,7 +32,7 @@ from ..schema.keywords import as_object
 from .environment import CodingEnvironment
 
 _HOST = "127.0.0.1"
-_START_TIMEOUT_S = 10.0
+_POLL_S = 0.005
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -72,13 +74,16 @@ class _BareFrame(_Strict):
     type: Literal["state", "close"]
 
 
-class _Refused(Exception):
-    """A request that is answered with an error.
+_FRAMES: Mapping[Any, type[_Strict]] = {
+    "reset": _ResetFrame,
+    "step": _StepFrame,
+    "state": _BareFrame,
+    "close": _BareFrame,
+}
 
-    Attributes:
-        code: the error code of the WebSocket protocol.
-        errors: one entry per invalid field.
-    """
+
+class _Refused(Exception):
+    """A request that is answered with an error: its code, and one entry for each invalid field."""
 
     def __init__(self, message: str, code: str, errors: list[dict[str, Any]] | None = None) -> None:
         super().__init__(message)
@@ -109,22 +114,29 @@ def _read(model: type[T], data: dict[str, Any], *, within: str | None = None) ->
         raise _Refused("Invalid message", "VALIDATION_ERROR", errors) from error
 
 
+def _read_frame(frame: str | bytes) -> tuple[str, dict[str, Any]]:
+    message = _read_object(frame)
+    kind = message.get("type", "")
+    if kind not in list(_FRAMES):
+        raise _Refused(f"Unknown message type: {kind}", "UNKNOWN_TYPE")
+    return kind, _read(_FRAMES[kind], message).model_dump().get("data", {})
+
+
 # --- answers ----------------------------------------------------------------------------------
 
 
-async def _reset(environment: CodingEnvironment, parameters: _ResetParameters) -> dict[str, Any]:
-    return await _observe(environment.reset, parameters.seed, parameters.episode_id)
-
-
-async def _step(environment: CodingEnvironment, action: _Action) -> dict[str, Any]:
-    return await _observe(environment.step, action.code)
-
-
-async def _observe(act: Callable[..., dict[str, Any]], *arguments: Any) -> dict[str, Any]:
-    """Call the environment in a thread. Return its observation as it is sent."""
+async def _act(
+    environment: CodingEnvironment, operation: str, data: dict[str, Any], *, within: str | None
+) -> dict[str, Any]:
+    """Reset or step the environment, in a thread. Return its observation as it is sent."""
+    if operation == "reset":
+        parameters = _read(_ResetParameters, data, within=within)
+        act = partial(environment.reset, parameters.seed, parameters.episode_id)
+    else:
+        act = partial(environment.step, _read(_Action, data, within=within).code)
     try:
         # Not in AnyIO's threads, because the loop joins only its own when it ends.
-        observation = await asyncio.to_thread(act, *arguments)
+        observation = await asyncio.to_thread(act)
     except Exception as error:
         raise _Refused(str(error), "EXECUTION_ERROR") from error
     reward, done = observation.pop("reward"), observation.pop("done")
@@ -139,28 +151,17 @@ async def _frame_answer(
 ) -> dict[str, Any] | None:
     """The answer to a frame; None if it asks to close."""
     try:
-        return await _perform(_read_object(frame), environment)
+        kind, given = _read_frame(frame)
+        if kind == "close":
+            return None
+        if kind == "state":
+            return {"type": "state", "data": environment.state}
+        data = await _act(environment, kind, given, within=None)
     except _Refused as refused:
-        data: dict[str, Any] = {"message": str(refused), "code": refused.code}
-        if refused.errors:
-            data["errors"] = refused.errors
+        errors = {"errors": refused.errors} if refused.errors else {}
+        data = {"message": str(refused), "code": refused.code, **errors}
         return {"type": "error", "data": data}
-
-
-async def _perform(
-    message: dict[str, Any], environment: CodingEnvironment
-) -> dict[str, Any] | None:
-    kind = message.get("type", "")
-    if kind == "reset":
-        parameters = _read(_ResetParameters, _read(_ResetFrame, message).data)
-        return {"type": "observation", "data": await _reset(environment, parameters)}
-    if kind == "step":
-        action = _read(_Action, _read(_StepFrame, message).data)
-        return {"type": "observation", "data": await _step(environment, action)}
-    if kind not in ("state", "close"):
-        raise _Refused(f"Unknown message type: {kind}", "UNKNOWN_TYPE")
-    _read(_BareFrame, message)
-    return {"type": "state", "data": environment.state} if kind == "state" else None
+    return {"type": "observation", "data": data}
 
 
 def _json(content: Any, status: int = HTTPStatus.OK) -> Response:
@@ -179,14 +180,13 @@ def _refusal(refused: _Refused) -> Response:
 
 
 def create_app(
-    contract: dict[str, Any],
+    contract: Mapping[Any, Any],
     make_environment: Callable[[], CodingEnvironment] = CodingEnvironment,
 ) -> Starlette:
     """The server's application.
 
-    Args:
-        contract: the answer of GET ``/schema``; its name is left out.
-        make_environment: called once for HTTP and once for every WebSocket.
+    GET ``/schema`` answers with ``contract`` without its name. ``make_environment`` is called once
+    for HTTP, and once for every WebSocket.
     """
     shared, turn = make_environment(), asyncio.Lock()
 
@@ -197,14 +197,14 @@ def create_app(
         return answer
 
     async def act(request: Request) -> Response:
+        operation = request.url.path.removeprefix("/")
         try:
-            body = _read_object(await request.body() or b"{}")
+            data = _read_object(await request.body() or b"{}")
+            if operation == "step":
+                data = _read(_StepBody, data, within="body").action
             async with turn:  # the environment acts for one request at a time
-                if request.url.path == "/reset":
-                    parameters = _read(_ResetParameters, body, within="body")
-                    return _json(await _reset(shared, parameters))
-                action = _read(_Action, _read(_StepBody, body, within="body").action)
-                return _json(await _step(shared, action))
+                within = "body" if operation == "reset" else None
+                return _json(await _act(shared, operation, data, within=within))
         except _Refused as refused:
             return _refusal(refused)
 
@@ -233,26 +233,23 @@ def create_app(
             Route("/step", act, methods=["POST"]),
             WebSocketRoute("/ws", session),
         ],
-        middleware=[Middleware(_NoWebPages)],
+        middleware=[Middleware(_without_web_pages)],
     )
 
 
-class _NoWebPages:
-    """Refuses requests that a browser sends for a web page.
+def _without_web_pages(app: ASGIApp) -> ASGIApp:
+    """Refuse requests that a browser sends for a web page.
 
     Loopback keeps other machines out, but not web pages in a browser on this machine: they could
     post programs to run. Browsers send ``Origin``; clients don't.
     """
+    refusal = PlainTextResponse("not for web pages", HTTPStatus.FORBIDDEN)
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    async def guarded(scope: Scope, receive: Receive, send: Send) -> None:
+        is_of_page = "origin" in Headers(scope=scope)
+        await (refusal if is_of_page else app)(scope, receive, send)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if "origin" in Headers(scope=scope):
-            refusal = PlainTextResponse("not for web pages", HTTPStatus.FORBIDDEN)
-            await refusal(scope, receive, send)
-        else:
-            await self._app(scope, receive, send)
+    return guarded
 
 
 # --- the server -------------------------------------------------------------------------------
@@ -260,14 +257,10 @@ class _NoWebPages:
 
 @contextmanager
 def serving(app: ASGIApp, *, port: int = 0) -> Generator[str]:
-    """Serve an application on loopback, and yield its base URL.
+    """Serve an application on loopback, on a free port or on ``port``, and yield its base URL.
 
     On every exit path the server is stopped and its thread joined. A program that is still running
     is waited for, at most for its time limit.
-
-    Args:
-        app: the application.
-        port: its port; 0 for a free one.
 
     Raises:
         OSError: the port is taken.
@@ -275,36 +268,17 @@ def serving(app: ASGIApp, *, port: int = 0) -> Generator[str]:
     """
     with socket.create_server((_HOST, port)) as listener:
         # Without uvicorn's log settings, which would apply to the whole process.
-        server = _Server(uvicorn.Config(app, log_config=None, log_level=None, lifespan="off"))
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, log_level=None, lifespan="off")
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            server.settled.wait(_START_TIMEOUT_S)
+            while thread.is_alive() and not server.started:
+                time.sleep(_POLL_S)
             if not server.started:
                 raise RuntimeError("the environment's server did not start")
             yield f"http://{_HOST}:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join()
-
-
-class _Server(uvicorn.Server):
-    """A server that reports when it has started, or failed to.
-
-    Attributes:
-        settled: set once ``started`` is final.
-    """
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.settled = threading.Event()
-
-    def run(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            super().run(sockets)
-        finally:
-            self.settled.set()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.settled.set()

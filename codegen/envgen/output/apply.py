@@ -35,8 +35,6 @@ class Package:
     """A package as the pipeline hands it over.
 
     Attributes:
-        name: the package's name.
-        origin: what it is generated from.
         findings: what its user should know about it.
         render: renders its files, by name. Called only where the folder isn't up to date.
     """
@@ -52,13 +50,11 @@ def apply(
 ) -> tuple[bool, tuple[Difference, ...]]:
     """Write a package where its folder isn't up to date, and record it in the lock.
 
-    Returns:
-        Whether files were written; and with ``write=False``, what writing them would change.
+    Return whether files were written and, with ``write=False``, what writing them would change.
 
     Raises:
         ContractError: there are warnings, and the mode is strict.
-        TemplateError: one of the project's own templates can't be used.
-        AuditError: the rendered code is not what envgen emits.
+        TemplateError, AuditError: it can't be rendered.
         OutputError: the folder can't be written, or a file in it was edited by hand.
     """
     if mode.strict:
@@ -83,8 +79,7 @@ def apply(
 def discard(name: str, folder: Path, lock: Lock, mode: Mode) -> tuple[Difference, ...]:
     """Remove a package that is no longer generated, and its entry in the lock.
 
-    Returns:
-        With ``write=False``, the files that are left over.
+    Return, with ``write=False``, the files that are left over.
 
     Raises:
         OutputError: a file was edited by hand, or can't be removed.
@@ -107,14 +102,7 @@ def discard(name: str, folder: Path, lock: Lock, mode: Mode) -> tuple[Difference
 
 
 def keep(path: Path, content: str, mode: Mode) -> tuple[Difference, ...]:
-    """Make a file hold ``content``.
-
-    Returns:
-        With ``write=False``, how the file differs.
-
-    Raises:
-        OutputError: it can't be written.
-    """
+    """Make a file hold ``content``; with ``write=False``, return how it differs."""
     if says(path, content):
         return ()
     if not mode.write:

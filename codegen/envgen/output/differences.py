@@ -33,12 +33,9 @@ class Difference:
 def compare_folder(
     folder: Path, files: Mapping[str, str] | None, locked: LockedPackage | None
 ) -> tuple[Difference, ...]:
-    """Compare a package's folder with the files that belong there.
+    """Compare a package's folder with its new files, and with what was generated before.
 
-    Args:
-        folder: the package's.
-        files: what would be written, by name; None where the locked files are known to be whole.
-        locked: what was generated before.
+    ``files`` is None where the locked files are known to be whole.
     """
     recorded: Mapping[str, FileDigest] = locked.files if locked is not None else {}
     expected = recorded.keys() if files is None else files.keys()
@@ -55,12 +52,9 @@ def compare_folder(
 
 
 def compare_file(path: Path, content: str, recorded: FileDigest | None = None) -> Difference:
-    """How a file differs from what it should hold. It is known to differ.
+    """How a file differs from its new content. It is known to differ.
 
-    Args:
-        path: the file.
-        content: what it should hold.
-        recorded: what was generated before, to know an edit by.
+    What was recorded when it was generated tells an edit from a stale file.
     """
     if not path.exists():
         return Difference(path, "missing", _unified_diff("", content, path))

@@ -24,11 +24,9 @@ _IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment", "type_params"})
 
 @dataclass(frozen=True, slots=True)
 class FileDigest:
-    """Identifies the content of a file.
+    """SHA-256 of a file's text with Unix line ends, and of what the text says.
 
-    Attributes:
-        text: SHA-256 of the text with Unix line ends. It is compared first: it is cheap.
-        meaning: SHA-256 of what the text says.
+    The text is compared first: it is cheap.
     """
 
     text: str

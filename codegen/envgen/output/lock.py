@@ -41,18 +41,7 @@ _VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a package was generated from, and by which envgen.
-
-    Attributes:
-        source: where its contract came from, without secrets.
-        client: the name of the client's class.
-        contract: the contract's fingerprint, of its structure.
-        document: SHA-256 of the whole contract, prose included.
-        generator: envgen's version.
-        templates: SHA-256 of the templates.
-        transport: the client's default transport, where the settings set it.
-        naming: the names that the settings set.
-    """
+    """What a package was generated from, and by which envgen. The fields are the lock's."""
 
     source: str
     client: str
@@ -92,12 +81,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class LockedPackage:
-    """A package as it was generated.
-
-    Attributes:
-        origin: what it was generated from.
-        files: the digest of each file, by name.
-    """
+    """A package as it was generated: its origin, and the digest of each file by name."""
 
     origin: Origin
     files: Mapping[str, FileDigest]
@@ -140,11 +124,7 @@ class LockedPackage:
 
 @dataclass(slots=True)
 class Lock:
-    """The packages in one folder.
-
-    Attributes:
-        packages: what was generated, by the package's name.
-    """
+    """The packages in one folder, as they were generated, by name."""
 
     packages: dict[str, LockedPackage] = field(default_factory=dict[str, LockedPackage])
 
@@ -161,11 +141,7 @@ class Lock:
 
 
 def read_lock(out: Path) -> Lock:
-    """The lock of the packages in ``out``; an empty one if there is no lock.
-
-    Raises:
-        OutputError: the lock can't be read.
-    """
+    """The lock of the packages in ``out``; empty if none. OutputError if it can't be read."""
     path = out / FILE
     try:
         document: dict[str, Any] = json.loads(path.read_bytes())

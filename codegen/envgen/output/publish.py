@@ -19,13 +19,8 @@ def publish(files: Mapping[str, str], folder: Path, *, is_known: bool = False) -
     """Make ``folder`` a package of ``files``. Return whether anything changed.
 
     The package is staged in a hidden folder beside its place and renamed into it: a build that
-    fails or is interrupted leaves the old package. Other files in the folder stay.
-
-    Args:
-        files: the package's files, by name.
-        folder: the package's place.
-        is_known: whether the lock lists the package. If not, its files have to show that envgen
-            made it.
+    fails or is interrupted leaves the old package. Other files in the folder stay. If the lock
+    doesn't know the package, its files have to show that envgen made it.
 
     Raises:
         OutputError: the folder holds something that envgen did not make, or can't be written.
@@ -44,11 +39,7 @@ def publish(files: Mapping[str, str], folder: Path, *, is_known: bool = False) -
 
 
 def unpublish(names: Iterable[str], folder: Path) -> None:
-    """Remove a package's files, and its folder if nothing else is in it.
-
-    Raises:
-        OutputError: they can't be removed.
-    """
+    """Remove a package's files, and its folder if nothing else is in it; or raise OutputError."""
     try:
         for name in names:
             (folder / name).unlink(missing_ok=True)
@@ -60,11 +51,7 @@ def unpublish(names: Iterable[str], folder: Path) -> None:
 
 
 def write_file(path: Path, content: str) -> None:
-    """Write a file whole or not at all.
-
-    Raises:
-        OutputError: it can't be written.
-    """
+    """Write a file whole or not at all. Raises OutputError if it can't be written."""
     with _staging(path) as stage:
         staged = stage / path.name
         staged.write_bytes(content.encode())

@@ -223,6 +223,8 @@ def parsed_literal(schema: JsonSchema, text: str) -> str | None:
     known = FORMAT_TYPES.get(str(schema.get("format")))
     if known is None:
         return value_literal(text)
+    if known == "timedelta":
+        return _duration(text)
     parse = _PARSERS.get(known)
     if parse is None:
         return None
@@ -232,3 +234,14 @@ def parsed_literal(schema: JsonSchema, text: str) -> str | None:
         return None
     call = known if known == "UUID" else f"{known}.fromisoformat"
     return f"{call}({value_literal(text)})"
+
+
+def _duration(text: str) -> str | None:
+    """The expression for a duration, as pydantic reads it."""
+    try:
+        value = SchemaValidator(core_schema.timedelta_schema()).validate_python(text)
+    except ValidationError:
+        return None
+    parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
+    given = ", ".join(f"{name}={number}" for name, number in parts.items() if number)
+    return f"timedelta({given})"

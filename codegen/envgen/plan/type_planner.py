@@ -257,7 +257,8 @@ class TypePlanner:
             return limited(TupleOf(tuple(members)), {}, unique=unique)
         limits = lengths("array", schema)
         if fixed:
-            self._document.say(pointer_to(pointer, key), "an open tuple is typed as a list")
+            kind = "a tuple of several lengths" if schema.get(rest) is False else "an open tuple"
+            self._document.say(pointer_to(pointer, key), f"{kind} is typed as a list")
         if schema.get(rest) is False:
             limits["max_length"] = min(len(fixed), limits.get("max_length", len(fixed)))
         else:

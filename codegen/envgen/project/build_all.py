@@ -16,7 +16,7 @@ from ..output.differences import Difference
 from ..output.lock import Lock, read_lock
 from ..render.templating import Templates
 from ..sources import ReadSource, is_started, label
-from .jobs import Job, plan_jobs
+from .jobs import Job, plan_jobs, with_way_out
 from .reading import Progress, read_all
 
 
@@ -71,17 +71,16 @@ def build_all(
     Args:
         sources: sources as ``read_source`` takes them, and names of configured environments; None
             for what the project's settings list.
-        out: where packages are written; None for what the settings say.
+        out: where packages are written; None for what the settings say, as for ``templates``.
         name: the environment's name, for a single source.
         settings: how sources are read. Fields that are not set are as configured.
-        templates: a folder of templates over envgen's own; None for what the settings say.
+        templates: a folder of templates over envgen's own.
         mode: what the build is allowed to do. It is strict if the settings say so, too.
         progress: called with each source and the stage it has reached.
 
     Raises:
         ConfigError: the settings can't be used, or there is nothing to build.
-        TemplateError: the folder of templates can't be used.
-        OutputError: a lock can't be read or written.
+        TemplateError, OutputError: the templates, or a lock, can't be used.
     """
     config = load_config()
     mode = mode or Mode()
@@ -105,7 +104,7 @@ def build_all(
                     builder.build(job, interrupts.result(reading))
                     progress(job.source, "built")
                 except EnvgenError as error:
-                    builder.outcome.results[job.source] = error
+                    builder.outcome.results[job.source] = with_way_out(error, job.source, config)
                     progress(job.source, "failed")
             interrupts.check()
             if not sources and out is None and not builder.outcome.errors:

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 
 from ..config import Config, EnvSettings, SourceSettings
-from ..errors import ConfigError
+from ..errors import ConfigError, EnvgenError
 from ..options import PackageOptions
+from ..output.lock import read_lock
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A source to build.
+    """A source to build: how it is read, and how and where its package is generated.
 
     Attributes:
-        source: the source.
-        settings: how it is read.
-        out: the folder that its package is written to.
         name: the environment's name; None for the contract's own.
-        options: how its package is generated.
     """
 
     source: str
@@ -38,17 +36,10 @@ def plan_jobs(
     name: str | None = None,
     settings: SourceSettings | None = None,
 ) -> list[Job]:
-    """List the jobs for sources, each source once.
+    """List the jobs for sources, each source once; by default for those that the settings list.
 
     The name of a configured environment, or its source, is read as configured; fields that are set
-    in ``settings`` override the configuration.
-
-    Args:
-        config: the project's settings.
-        sources: sources and names of environments; None for what the settings list.
-        out: where packages are written; None for what the settings say.
-        name: the environment's name, for a single source.
-        settings: how sources are read.
+    in ``settings`` override the configuration, as do ``out`` and ``name``.
 
     Raises:
         ConfigError: there is nothing to build.
@@ -75,3 +66,23 @@ def plan_jobs(
             )
         )
     return jobs
+
+
+def with_way_out(error: EnvgenError, source: str, config: Config) -> EnvgenError:
+    """Return the error of a source that can't be read. If it is a known name, the hint says so."""
+    if not source.isidentifier() or Path(source).exists():
+        return error
+    known = {
+        name: package.origin.source
+        for out in config.folders()
+        for name, package in read_lock(out).packages.items()
+    }
+    known |= {contract.stem: str(contract) for contract in config.schemas.glob("*.json")}
+    known |= {name: name for name in config.envs}
+    if source in known:
+        hint = f"the settings have no {source}; name its source: envgen build {known[source]}"
+    elif near := get_close_matches(source, known, 1):
+        hint = f"did you mean envgen build {known[near[0]]}?"
+    else:
+        return error
+    return error.with_context(hint=hint)

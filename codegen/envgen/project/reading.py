@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from functools import partial
-from queue import Empty, SimpleQueue
-from threading import Thread
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Literal
 
+from ..interrupts import in_thread
 from ..sources import ReadSource, read_source
 from .jobs import Job
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from envgen_runtime.providers import PullProgress
 
 Stage = Literal["read", "built", "failed"]
@@ -21,32 +21,23 @@ Stage = Literal["read", "built", "failed"]
 Progress = Callable[[str, "Stage | PullProgress"], None]
 """Called from any thread with a source and what it has reached: a stage, or a point in a pull."""
 
-_THREADS = 16
+_AT_ONCE = 16
 
 
-def read_all(jobs: Iterable[Job], progress: Progress) -> Iterator[tuple[Job, Future[ReadSource]]]:
-    """Start to read every job's source. Yield the jobs in their order, with their contracts."""
-    readings: list[tuple[Job, Future[ReadSource]]] = [(job, Future()) for job in jobs]
-    pending: SimpleQueue[tuple[Job, Future[ReadSource]]] = SimpleQueue()
-    for reading in readings:
-        pending.put(reading)
-    for _ in readings[:_THREADS]:
-        # Daemons, unlike an executor's threads: an interrupted build doesn't wait for a server.
-        Thread(target=_read_pending, args=(pending, progress), daemon=True).start()
-    return iter(readings)
+def read_all(jobs: Iterable[Job], progress: Progress) -> list[tuple[Job, Future[ReadSource]]]:
+    """Start to read every job's source. Return the jobs in their order, with their contracts."""
+    free = BoundedSemaphore(_AT_ONCE)
 
-
-def _read_pending(pending: SimpleQueue[tuple[Job, Future[ReadSource]]], progress: Progress) -> None:
-    with suppress(Empty):
-        while True:
-            job, future = pending.get_nowait()
+    def read(job: Job) -> ReadSource:
+        with free:
             try:
-                on_pull = partial(progress, job.source)
-                contract = read_source(
-                    job.source, name=job.name, settings=job.settings, on_pull=on_pull
-                )
-            except BaseException as error:  # noqa: BLE001 - future.result() raises it
-                future.set_exception(error)
-            else:
-                future.set_result(contract)
-            progress(job.source, "read")
+                return _read(job, progress)
+            finally:
+                progress(job.source, "read")
+
+    return [(job, in_thread(partial(read, job))) for job in jobs]
+
+
+def _read(job: Job, progress: Progress) -> ReadSource:
+    on_pull = partial(progress, job.source)
+    return read_source(job.source, name=job.name, settings=job.settings, on_pull=on_pull)

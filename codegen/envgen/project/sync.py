@@ -42,15 +42,7 @@ class Synced:
 
 
 def sync_all(mode: Mode | None = None) -> Synced:
-    """Read every source of the project again, and build what has changed.
-
-    Args:
-        mode: what the build is allowed to do.
-
-    Raises:
-        ConfigError: the settings can't be used, or there is nothing to build.
-        OutputError: the lock can't be read or written.
-    """
+    """Read every source of the project again, and build what has changed. As ``build_all``."""
     before = _generated(load_config().folders())
     outcome = build_all(mode=mode)
     after = {package.name: package.contract for package in outcome.packages}

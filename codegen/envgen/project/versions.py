@@ -17,14 +17,12 @@ GIT = "git:"
 def read_version(source: str, *, default_name: str | None = None) -> EnvContract:
     """Read the contract that ``source`` names.
 
-    Args:
-        source: ``git:REVISION:PATH``, a folder with a ``contract.json``, the dotted name of a
-            generated package that can be imported, or a source as ``envgen build`` takes it.
-        default_name: the environment's name if the source has none.
+    That is ``git:REVISION:PATH``, a folder with a ``contract.json``, the dotted name of a generated
+    package that can be imported, or a source as ``envgen build`` takes it. An environment without a
+    name gets ``default_name``.
 
     Raises:
-        ContractError: there is no contract.
-        Unreachable: the server can't be reached.
+        ContractError, Unreachable: there is no contract, or its server can't be reached.
     """
     if source.startswith(GIT):
         return _of_commit(source)

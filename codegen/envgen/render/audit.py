@@ -20,7 +20,7 @@ _CALLABLES = frozenset(
     {
         "ConfigDict", "Field", "JsonTypes", "Linked", "OneOf", "StepResult", "TypeAdapter",
         "TypeAliasType", "UniqueItems", "UUID",
-        "constant", "reset_fields", "super", "wire_fields",
+        "constant", "reset_fields", "super", "timedelta", "wire_fields",
     }
 )  # fmt: skip
 _KEYWORDS: Mapping[str, frozenset[str]] = {
@@ -35,6 +35,7 @@ _KEYWORDS: Mapping[str, frozenset[str]] = {
     "Linked": frozenset(),
     "OneOf": frozenset(),
     "TypeAliasType": frozenset(),
+    "timedelta": frozenset({"days", "microseconds", "seconds"}),
     "UniqueItems": frozenset(),
 }  # fmt: skip
 _METHODS = frozenset(

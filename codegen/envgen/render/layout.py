@@ -24,11 +24,7 @@ _STUB = '"""As above, with the fields as keywords."""'
 
 
 def layout(source: str) -> str:
-    """``source`` with its statements laid out; docstrings and comments stay as they are.
-
-    Raises:
-        SyntaxError: ``source`` is not Python.
-    """
+    """``source`` with its statements laid out; docstrings and comments stay. Or SyntaxError."""
     lines = source.split("\n")
     result: list[str] = []
     done = 0
@@ -168,12 +164,8 @@ def _parsed(text: str) -> _Parts:
 def _laid(parts: _Parts, indent: int, end: str = "", *, forced: bool = False) -> list[str] | None:
     """The lines of ``parts`` with ``end`` behind them; None where they have no stable layout.
 
-    Args:
-        parts: what is laid out.
-        indent: where its lines begin.
-        end: follows the last line.
-        forced: whether they would fit one line at 100 columns, so that only a trailing comma in
-            them keeps formatters from joining the lines.
+    ``forced`` says that they would fit one line at 100 columns, so that only a trailing comma in
+    them keeps formatters from joining the lines.
     """
     flat = " " * indent + _flat(parts) + end
     if len(flat) <= _NARROW and not forced:

@@ -38,13 +38,9 @@ def templates_folder() -> Path:
 
 
 class Templates:
-    """The templates of one build.
+    """The templates of one build: envgen's, and those in a project's ``folder``.
 
-    Args:
-        folder: a project's templates; None to use envgen's only.
-
-    Raises:
-        TemplateError: the folder is missing or has no templates.
+    Raises TemplateError if the folder is missing or has no templates.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -69,11 +65,7 @@ class Templates:
         return digest.hexdigest()
 
     def render(self, file: str, context: Mapping[str, Any]) -> str:
-        """The source of ``file``, before it gets its imports.
-
-        Raises:
-            TemplateError: one of the project's templates can't be used.
-        """
+        """The source of ``file``, without imports. TemplateError: a project's template fails."""
         name = f"{file}{_SUFFIX}"
         if self.folder is None:
             return self._environment.get_template(name).render(context)

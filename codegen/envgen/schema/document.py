@@ -29,11 +29,7 @@ class PartDocument:
         self._merged: dict[str, JsonSchema] = {}
 
     def resolve(self, target: str, pointer: str) -> tuple[str, JsonSchema]:
-        """Return the pointer and the schema that a reference at ``pointer`` leads to.
-
-        Raises:
-            ContractError: there is no schema.
-        """
+        """Return the pointer and the schema that a reference leads to, or raise ContractError."""
         place = pointer_of(target)
         try:
             value = at_pointer(self.schema, place or "")
@@ -59,8 +55,7 @@ class PartDocument:
     def followed(self, schema: JsonSchema, pointer: str) -> tuple[str, JsonSchema]:
         """Return the schema at the end of a chain of plain references, folded, and its pointer.
 
-        Raises:
-            ContractError: the chain leads back to itself.
+        Raises ContractError if the chain leads back to itself.
         """
         try:
             place, found = follow(
@@ -75,8 +70,7 @@ class PartDocument:
     def merged(self, schema: JsonSchema, pointer: str) -> JsonSchema:
         """Return ``schema`` with its ``allOf`` and the keywords beside a ``$ref`` folded into one.
 
-        Raises:
-            ContractError: the ``allOf`` contains itself.
+        Raises ContractError if the ``allOf`` contains itself.
         """
         if "allOf" not in schema and "$ref" not in schema:
             return schema

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from envgen_runtime.json_value import pointer_keys, pointer_of
+from envgen_runtime.json_value import pointer_keys, pointer_of, reference_to
 
 from .keywords import (
     DEFINITIONS,
@@ -19,7 +19,6 @@ from .keywords import (
     as_object,
     map_subschemas,
     pointer_to,
-    reference_to,
 )
 
 

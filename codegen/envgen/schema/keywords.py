@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
 
 from envgen_runtime.contract.keywords import (
     DEFINITIONS,
@@ -28,8 +27,7 @@ __all__ = [
     "DEFINITIONS", "DESCRIBING", "MAX_DEPTH", "NAMING", "SCHEMAS", "SCHEMA_LISTS", "SCHEMA_MAPS",
     "TYPES", "VALUES", "JsonSchema", "ValueType", "as_array", "as_object", "fixed_items",
     "for_type", "implied_types", "is_of_type", "is_tuple", "json_type", "map_subschemas",
-    "pointer_to", "reference_to", "schemas_in", "subschemas", "tags_in", "types_of",
-    "without_prose",
+    "pointer_to", "schemas_in", "subschemas", "tags_in", "types_of", "without_prose",
 ]  # fmt: skip
 
 # The keywords that constrain one type only. A schema without ``type`` allows all the others.
@@ -97,11 +95,6 @@ def is_tuple(schema: JsonSchema) -> bool:
     _, fixed, rest = fixed_items(schema)
     is_closed = schema.get(rest) is False or schema.get("maxItems") == len(fixed)
     return bool(fixed) and is_closed and schema.get("minItems") == len(fixed)
-
-
-def reference_to(pointer: str) -> str:
-    """Return the ``$ref`` that leads to ``pointer``."""
-    return "#" + quote(pointer, safe="/~")
 
 
 def tags_in(schema: JsonSchema) -> Iterator[str]:

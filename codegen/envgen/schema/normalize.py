@@ -38,12 +38,9 @@ _SILENTLY_DROPPED = frozenset({"$comment", "$schema", "$vocabulary", "example", 
 
 
 def normalize(schema: Any, *, pointer: str, source: str) -> tuple[JsonSchema, tuple[Finding, ...]]:
-    """Return the normal form of ``schema``, and the findings about what was dropped.
+    """Return the normal form of a part's ``schema``, and the findings about what was dropped.
 
-    Args:
-        schema: the schema of one part, as it was read.
-        pointer: where in the contract it stands.
-        source: what to call the contract in errors.
+    Errors and findings have ``pointer``, the part's place in the contract.
 
     Raises:
         ContractError: it is not a JSON Schema, or is too large.

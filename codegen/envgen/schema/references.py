@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from envgen_runtime.contract.normal_form import DRAFT_7, metaschema
-from envgen_runtime.json_value import pointer_of
+from envgen_runtime.json_value import pointer_of, reference_to
 
 from ..errors import ContractError
 from ..findings import Finding
@@ -23,7 +23,6 @@ from .keywords import (
     as_object,
     map_subschemas,
     pointer_to,
-    reference_to,
     schemas_in,
     subschemas,
 )

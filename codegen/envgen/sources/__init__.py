@@ -67,7 +67,8 @@ def read_source(
             environment to start: ``docker://IMAGE``, a project's folder, ``git+URL``,
             ``hf://OWNER/NAME``.
         name: the environment's name; by default the contract's ``name``, then the name in the
-            server's ``/metadata``, the title of the OpenAPI document, or the file's name.
+            server's ``/metadata``, the title of the OpenAPI document, or the file's name, then one
+            made of the server's address.
         default_name: the name if nothing else gives one.
         settings: how it is read; None for the defaults.
         on_pull: called with the progress of an image's pull.
@@ -79,10 +80,10 @@ def read_source(
         Unreachable: the server can't be reached.
     """
     settings = settings or SourceSettings()
-    document = _load(source, settings, on_pull)
+    document = _load(source, settings, on_pull, needs_name=name is None)
     content, suggested_name = document.content, document.name
     is_derived = document.is_derived
-    findings: list[Finding] = []
+    findings = [*document.findings]
     origins: _Origins = {}
     names_itself = kind_of(source) == "url" or is_started(source)
     if openapi.is_openapi(content):
@@ -101,6 +102,10 @@ def read_source(
     published_name = (as_object(content) or {}).get("name")
     published_name = published_name or (suggested_name if names_itself else None)
     name = name or published_name or suggested_name or default_name
+    if name is None and document.spare_name is not None:
+        name = environment_name(UntrustedText(document.spare_name))
+        message = f"the server doesn't tell its name, so it is called {name}"
+        findings.append(Finding("info", "/name", message, "pass --name NAME"))
     if not _is_called(published_name, name):
         unpublished.add("name")
     try:
@@ -117,14 +122,18 @@ def read_source(
 
 
 def _load(
-    source: str, settings: SourceSettings, on_pull: Callable[[PullProgress], None] | None
+    source: str,
+    settings: SourceSettings,
+    on_pull: Callable[[PullProgress], None] | None,
+    *,
+    needs_name: bool,
 ) -> Document:
     # Imported here, because most builds read files alone.
     match kind_of(source):
         case "url":
             from . import server
 
-            return server.fetch(source, settings)
+            return server.fetch(source, settings, needs_name=needs_name)
         case "python":
             from . import python
 
@@ -132,7 +141,7 @@ def _load(
         case "image" | "folder" | "space":
             from . import started
 
-            return started.fetch(source, settings, on_pull)
+            return started.fetch(source, settings, on_pull, needs_name=needs_name)
         case "stdin" if settings.bundle:
             raise ContractError("standard input has no folder to take files from", source=source)
         case "stdin":

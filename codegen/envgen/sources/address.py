@@ -30,7 +30,7 @@ def kind_of(source: str) -> Kind:
         # The scheme of a URL is case-insensitive; the other prefixes are envgen's own.
         if (source.lower() if kind == "url" else source).startswith(prefix):
             return kind
-    return "folder" if Path(source).is_dir() else "file"
+    return "folder" if source.strip() and Path(source).is_dir() else "file"
 
 
 def is_started(source: str) -> bool:

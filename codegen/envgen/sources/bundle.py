@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urldefrag, urlsplit
+from urllib.parse import unquote, urldefrag, urlsplit
 from urllib.request import url2pathname
 
 from referencing import Registry, Resource, Specification
 from referencing.exceptions import Unretrievable
 
-from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of
+from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of, reference_to
 
 from ..contract.contract import PARTS
 from ..errors import ContractError
@@ -47,7 +47,7 @@ def bundle(document: Any, path: str) -> Any:
             for key, value in fields.items()
         }
     components = as_object(fields.get("components")) or {}
-    bundler = _Bundler(files, "#/components/schemas", as_object(components.get("schemas")))
+    bundler = _Bundler(files, "/components/schemas", as_object(components.get("schemas")))
     bundled = bundler.document(fields, "")
     components = as_object(bundled.get("components")) or {}
     schemas = {**(as_object(components.get("schemas")) or {}), **bundler.definitions}
@@ -58,7 +58,7 @@ def _bundled_part(value: Any, part: str, files: _Files) -> Any:
     fields = as_object(value)
     if fields is None:
         return value
-    bundler = _Bundler(files, "#/$defs", as_object(fields.get("$defs")))
+    bundler = _Bundler(files, "/$defs", as_object(fields.get("$defs")))
     bundled = bundler.document(fields, f"/{part}")
     if bundler.definitions:
         own = as_object(bundled.get("$defs")) or {}
@@ -162,13 +162,13 @@ class _Bundler:
             return reference
         uri = self._files.locate(reference, holder, pointer)
         file_uri, fragment = urldefrag(uri)
-        if file_uri == self._files.main and self._prefix.startswith("#/components"):
+        if file_uri == self._files.main and self._prefix.startswith("/components"):
             return f"#{fragment}"
         if uri not in self._names:
             keys = pointer_keys(unquote(fragment))
             self._names[uri] = self._free.claim(keys[-1] if keys else Path(_path(file_uri)).stem)
             self._waiting.append((uri, reference, pointer))
-        return self._prefix + quote(pointer_to("", self._names[uri]), safe="/~")
+        return reference_to(pointer_to(self._prefix, self._names[uri]))
 
     def _copy(
         self, value: Any, pointer: str, holder: str, *, depth: int = 0, is_map: bool = False

@@ -8,6 +8,7 @@ from pathlib import Path, PurePath
 from ..errors import ContractError
 from .address import STDIN
 from .parsing import MAX_BYTES, YAML_SUFFIXES, Document, parse
+from .slips import hint_for_missing
 
 _GENERIC = frozenset({"contract", "openapi", "schema"})
 
@@ -18,6 +19,8 @@ def read(path: str) -> Document:
     Raises:
         ContractError: it can't be read, or is not valid.
     """
+    if not path.strip():
+        raise ContractError("the source is empty", hint="is a variable unset that names it?")
     try:
         with Path(path).open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
@@ -25,7 +28,7 @@ def read(path: str) -> Document:
         raise ContractError(
             f"can't be read: {getattr(error, 'strerror', error)}",
             source=path,
-            hint="name a contract file, a server's URL, or - for standard input",
+            hint=hint_for_missing(path),
         ) from error
     parsed = parse(content, source=path, is_yaml=path.lower().endswith(YAML_SUFFIXES))
     return Document(parsed, path, suggested_name(path), is_derived=False)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from typing import Any
-from urllib.parse import quote, unquote
 
 from envgen_runtime.contract.references import CircularReference, follow, reference_of
-from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of
+from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of, reference_to
 
 from ..errors import ContractError
 from ..schema.keywords import (
@@ -33,8 +32,8 @@ class OpenApiDocument:
         self.document = document
         self.source = source
 
-    def at(self, target: str, pointer: str) -> Any:
-        """Look up the target of a reference that stands at ``pointer``.
+    def at(self, target: str, pointer: str) -> tuple[Any, str]:
+        """The target of a reference that stands at ``pointer``, and the target's own pointer.
 
         Raises:
             ContractError: the target is not there, or outside of the document.
@@ -47,7 +46,7 @@ class OpenApiDocument:
                 hint="move its target to components, or pass --bundle",
             )
         try:
-            return at_pointer(self.document, place)
+            return at_pointer(self.document, place), place
         except LookupError as error:
             message = f"a $ref to {target[:60]!r}, which is not there"
             raise self.error(pointer, message) from error
@@ -58,10 +57,7 @@ class OpenApiDocument:
             target, place = follow(
                 (value, pointer),
                 lambda at: reference_of(at[0]),
-                lambda target, at: (
-                    self.at(target, pointer_to(at[1], "$ref")),
-                    pointer_of(target) or "",
-                ),
+                lambda target, at: self.at(target, pointer_to(at[1], "$ref")),
             )
         except CircularReference as error:
             raise self.error(error.place[1], "a reference to itself") from error
@@ -99,7 +95,7 @@ class PartSchema:
 
     def __init__(self, openapi: OpenApiDocument, schema: Any, pointer: str) -> None:
         self._openapi = openapi
-        self._names: dict[str, str] = {}
+        self._names: dict[str, str] = {}  # by the definition's pointer in the document
         self._references: dict[str, int] = {}
         self._free = DefinitionNames(set())
         self._waiting: deque[str] = deque()
@@ -107,25 +103,24 @@ class PartSchema:
         root = self._converted(schema, pointer, 0)
         definitions: dict[str, Any] = {}
         while self._waiting:
-            target = self._waiting.popleft()
-            place = unquote(target[1:])
-            schema = openapi.at(target, pointer)
-            definitions[self._names[target]] = self._converted(schema, place, 0)
+            place = self._waiting.popleft()
+            schema = at_pointer(openapi.document, place)
+            definitions[self._names[place]] = self._converted(schema, place, 0)
         self.origins = {"": pointer}
         self.schema: JsonSchema = root if isinstance(root, dict) else {"allOf": [root]}
         self._inline_root(definitions)
         if definitions:
             own = as_object(self.schema.get("$defs")) or {}
             self.schema = {**self.schema, "$defs": {**own, **definitions}}
-        for target, name in self._names.items():
+        for place, name in self._names.items():
             if name in definitions:
-                self.origins[pointer_to("", "$defs", name)] = unquote(target[1:])
+                self.origins[pointer_to("", "$defs", name)] = place
 
     def _inline_root(self, definitions: dict[str, Any]) -> None:
         """Replace a part that is only a reference by its target, unless the target is recursive."""
-        names = {_local(name): (name, target) for target, name in self._names.items()}
+        names = {_local(name): (name, place) for place, name in self._names.items()}
         while self.schema.keys() == {"$ref"} and str(self.schema["$ref"]) in names:
-            name, target = names[self.schema["$ref"]]
+            name, place = names[self.schema["$ref"]]
             definition = as_object(definitions.get(name))
             if definition is None:
                 break
@@ -134,7 +129,7 @@ class PartSchema:
                 self.schema = {"title": title, **self.schema}
             else:
                 self.schema = {"title": title, **definitions.pop(name)}
-            self.origins[""] = unquote(target[1:])
+            self.origins[""] = place
 
     def _converted(self, value: Any, pointer: str, depth: int) -> Any:
         fields = as_object(value)
@@ -171,20 +166,18 @@ class PartSchema:
         return value
 
     def _reference(self, target: str, pointer: str) -> str:
-        self._openapi.at(target, pointer)
-        parts = target.split("/")
+        keys = pointer_keys(self._openapi.at(target, pointer)[1])
         # A schema under components keeps its name; references into it point into its definition.
-        size = 4 if parts[:3] == ["#", "components", "schemas"] else len(parts)
-        whole, rest = "/".join(parts[:size]), parts[size:]
+        size = 3 if keys[:2] == ["components", "schemas"] else len(keys)
+        whole = pointer_to("", *keys[:size])
         if whole not in self._names:
-            base = pointer_keys(unquote(f"/{parts[size - 1]}"))[-1]
-            name = self._free.claim(base)
+            name = self._free.claim(keys[:size][-1])
             self._names[whole] = name
             self._references[name] = 0
             self._waiting.append(whole)
         name = self._names[whole]
         self._references[name] += 1
-        return "/".join((_local(name), *rest))
+        return _local(name, *keys[size:])
 
     def _discriminator(self, value: dict[str, Any], pointer: str) -> dict[str, Any]:
         """Rewrite a mapping. Its values may be names of schemas instead of references."""
@@ -207,9 +200,9 @@ class PartSchema:
             parents = (pointer_of(reference_of(member) or "") for member in members)
             if base in parents:
                 child = pointer_to("/components/schemas", name)
-                if "#" + quote(child, safe="/~") not in self._names:
-                    self._reference("#" + quote(child, safe="/~"), pointer)
+                if child not in self._names:
+                    self._reference(reference_to(child), pointer)
 
 
-def _local(name: str) -> str:
-    return "#/$defs" + quote(pointer_to("", name), safe="/~")
+def _local(name: str, *keys: str) -> str:
+    return reference_to(pointer_to("", "$defs", name, *keys))

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import html
 import json
 import math
+import re
+import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ContractError
+from ..findings import Finding
 
 MAX_BYTES = 16 * 1024 * 1024
 """The largest document that is read, in bytes. Real contracts stay under 20 kB."""
 
 YAML_SUFFIXES = (".yaml", ".yml")
+
+_SAVE = "save a contract with: curl URL/schema > FILE"
+_TITLE = re.compile(rb"<title[^>]*>([^<]*)<", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +31,16 @@ class Document:
         source: the document's address, without secrets.
         name: the name that the source suggests for the environment, if it suggests one.
         is_derived: whether no contract file holds the same.
+        spare_name: a name made of the source's address, for want of any other.
+        findings: what is missing in it, and why.
     """
 
     content: Any
     source: str
     name: str | None = None
     is_derived: bool = True
+    spare_name: str | None = None
+    findings: tuple[Finding, ...] = ()
 
 
 def parse(content: bytes, *, source: str, is_yaml: bool = False) -> Any:
@@ -59,9 +70,11 @@ def parse_json(content: bytes, *, source: str) -> Any:
     except RecursionError as error:
         raise ContractError("nested too deeply", source=source) from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
-        raise ContractError(
-            f"not JSON: {error}", source=source, hint="save it with: curl URL/schema > FILE"
-        ) from error
+        if content.lstrip()[:1] == b"<":
+            raise ContractError(
+                f"a web page{_title(content)}, not a contract", source=source, hint=_SAVE
+            ) from error
+        raise ContractError(f"not JSON: {error}", source=source, hint=_SAVE) from error
 
 
 def check_size(content: bytes | bytearray, *, source: str) -> None:
@@ -72,6 +85,12 @@ def check_size(content: bytes | bytearray, *, source: str) -> None:
     """
     if len(content) > MAX_BYTES:
         raise ContractError(f"larger than {MAX_BYTES // 2**20} MB", source=source)
+
+
+def _title(page: bytes) -> str:
+    found = _TITLE.search(page[:10_000])
+    title = html.unescape(found[1].decode(errors="replace")) if found else ""
+    return f" ({textwrap.shorten(title, 60, placeholder='...')})" if title.strip() else ""
 
 
 def _refuse(constant: str) -> Any:

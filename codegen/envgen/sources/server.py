@@ -1,30 +1,56 @@
-"""Read a server's contract: from ``/schema``, its OpenAPI document, or the URL itself."""
+"""Read a server's contract: from ``/schema``, its OpenAPI document, or the URL itself.
+
+``/metadata`` and MCP's ``tools/list`` complete a contract from ``/schema``. Servers make an
+environment to answer either, which takes long or fails. So each has a short limit of its own, is
+asked only if it is needed, and is done without if it fails.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import re
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
+from envgen_runtime.contract.parts import UNPUBLISHED
+from envgen_runtime.contract.tools import calls_tools
 from envgen_runtime.wire.redaction import without_secrets
 
 from ..config import SourceSettings
-from ..contract.tools import calls_tools
+from ..contract.tools import parse_tools
 from ..errors import ContractError, EnvgenError
+from ..findings import Finding
 from ..schema.keywords import as_array, as_object
 from . import openapi
 from .file import suggested_name
 from .parsing import YAML_SUFFIXES, Document
-from .url import NotFound, Web, check_url, within_limits
+from .slips import hint_for_url
+from .url import NotFound, Web, check_url, limited
 
 _MAX_PAGES = 20
 """How many pages of tools are read (MCP, 2025-06-18, pagination)."""
 
+_OPTIONAL_SHARE = 0.5
+"""The time limit of an optional question, as a share of the limit for everything else."""
+
 _DOCUMENT_SUFFIXES = (".json", *YAML_SUFFIXES)
 
 
-def fetch(url: str, settings: SourceSettings) -> Document:
+class _Found(NamedTuple):
+    """A document, and the route ``/schema`` if a server published it there."""
+
+    document: Document
+    schema: str | None = None
+
+
+def fetch(url: str, settings: SourceSettings, *, needs_name: bool = True) -> Document:
     """Read ``url``: the address of a document, or a server's base URL.
+
+    Args:
+        url: the address.
+        settings: how it is read.
+        needs_name: whether the server is asked for its name.
 
     Raises:
         Unreachable: the server doesn't answer, or not in time, or refuses.
@@ -32,13 +58,17 @@ def fetch(url: str, settings: SourceSettings) -> Document:
         ConfigError: a header can't be sent.
     """
 
-    async def read(web: Web) -> Document:
-        if _names_a_document(url):
-            return await _document(web, url, settings)
-        return await _server(web, url, settings)
+    async def read() -> Document:
+        async with Web(url, settings) as web:
+            async with limited(settings.timeout_s, url):
+                find = _document if _names_a_document(url) else _server
+                found = await find(web, url, settings)
+            if found.schema is None:
+                return found.document
+            return await _completed(web, found.document, found.schema, settings, needs_name)
 
     check_url(url)
-    return within_limits(url, settings, read)
+    return asyncio.run(read())
 
 
 def _is_contract(document: Any) -> bool:
@@ -51,91 +81,129 @@ def _names_a_document(url: str) -> bool:
     return urlsplit(url).path.lower().endswith((*_DOCUMENT_SUFFIXES, "/schema"))
 
 
-async def _document(web: Web, url: str, settings: SourceSettings) -> Document:
+async def _document(web: Web, url: str, settings: SourceSettings) -> _Found:
     try:
         document = await web.get(url)
     except NotFound as missing:
-        raise _no_route(missing.url) from None
+        raise _no_route(missing.url, url) from None
     if openapi.is_openapi(document) and not openapi.has_action(document, settings):
         beside = _replace_last(url, "schema")
         try:
             if _is_contract(schema := await web.get(beside)):
-                return await _named(web, schema, beside)
-        except (NotFound, EnvgenError):
+                return _Found(Document(schema, without_secrets(beside)), beside)
+        except (NotFound, ContractError):
             pass  # the document's own error says what is missing
     if urlsplit(url).path.endswith("/schema"):
-        return await _named(web, document, url)
-    return Document(document, without_secrets(url), suggested_name(urlsplit(url).path))
+        return _Found(Document(document, without_secrets(url)), url)
+    return _Found(Document(document, without_secrets(url), suggested_name(urlsplit(url).path)))
 
 
-async def _server(web: Web, url: str, settings: SourceSettings) -> Document:
+async def _server(web: Web, url: str, settings: SourceSettings) -> _Found:
+    schema, described = _below(url, "schema"), _below(url, "openapi.json")
+    first: ContractError = _no_route(without_secrets(described), url)
     if not settings.paths:
-        schema = _below(url, "schema")
         try:
-            return await _contract_at(web, schema)
-        except (NotFound, ContractError) as missing:
-            first: EnvgenError = (
-                _no_route(missing.url) if isinstance(missing, NotFound) else missing
+            document = await web.get(schema)
+            if _is_contract(document):
+                return _Found(Document(document, without_secrets(schema)), schema)
+            first = ContractError(
+                "the server's answer is not a contract", source=without_secrets(schema)
             )
-    else:
-        first = _no_route(without_secrets(_below(url, "openapi.json")))
-    for address in (_below(url, "openapi.json"), url):
+        except NotFound as missing:
+            first = _no_route(missing.url, url)
+        except ContractError as error:
+            first = error.with_context(hint=hint_for_url(url) or error.hint)
+    for address in (described, url):
         try:
             document = await web.get(address)
         except (NotFound, EnvgenError):
             continue
-        if openapi.is_openapi(document) or _is_contract(document):
-            return Document(document, without_secrets(address))
+        if openapi.is_openapi(document):
+            _check_has_action(document, settings, first)
+            return _Found(Document(document, without_secrets(address)))
+        if _is_contract(document):
+            return _Found(Document(document, without_secrets(address)))
     raise first
 
 
-async def _contract_at(web: Web, url: str) -> Document:
-    document = await web.get(url)
-    if not _is_contract(document):
-        raise ContractError("the server's answer is not a contract", source=url)
-    return await _named(web, document, url)
-
-
-async def _named(web: Web, document: Any, url: str) -> Document:
-    """The contract at ``url``, with the server's tools and name."""
-    fields = as_object(document) or {}
-    if "tools" not in fields and calls_tools(fields.get("action")):
-        tools = await _tools(web, _replace_last(url, "mcp"))
-        document = {**fields, "tools": tools} if tools is not None else document
+def _check_has_action(document: Any, settings: SourceSettings, first: ContractError) -> None:
+    """Check that an OpenAPI document helps where ``/schema`` doesn't."""
+    if settings.paths or openapi.has_action(document, settings):
+        return
     try:
-        metadata = as_object(await web.get(_replace_last(url, "metadata"))) or {}
-    except (NotFound, EnvgenError):
-        metadata = {}  # optional: --name gives a name, too
-    name = metadata.get("name")
-    return Document(document, without_secrets(url), name if isinstance(name, str) else None)
+        openapi.convert(document, settings, source="openapi.json")
+    except ContractError as error:
+        raise ContractError(
+            f"{first.message}, and in openapi.json {error.message}",
+            source=first.source,
+            hint="servers before OpenEnv 0.2 publish no schema: write the contract as a file; "
+            "for a route of another name, pass --step-path",
+        ) from error
 
 
-async def _tools(web: Web, url: str) -> list[Any] | None:
-    """The tools of the environment behind a server; None if there is no MCP route (0.2.1).
+# --- what completes a contract --------------------------------------------------------------------
 
-    A failure is an error: without one, the tools would look removed.
-    """
+
+async def _completed(
+    web: Web, document: Document, schema: str, settings: SourceSettings, needs_name: bool
+) -> Document:
+    """A contract from ``/schema`` with the server's tools and name, as far as it tells them."""
+    content = as_object(document.content) or {}
+    timeout_s = settings.timeout_s * _OPTIONAL_SHARE
+    findings: list[Finding] = []
+    if "tools" not in content and calls_tools(content.get("action")):
+        address = _replace_last(schema, "mcp")
+        try:
+            async with limited(timeout_s, address):
+                tools = await _tools(web, address)
+            parse_tools(tools, source=address)
+            content = {**content, "tools": tools}
+        except NotFound:
+            pass  # 0.2.1 has no such route
+        except EnvgenError as error:
+            content = {**content, UNPUBLISHED: ["tools"]}
+            message = f"its tools are not known: POST /mcp: {error.message}"
+            findings.append(Finding("info", "/tools", message))
+    name: Any = content.get("name")
+    if needs_name and name is None:
+        address = _replace_last(schema, "metadata")
+        try:
+            async with limited(timeout_s, address):
+                name = (as_object(await web.get(address)) or {}).get("name")
+        except (NotFound, EnvgenError):
+            pass
+    name = name if isinstance(name, str) else None
+    spare_name = _spare_name(schema, content.get("action"))
+    return Document(content, document.source, name, spare_name=spare_name, findings=tuple(findings))
+
+
+async def _tools(web: Web, url: str) -> list[Any]:
+    """The tools of the environment behind a server."""
     tools: list[Any] = []
     cursor: dict[str, str] = {}
     for number in range(_MAX_PAGES):
         request = {"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": cursor}
-        try:
-            answer = as_object(await web.post(url, request)) or {}
-        except NotFound:
-            return None
+        answer = as_object(await web.post(url, request)) or {}
         result = as_object(answer.get("result"))
         if result is None:
             reason = (as_object(answer.get("error")) or {}).get("message")
-            raise ContractError(
-                f"the server doesn't list its tools: {reason or 'no result'}",
-                source=without_secrets(url),
-            )
+            raise ContractError(f"the server doesn't list them: {reason or 'no result'}")
         tools += as_array(result.get("tools")) or []
         next_cursor = result.get("nextCursor")
         if not isinstance(next_cursor, str) or not next_cursor:
             return tools
         cursor = {"cursor": next_cursor}
-    raise ContractError("the list of tools doesn't end", source=without_secrets(url))
+    raise ContractError("the list doesn't end")
+
+
+def _spare_name(url: str, action: Any) -> str:
+    """A name for an environment that doesn't tell its own: of its host, or of its action."""
+    host = urlsplit(url).hostname or ""
+    if re.search(r"[a-z]", host) and "." in host:
+        return host.partition(".")[0]
+    title = (as_object(action) or {}).get("title")
+    stem = title.removesuffix("Action") if isinstance(title, str) else ""
+    return f"{stem}Env" if stem and not calls_tools(action) else "unnamed_env"
 
 
 def _below(url: str, name: str) -> str:
@@ -149,9 +217,10 @@ def _replace_last(url: str, name: str) -> str:
     return urlunsplit(parts._replace(path=path, fragment=""))
 
 
-def _no_route(source: str) -> ContractError:
+def _no_route(source: str, url: str) -> ContractError:
     return ContractError(
         "the server has no such route (HTTP 404)",
         source=source,
-        hint="servers before OpenEnv 0.2 publish no schema: write the contract as a file",
+        hint=hint_for_url(url)
+        or "servers before OpenEnv 0.2 publish no schema: write the contract as a file",
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from envgen_runtime.errors import ConnectError, MissingExtra, ProviderError, StartError
@@ -15,15 +17,18 @@ from envgen_runtime.providers import (
     LocalDockerProvider,
     Provider,
     PullProgress,
-    RemoteServer,
     UVProvider,
 )
+from envgen_runtime.providers.remote import RunningSpace
 
 from ..config import SourceSettings
 from ..errors import EnvgenError, ServerEnded, Unreachable
 from . import server
-from .address import kind_of
+from .address import is_started, kind_of, label
 from .parsing import Document
+
+_STARTABLE = "name an image, a project's folder, git+URL or hf://OWNER/NAME"
+_OF_ENVIRONMENTS = ("openenv.yaml", "server/app.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,11 @@ class StartedServer:
 
 
 def fetch(
-    source: str, settings: SourceSettings, on_pull: Callable[[PullProgress], None] | None = None
+    source: str,
+    settings: SourceSettings,
+    on_pull: Callable[[PullProgress], None] | None = None,
+    *,
+    needs_name: bool = True,
 ) -> Document:
     """Read the contract of an environment. A Space is asked where it runs; others are started.
 
@@ -72,13 +81,41 @@ def fetch(
     if kind_of(source) == "space":
         with _translated_errors(source):
             hub = Hub.from_environment()
-            space = RemoteServer(hub.url(source.removeprefix("hf://")), headers=hub.headers())
+            space = RunningSpace(hub.url(source.removeprefix("hf://")), headers=hub.headers())
             space.wait_for_ready(timeout_s=StartOptions().timeout_s)
         headers = {**hub.headers(), **settings.headers}
         settings = settings.model_copy(update={"headers": headers})
-        return replace(server.fetch(space.base_url, settings), source=source)
-    with started(source, StartOptions(on_pull=on_pull)) as environment:
-        return replace(server.fetch(environment.url, settings), source=source)
+        document = server.fetch(space.base_url, settings, needs_name=needs_name)
+    else:
+        with started(source, StartOptions(on_pull=on_pull)) as environment:
+            document = server.fetch(environment.url, settings, needs_name=needs_name)
+    return replace(document, source=source, spare_name=_spare_name(source))
+
+
+def _spare_name(source: str) -> str:
+    """``hf://me/maze`` and ``docker://host/maze:1`` are called ``maze``."""
+    path = source.partition("://")[2] or str(Path(_project(source)).resolve())
+    return re.split(r"[@:#]", path.rstrip("/").rpartition("/")[2])[0]
+
+
+def startable(source: str) -> str:
+    """A source to start, given as one or as the bare name of an image.
+
+    Raises:
+        EnvgenError: it is nothing that can be started.
+    """
+    if is_started(source):
+        return source
+    if kind_of(source) == "url":
+        raise EnvgenError("runs already", source=label(source), hint="envgen build URL reads it")
+    if not source.strip() or kind_of(source) != "file":
+        raise EnvgenError("nothing that can be started", source=source, hint=_STARTABLE)
+    if Path(source).is_file():
+        hint = f"envgen build {source} reads a contract; {_STARTABLE}"
+        raise EnvgenError("a file, not an environment", source=source, hint=hint)
+    if source.startswith((".", "/", "~")) or source.endswith("/"):
+        raise EnvgenError("no such folder", source=source, hint=_STARTABLE)
+    return f"docker://{source}"
 
 
 @contextmanager
@@ -114,11 +151,35 @@ def _provider(source: str, options: StartOptions) -> tuple[Provider, Callable[[]
         names = ", ".join(options.container) or "docker"
         raise ValueError(f"{names}: an option of containers, and this is served from its source")
     provider = UVProvider(
-        project_path=hub.source(space) if kind == "space" else source,
+        project_path=hub.source(space) if kind == "space" else _project(source),
         env_vars=options.env_vars,
         credentials=hub.credentials(space) if kind == "space" else None,
     )
     return provider, partial(provider.start, options.port)
+
+
+def _project(source: str) -> str:
+    """The project of a folder: the folder itself, or an environment's project that it is in.
+
+    Raises:
+        EnvgenError: there is none.
+    """
+    if not Path(source).is_dir():
+        return source  # git+URL
+    folder = Path(source).resolve()
+    for candidate in (folder, *folder.parents):
+        if (candidate / "pyproject.toml").is_file():
+            is_environment = any((candidate / name).is_file() for name in _OF_ENVIRONMENTS)
+            if candidate == folder or is_environment:
+                return source if candidate == folder else str(candidate)
+            break
+        if (candidate / ".git").exists():
+            break
+    contracts = sorted(folder.glob("*.json"))
+    hint = f"envgen build {Path(source) / contracts[0].name}" if contracts else _STARTABLE
+    raise EnvgenError(
+        "not a project: no pyproject.toml in it or above it", source=source, hint=hint
+    )
 
 
 def _container(

@@ -6,22 +6,21 @@ import asyncio
 import os
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from http import HTTPStatus
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx
 
-from envgen_runtime.wire.redaction import without_secrets
+from envgen_runtime.wire.redaction import checked_headers, without_secrets
 
 from ..config import SourceSettings
 from ..errors import ConfigError, ContractError, Unreachable
 from .parsing import MAX_BYTES, YAML_SUFFIXES, check_size, parse
 
 MAX_REDIRECTS = 5
-
-T = TypeVar("T")
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _VARIABLE = re.compile(r"\$\{(\w+)\}")
@@ -59,13 +58,14 @@ def resolved_headers(headers: Mapping[str, str]) -> dict[str, str]:
             if variable not in os.environ:
                 raise ConfigError(f"the environment variable {variable} is not set", source=place)
         value = _VARIABLE.sub(lambda match: os.environ[match[1]], template).strip()
-        if not _TOKEN.fullmatch(name) or not value.isascii() or not value.isprintable():
+        try:
+            result |= checked_headers({name: value})
+        except ValueError as error:
             raise ConfigError(
                 "its name or value has a character that HTTP forbids in a header",
                 source=place,
                 hint="write it as --header 'Name: value'; is there a newline in the variable?",
-            )
-        result[name] = value
+            ) from error
     return result
 
 
@@ -77,22 +77,19 @@ class NotFound(Exception):
         self.url = url
 
 
-def within_limits(url: str, settings: SourceSettings, read: Callable[[Web], Awaitable[T]]) -> T:
-    """Run ``read`` with a time limit for all of its requests together.
+@asynccontextmanager
+async def limited(timeout_s: float, url: str) -> AsyncGenerator[None]:
+    """Give all requests in the block together a time limit, in seconds.
 
     Raises:
-        Unreachable: it took longer than ``settings.timeout_s``.
+        Unreachable: they took longer.
     """
-
-    async def run() -> T:
-        async with asyncio.timeout(settings.timeout_s), Web(url, settings) as web:
-            return await read(web)
-
     try:
-        return asyncio.run(run())
+        async with asyncio.timeout(timeout_s):
+            yield
     except TimeoutError as error:
         raise Unreachable(
-            f"took longer than {settings.timeout_s:g} s",
+            f"took longer than {timeout_s:g} s",
             source=without_secrets(url),
             hint="give it more time with --timeout SECONDS",
         ) from error

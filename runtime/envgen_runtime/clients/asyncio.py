@@ -7,8 +7,9 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Self, TypeVar, Unpack, cast
 
+from ..errors import ConnectError
 from ..json_value import JsonValue
-from ..observe.trace import AsyncReplayTransport, Replay
+from ..observe.trace import AsyncReplayTransport
 from ..result import StepResult, Transition
 from ..transports import AsyncTransport
 from .base import ClientBase, ResetArguments
@@ -89,14 +90,28 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
                 await self._transport.close()
         finally:
             self._transport = None
-            if self._provider is not None:
-                await asyncio.to_thread(self._provider.stop_container)
+            if self._calls.provider is not None:
+                await asyncio.to_thread(self._calls.provider.stop_container)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *error: object) -> None:
         await self.close()
+
+    def after_fork(self) -> None:
+        """Become a client without a session, in a forked child. See ``forks``."""
+        super().after_fork()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.after_fork()
+
+    def __del__(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+            self._warn_unclosed()
+
+    _running_loop = staticmethod(asyncio.get_running_loop)
 
     # --- effects ------------------------------------------------------------------------------
 
@@ -123,11 +138,13 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             case Send():
                 raise closed_meanwhile()
             case Open():
+                _check_loop()
                 self._drop()
                 self._transport = await self._open(effect)
             case Drop():
                 self._drop()
             case Get(path, request):
+                _check_loop()
                 from ..transports.http import AsyncHttpTransport
 
                 http = AsyncHttpTransport(self._endpoint.http, self._options)
@@ -144,6 +161,8 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     # Imported when they are first used, as in EnvClient.
 
     async def _open(self, effect: Open) -> AsyncTransport:
+        if self._replayed is not None:
+            return AsyncReplayTransport(self._replayed)
         if effect.transport == "http":
             from ..transports.http import AsyncHttpTransport
 
@@ -158,5 +177,13 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         if transport is not None:
             transport.abort()
 
-    def _replay(self, replay: Replay) -> None:
-        self._transport = AsyncReplayTransport(replay)
+
+def _check_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError as error:
+        raise ConnectError(
+            "no asyncio event loop runs here; a forked child doesn't run its parent's: call "
+            "asyncio.run() in it",
+            retryable=False,
+        ) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import secrets
+import warnings
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
 
+from .. import forks
 from ..contract.conformance import check_action, check_reset, exact_part
 from ..contract.contract import package_contract
 from ..documented import documented
@@ -15,7 +18,7 @@ from ..json_value import JsonValue
 from ..observe.trace import Replay
 from ..providers import AnyProvider
 from ..result import StepResult
-from ..transports import ConnectionOptions
+from ..transports import INHERITED, ConnectionOptions
 from ..wire import protocol
 from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
@@ -86,14 +89,26 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             headers.setdefault("Authorization", authorization)
         self._endpoint = protocol.endpoint(address)
         self._timeouts = timeouts(known)
-        self._provider = provider
         self._options = ConnectionOptions(
             headers, **{name: known[name] for name in _CONNECTION_OPTIONS}
         )
-        self._calls = Calls(type(self), self.base_url, secrets_in(headers), self._given)
+        self._calls = Calls(
+            type(self), self.base_url, secrets_in(headers), self._given, self._running_loop
+        )
         self._trace_id = secrets.token_hex(16)
         self._request_prefix = secrets.token_hex(6)
         self._request_count = 0
+        self._replayed: Replay | None = None
+        forks.track(self)
+
+    def after_fork(self) -> None:
+        """Become a client without a session, in a forked child. See ``forks``."""
+        self._calls.after_fork()
+        self._given["provider"] = None
+        if self._options.http_client is not None:
+            self._given["http_client"] = INHERITED
+            self._options = replace(self._options, http_client=INHERITED)
+        self._request_prefix = secrets.token_hex(6)
 
     @classmethod
     def from_trace(cls, path: str | Path) -> Self:
@@ -105,13 +120,13 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         """
         once = RetryPolicy(attempts=1, capacity_wait_s=0)
         client = cls("http://replay.invalid", transport="http", on_drift="ignore", retry=once)
-        client._replay(Replay(path))
-        client._calls.is_open = True
+        client._replayed = Replay(path)
         return client
 
-    def _replay(self, replay: Replay) -> None:
-        """Take replies from a trace."""
-        raise NotImplementedError
+    @staticmethod
+    def _running_loop() -> object:
+        """The event loop that a connection opened now would belong to; None without asyncio."""
+        return None
 
     @property
     def base_url(self) -> str:
@@ -145,7 +160,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         Raises:
             TypeError: the session is open, or there is a provider, which only one can own.
         """
-        if self._calls.session.phase is not Phase.NEW or self._provider is not None:
+        if self._calls.session.phase is not Phase.NEW or self._calls.provider is not None:
             raise TypeError(
                 f"{self!r} can't be pickled: only a client that has not connected, and owns no "
                 "provider. Use with_options() for a fresh one"
@@ -154,6 +169,16 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url} ({self._calls.session.phase.value})>"
+
+    def _warn_unclosed(self) -> None:
+        """Warn that the client was garbage-collected with a connection."""
+        if self._replayed is None:
+            warnings.warn(
+                f"unclosed client {self!r}: call close(), or use it in a with statement",
+                ResourceWarning,
+                stacklevel=2,
+                source=self,
+            )
 
     # --- calls --------------------------------------------------------------------------------
 

@@ -102,8 +102,8 @@ class Calls:
     Attributes:
         session: which request may be made now.
         transport: the transport to open, as given, or ``http`` once detection has chosen it.
-        is_open: whether the transport is open.
         episode_id: the name that the last reset gave to its episode.
+        provider: what started the server, if it is this client's to stop.
     """
 
     def __init__(
@@ -112,21 +112,26 @@ class Calls:
         url: str,
         secrets: tuple[str, ...],
         options: Mapping[str, Any],
+        running_loop: Callable[[], object],
     ) -> None:
-        self.session = Session()
+        self.session = Session(running_loop)
         self.transport: TransportName = options["transport"]
-        self.is_open = False
         self.episode_id: str | None = None
         self._client = client
         self._url = url
         self._secrets = secrets
         self._notifier = Notifier(options["observers"], env_name=client.env_name, url=url)
-        self._provider: AnyProvider | None = options["provider"]
+        self.provider: AnyProvider | None = options["provider"]
         self._retry: RetryPolicy = options["retry"]
         self._on_drift: OnDrift = options["on_drift"]
         self._exact: bool = options["validate"] == "exact"
         self._drift: list[str] | None = None  # None until both contracts were compared
         self._has_looked = False
+
+    def after_fork(self) -> None:
+        """Leave the session and the provider to the parent, in a forked child."""
+        self.session.after_fork()
+        self.provider = None
 
     # --- calls --------------------------------------------------------------------------------
 
@@ -214,7 +219,7 @@ class Calls:
 
     def _open_and_send(self, request: Request) -> Call[dict[str, Any]]:
         self._check_not_closed()
-        if not self.is_open:
+        if not self.session.is_open:
             yield from self._open(request)
         payload: dict[str, Any] = yield Send(request)
         return payload
@@ -239,9 +244,9 @@ class Calls:
                 self.transport = "http"
         if self.transport == "http":
             yield Open("http", request)
-        self.is_open = True
+        self.session.opened(in_loop=self.transport != "http")
         if self.session.phase is Phase.CLOSED:
-            yield Drop()
+            yield from self._drop()
         self._check_not_closed()
 
     def _schema(self, request: Request) -> Call[dict[str, JsonValue]]:
@@ -253,7 +258,7 @@ class Calls:
     def _drop(self) -> Call[None]:
         """Drop the connection of a session. HTTP has none: its next request needs no other."""
         if self.transport != "http":
-            self.is_open = False
+            self.session.dropped()
             yield Drop()
 
     def _check_not_closed(self) -> None:
@@ -281,14 +286,14 @@ class Calls:
         if self.session.fail(error):
             return
         if isinstance(error, GeneratorExit):  # the client was interrupted, and performs no more
-            self.is_open = False
+            self.session.dropped()
             return
         yield from self._drop()
         is_cut_off = isinstance(error, ConnectError | ConnectionLost | RequestTimeout)
-        if is_cut_off and isinstance(self._provider, Provider):
+        if is_cut_off and isinstance(self.provider, Provider):
             # A caller that has waited for a reply already doesn't wait for this as well.
             within_s = 0.0 if isinstance(error, RequestTimeout) else 1.0
-            if (diagnosis := (yield Diagnose(self._provider, within_s))) is not None:
+            if (diagnosis := (yield Diagnose(self.provider, within_s))) is not None:
                 error.add_note(diagnosis)
 
     def _explain_mismatch(

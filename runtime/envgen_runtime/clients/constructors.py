@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
+from .. import providers
 from ..documented import complete, documented
 from ..providers import AnyProvider, ContainerProvider
-from .server_options import (
-    READY_WITHIN_S,
-    ContainerServer,
-    ProjectServer,
-    ServerOptions,
-    SpaceServer,
-    UrlServer,
-)
+from .server_options import ContainerServer, ProjectServer, ServerOptions, SpaceServer, UrlServer
 
 if TYPE_CHECKING:
-    from ..providers import Fleet, Hub
-    from ..providers.start import Connect, Launch
-
-C = TypeVar("C")
+    from ..providers import Fleet
 
 
 class Constructors:
@@ -56,7 +45,7 @@ class Constructors:
             ProviderError: the server could not be started, or was not ready in time. Nothing is
                 left running.
         """
-        return _docker(cls, image, provider, options).run()
+        return providers.start.from_docker_image(cls, image, provider, options).run()
 
     @classmethod
     @documented(ProjectServer)
@@ -71,7 +60,7 @@ class Constructors:
         Raises:
             TypeError, ProviderError: as ``from_docker_image``.
         """
-        return _project(cls, path, {**options}).run()
+        return providers.start.from_project(cls, path, {**options}).run()
 
     @classmethod
     @documented(ServerOptions)
@@ -85,7 +74,8 @@ class Constructors:
         Raises:
             ReadyTimeout: there was no room in time.
         """
-        return _fleet(cls, fleet, {**options}).run()
+        given = complete(ServerOptions, options, of="from_fleet")
+        return providers.start.from_fleet(cls, fleet, given).run()
 
     @classmethod
     @documented(UrlServer)
@@ -100,7 +90,7 @@ class Constructors:
             ReadyTimeout: it is not healthy in time.
             ConnectError: it can't be reached, or wants authorization.
         """
-        return _url(cls, base_url, {**options}).run()
+        return providers.start.from_url(cls, base_url, {**options}).run()
 
     @overload
     @classmethod
@@ -124,7 +114,7 @@ class Constructors:
             ValueError: ``space_id`` is not a Space's.
             ProviderError: as ``from_docker_image``.
         """
-        return _hub(cls, space_id, options).run()
+        return providers.start.from_hub(cls, space_id, options).run()
 
 
 class AsyncConstructors:
@@ -148,25 +138,26 @@ class AsyncConstructors:
         cls, image: str, provider: ContainerProvider | None = None, **options: Any
     ) -> Self:
         """``EnvClient.from_docker_image``, awaited."""
-        return await _docker(cls, image, provider, options).run_off_loop()
+        return await providers.start.from_docker_image(cls, image, provider, options).run_off_loop()
 
     @classmethod
     @documented(ProjectServer)
     async def from_project(cls, path: str | Path, **options: Unpack[ProjectServer]) -> Self:
         """``EnvClient.from_project``, awaited."""
-        return await _project(cls, path, {**options}).run_off_loop()
+        return await providers.start.from_project(cls, path, {**options}).run_off_loop()
 
     @classmethod
     @documented(ServerOptions)
     async def from_fleet(cls, fleet: Fleet, **options: Unpack[ServerOptions]) -> Self:
         """``EnvClient.from_fleet``, awaited."""
-        return await _fleet(cls, fleet, {**options}).run_off_loop()
+        given = complete(ServerOptions, options, of="from_fleet")
+        return await providers.start.from_fleet(cls, fleet, given).run_off_loop()
 
     @classmethod
     @documented(UrlServer)
     async def from_url(cls, base_url: str, **options: Unpack[UrlServer]) -> Self:
         """``EnvClient.from_url``, awaited."""
-        return await _url(cls, base_url, {**options}).run_off_loop()
+        return await providers.start.from_url(cls, base_url, {**options}).run_off_loop()
 
     @overload
     @classmethod
@@ -180,73 +171,4 @@ class AsyncConstructors:
     @documented(SpaceServer)
     async def from_hub(cls, space_id: str, **options: Any) -> Self:
         """``EnvClient.from_hub``, awaited."""
-        return await _hub(cls, space_id, options).run_off_loop()
-
-
-# --- what is started --------------------------------------------------------------------------
-# The options are the caller's own copy, and what remains in them is the provider's. What starts
-# servers is imported when it is first used.
-
-
-def _docker(
-    cls: type[C], image: str, provider: ContainerProvider | None, options: dict[str, Any]
-) -> Launch[C]:
-    from ..providers import start
-
-    connect, timeout_s = _connection(cls, options)
-    return start.from_docker_image(connect, image, provider, timeout_s, options)
-
-
-def _project(cls: type[C], path: str | Path, options: dict[str, Any]) -> Launch[C]:
-    from ..providers import start
-
-    connect, timeout_s = _connection(cls, options)
-    return start.from_project(connect, path, timeout_s, options)
-
-
-def _fleet(cls: type[C], fleet: Fleet, options: dict[str, Any]) -> Launch[C]:
-    from ..providers import start
-
-    connect, timeout_s = _connection(cls, options)
-    complete(ServerOptions, options, of="from_fleet")
-    return start.from_fleet(connect, fleet, timeout_s)
-
-
-def _url(cls: type[C], base_url: str, options: dict[str, Any]) -> Launch[C]:
-    from ..providers import start
-
-    timeout_s: float = options.pop("timeout_s", READY_WITHIN_S)
-    token: str | None = options.pop("token", None)
-    headers = dict(options.get("default_headers") or {})
-    if token:
-        headers.setdefault("Authorization", f"Bearer {token}")
-    connect = _connect(cls, {**options, "default_headers": headers})
-    return start.from_url(connect, base_url, timeout_s, headers)
-
-
-def _hub(cls: type[C], space_id: str, options: dict[str, Any]) -> Launch[C]:
-    from ..providers import Hub, start
-
-    token: str | None = options.pop("token", None)
-    hub: Hub | None = options.pop("hub", None)
-    if hub is None:
-        hub = Hub.from_environment(token)
-    elif token is not None:
-        hub = replace(hub, token=token)
-    connect, timeout_s = _connection(cls, options, hub if options.get("remote") else None)
-    return start.from_hub(connect, space_id, hub, timeout_s, options)
-
-
-def _connection(
-    cls: type[C], options: dict[str, Any], hub: Hub | None = None
-) -> tuple[Connect[C], float]:
-    """Take ``client_options`` and ``timeout_s`` out of the options of a server."""
-    given = dict(options.pop("client_options", None) or {})
-    if hub is not None:
-        given["default_headers"] = {**hub.headers(), **(given.get("default_headers") or {})}
-    return _connect(cls, given), options.pop("timeout_s", READY_WITHIN_S)
-
-
-def _connect(cls: type[C], options: Mapping[str, Any]) -> Connect[C]:
-    create = cast("Callable[..., C]", cls)
-    return lambda address, provider: create(address, provider=provider, **options)
+        return await providers.start.from_hub(cls, space_id, options).run_off_loop()

@@ -116,13 +116,17 @@ def _signature(step: Callable[..., object], model: type[RequestModel]) -> Signat
         for name, annotation in STEP_OPTIONS.items()
         if name not in model.model_fields
     ]
+    # A field named "action" is a parameter of its own: two can't have one name, and no field's name
+    # begins with an underscore.
+    name, kind = (
+        ("_action", Parameter.POSITIONAL_ONLY)
+        if "action" in model.model_fields
+        else ("action", Parameter.POSITIONAL_OR_KEYWORD)
+    )
     positional = [
         Parameter("self", Parameter.POSITIONAL_ONLY),
-        Parameter("action", Parameter.POSITIONAL_ONLY, default=None, annotation=model | None),
+        Parameter(name, kind, default=None, annotation=model | None),
     ]
-    # A field named "action" is a parameter of its own: two can't have one name.
-    if "action" in model.model_fields:
-        positional.pop()
     return _StepSignature(
         [*positional, *fields, *options],
         return_annotation=step.__annotations__.get("return", Signature.empty),

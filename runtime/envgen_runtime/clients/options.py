@@ -3,9 +3,11 @@
 # No `from __future__ import annotations`: the annotations are data here, read at run time.
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from ..documented import Option, complete
+from typing_extensions import TypedDict
+
+from ..documented import complete
 from ..observe.observers import Observer
 from ..providers import AnyProvider
 from ..transports import Compression, TransportName
@@ -22,100 +24,71 @@ OnDrift = Literal["check", "error", "ignore"]
 
 
 class SessionOptions(TypedDict, total=False):
-    """The options that a client takes by keyword only."""
+    """The options that a client takes by keyword only.
 
-    connect_timeout_s: Annotated[
-        float, Option("time limit for opening a connection, in seconds.", 10.0)
-    ]
-    reset_timeout_s: Annotated[
-        float | None, Option("for resets, instead of ``request_timeout_s``.", None)
-    ]
-    step_timeout_s: Annotated[
-        float | None, Option("for steps, instead of ``request_timeout_s``.", None)
-    ]
-    state_timeout_s: Annotated[
-        float | None, Option("for states, instead of ``request_timeout_s``.", None)
-    ]
-    transport: Annotated[
-        TransportName | None,
-        Option(
-            "``auto`` uses the WebSocket, or HTTP where the server is one of the first (before "
-            "0.2), whose environment is behind HTTP. ``http`` on a later server gives a fresh "
-            "environment to every request. None is the class's ``default_transport``.",
-            None,
-        ),
-    ]
-    validate: Annotated[
-        Validation,
-        Option(
-            "``types`` checks messages with the generated classes, which are wider than the "
-            "contract where Python's types can't express it, and allows replies to have more "
-            "fields than the contract. ``exact`` also checks them against the contract itself, "
-            "to the letter: a reply with a field that the contract forbids is a "
-            "``ReplyMismatch``, even where a newer server added it.",
-            "types",
-        ),
-    ]
-    on_drift: Annotated[
-        OnDrift,
-        Option(
-            "when to compare the server's contract with the one that the client was built from. "
-            "``check`` does it once something doesn't fit, to say what has changed; ``error`` "
-            "before the first request, raising ``ContractDrift``; ``ignore`` never.",
-            "check",
-        ),
-    ]
-    retry: Annotated[
-        RetryPolicy,
-        Option("how requests that may be repeated are repeated. A step never is.", RetryPolicy()),
-    ]
-    observers: Annotated[
-        Sequence[Observer], Option("are told of every request and how it ended.", ())
-    ]
-    max_message_bytes: Annotated[
-        int, Option("the largest reply that is accepted.", 100 * 1024 * 1024)
-    ]
-    compression: Annotated[
-        Compression,
-        Option(
-            "``auto`` deflates WebSocket messages unless the server is on this machine.", "auto"
-        ),
-    ]
-    ssl_context: Annotated[
-        "ssl.SSLContext | None",
-        Option("for https and wss, instead of the system's trust store.", None),
-    ]
-    http_client: Annotated[
-        "httpx.Client | httpx.AsyncClient | None",
-        Option(
-            "your own ``httpx.Client`` (``httpx.AsyncClient`` for an async client), used for all "
-            "HTTP requests. You close it.",
-            None,
-        ),
-    ]
+    Attributes:
+        connect_timeout_s: time limit for opening a connection, in seconds.
+        reset_timeout_s: for resets, instead of ``request_timeout_s``.
+        step_timeout_s: for steps, instead of ``request_timeout_s``.
+        state_timeout_s: for states, instead of ``request_timeout_s``.
+        transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first (before
+            0.2), whose environment is behind HTTP. ``http`` on a later server gives a fresh
+            environment to every request. None is the class's ``default_transport``.
+        validate: ``types`` checks messages with the generated classes, which are wider than the
+            contract where Python's types can't express it, and allows replies to have more fields
+            than the contract. ``exact`` also checks them against the contract itself, to the
+            letter: a reply with a field that the contract forbids is a ``ReplyMismatch``, even
+            where a newer server added it.
+        on_drift: when to compare the server's contract with the one that the client was built from.
+            ``check`` does it once something doesn't fit, to say what has changed; ``error`` before
+            the first request, raising ``ContractDrift``; ``ignore`` never.
+        retry: how requests that may be repeated are repeated. A step never is.
+        observers: are told of every request and how it ended.
+        max_message_bytes: the largest reply that is accepted.
+        compression: ``auto`` deflates WebSocket messages unless the server is on this machine.
+        ssl_context: for https and wss, instead of the system's trust store.
+        http_client: your own ``httpx.Client`` (``httpx.AsyncClient`` for an async client), used for
+            all HTTP requests. You close it.
+    """
+
+    connect_timeout_s: Annotated[float, 10.0]
+    reset_timeout_s: float | None
+    step_timeout_s: float | None
+    state_timeout_s: float | None
+    transport: TransportName | None
+    validate: Annotated[Validation, "types"]
+    on_drift: Annotated[OnDrift, "check"]
+    retry: Annotated[RetryPolicy, RetryPolicy()]
+    observers: Annotated[Sequence[Observer], ()]
+    max_message_bytes: Annotated[int, 100 * 1024 * 1024]
+    compression: Annotated[Compression, "auto"]
+    ssl_context: "ssl.SSLContext | None"
+    http_client: "httpx.Client | httpx.AsyncClient | None"
 
 
 class ClientOptions(SessionOptions, total=False):
-    """All options of a client but the server's address and its provider."""
+    """All options of a client but the server's address and its provider.
 
-    request_timeout_s: Annotated[
-        float, Option("time limit for a whole reset, step or state, in seconds.", 15.0)
-    ]
-    default_headers: Annotated[
-        Mapping[str, str] | None,
-        Option(
-            "sent with every HTTP request and with the WebSocket handshake (authorization, "
-            "tracing).",
-            None,
-        ),
-    ]
+    Attributes:
+        request_timeout_s: time limit for a whole reset, step or state, in seconds.
+        default_headers: sent with every HTTP request and with the WebSocket handshake
+            (authorization, tracing).
+    """
+
+    request_timeout_s: Annotated[float, 15.0]
+    default_headers: Mapping[str, str] | None
 
 
 class ClientChanges(ClientOptions, total=False):
-    """What ``with_options`` can change."""
+    """What ``with_options`` can change.
 
-    base_url: Annotated[str, Option("the server's address.")]
-    provider: Annotated[AnyProvider | None, Option("what started the server.")]
+    Attributes:
+        base_url: the server's address.
+        provider: what started the server.
+    """
+
+    base_url: Annotated[str, ...]
+    provider: Annotated[AnyProvider | None, ...]
 
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {

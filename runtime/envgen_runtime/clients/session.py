@@ -5,11 +5,16 @@
 
 A session allows one request at a time. The socket carries no ids, so a reply can only be matched
 to its request while no other request is outstanding.
+
+A session belongs to the process, and with asyncio to the event loop, in which it was opened.
+Elsewhere it counts as lost: a step or a state raises and nothing is sent, and a reset opens
+another session there. In its own process and loop it goes on.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from enum import Enum
 
 from ..errors import (
@@ -39,9 +44,19 @@ _NEW, _READY, _IN_FLIGHT, _LOST, _CLOSED = Phase
 
 
 class Session:
-    """Decides which request may be made now, and what its end does to the session. Thread-safe."""
+    """Decides which request may be made now, and what its end does to the session. Thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        running_loop: returns the event loop that the caller runs in; None without asyncio.
+
+    Attributes:
+        is_open: whether there is a connection for the next request.
+    """
+
+    def __init__(self, running_loop: Callable[[], object]) -> None:
+        self.is_open = False
+        self._running_loop = running_loop
+        self._loop: object = None  # the one that the connection belongs to, if it belongs to one
         self._lock = threading.Lock()
         self._phase = _NEW
         self._before = _NEW
@@ -65,12 +80,36 @@ class Session:
             SessionError: the session can't take ``operation`` now; nothing has changed.
         """
         with self._lock:
+            if self._loop is not None and self._loop is not self._running_loop():
+                self._enter_loop(operation)
             phase = self._phase
             if phase is not _READY and (refusal := self._refusal(phase, operation)) is not None:
                 raise refusal
             self._before = phase
             self._operation = operation
             self._phase = _IN_FLIGHT
+
+    def opened(self, *, in_loop: bool) -> None:
+        """Note that the connection is open.
+
+        Args:
+            in_loop: whether it can be used in the running event loop only.
+        """
+        self.is_open = True
+        self._loop = self._running_loop() if in_loop else None
+
+    def dropped(self) -> None:
+        """Note that there is no connection any more."""
+        self.is_open = False
+        self._loop = None
+
+    def after_fork(self) -> None:
+        """Leave the session to the parent, in a forked child. A closed client stays closed."""
+        self._lock = threading.Lock()  # another thread of the parent may have held it
+        self.dropped()
+        if self._phase is not _NEW and self._phase is not _CLOSED:
+            self._phase = _LOST
+            self._cause = SessionLost("it belongs to the process that this one was forked from")
 
     def succeed(self) -> None:
         """End the request in flight: the server has answered it."""
@@ -111,6 +150,21 @@ class Session:
                 self._phase = phase
                 self._cause = cause or self._cause
 
+    def _enter_loop(self, operation: Operation) -> None:
+        """Begin ``operation`` in another event loop than the connection's.
+
+        Raises:
+            SessionLost: the operation needs the session that is there; nothing has changed.
+        """
+        if self._phase is _IN_FLIGHT or self._phase is _CLOSED:
+            return  # refused for that
+        if self._phase is _READY:
+            elsewhere = SessionLost("it belongs to the event loop that it was opened in")
+            if operation != "reset":
+                raise _lost(operation, elsewhere)
+            self._phase, self._cause = _LOST, elsewhere
+        self.dropped()
+
     def _refusal(self, phase: Phase, operation: Operation) -> EnvError | None:
         if phase is _IN_FLIGHT:
             return SessionBusy(
@@ -120,13 +174,17 @@ class Session:
         if phase is _CLOSED:
             return SessionClosed(f"{operation}() on a closed client: create a new one.")
         if phase is _LOST and operation != "reset":
-            cause = str(self._cause) or type(self._cause).__name__
-            error = SessionLost(
-                f"{operation}() on a lost session: {cause}. The episode is gone; "
-                "call reset() to open a new session and start another."
-            )
-            error.__cause__ = self._cause
-            return error
+            return _lost(operation, self._cause)
         if phase is _NEW and operation == "step":
             return NotReset("step() before reset(): call reset() to start an episode.")
         return None
+
+
+def _lost(operation: Operation, cause: BaseException | None) -> SessionLost:
+    why = str(cause) or type(cause).__name__
+    error = SessionLost(
+        f"{operation}() on a lost session: {why}. "
+        "Call reset() to open a new session and start another episode."
+    )
+    error.__cause__ = cause
+    return error

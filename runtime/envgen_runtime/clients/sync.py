@@ -8,7 +8,7 @@ from contextlib import closing
 from typing import Any, Self, TypeVar, Unpack
 
 from ..json_value import JsonValue
-from ..observe.trace import Replay, ReplayTransport
+from ..observe.trace import ReplayTransport
 from ..result import StepResult, Transition
 from ..transports import Transport
 from .base import ClientBase, ResetArguments
@@ -130,14 +130,26 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
                 self._transport.close()
         finally:
             self._transport = None
-            if self._provider is not None:
-                self._provider.stop_container()
+            if self._calls.provider is not None:
+                self._calls.provider.stop_container()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+    def after_fork(self) -> None:
+        """Become a client without a session, in a forked child. See ``forks``."""
+        super().after_fork()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.after_fork()
+
+    def __del__(self) -> None:
+        if self._transport is not None:
+            self._transport.abandon()
+            self._warn_unclosed()
 
     # --- effects ------------------------------------------------------------------------------
 
@@ -183,6 +195,8 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     # connects (under a type checker, or while a trainer builds its prompts) pays for neither.
 
     def _open(self, effect: Open) -> Transport:
+        if self._replayed is not None:
+            return ReplayTransport(self._replayed)
         if effect.transport == "http":
             from ..transports.http import HttpTransport
 
@@ -196,6 +210,3 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
-
-    def _replay(self, replay: Replay) -> None:
-        self._transport = ReplayTransport(replay)

@@ -6,7 +6,7 @@ move out of the observation, go back where its schema has them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -16,31 +16,19 @@ from ..wire.envelope import Envelope
 from ..wire.protocol import Operation
 from .contract import package_contract
 from .exact import ExactValidator, Violation
-from .keywords import JsonSchema, subschemas
-from .references import reachable, resolve
+from .references import members
 
 _MAX_SHOWN = 3
-_UNIONS = ("anyOf", "oneOf", "allOf")
 _COMMON_PARAMETERS = ("seed", "episode_id")  # every environment may be sent these
 
 
 def check_action(client: type, data: Mapping[str, Any]) -> None:
-    """Validate what a step sends.
-
-    Raises:
-        InvalidRequest: it breaks the contract.
-        ValueError: the contract's own schema is not valid.
-    """
+    """Validate what a step sends. Raises InvalidRequest, and what ``exact_part`` raises."""
     _check_request(client, "action", data)
 
 
 def check_reset(client: type, data: Mapping[str, Any]) -> None:
-    """Validate what a reset sends, if the contract has reset parameters.
-
-    Raises:
-        InvalidRequest: it breaks the contract.
-        ValueError: the contract's own schema is not valid.
-    """
+    """Validate what a reset sends, if the contract has reset parameters. As ``check_action``."""
     part = exact_part(client, "reset_parameters")
     if part is not None:
         known = part.fields
@@ -53,12 +41,7 @@ def check_reset(client: type, data: Mapping[str, Any]) -> None:
 
 
 def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) -> None:
-    """Validate a server's reply.
-
-    Raises:
-        ReplyMismatch: it breaks the contract.
-        ValueError: the contract's own schema is not valid.
-    """
+    """Validate a server's reply. Raises ReplyMismatch, and what ``exact_part`` raises."""
     if operation == "state":
         part, root, instance = exact_part(client, "state"), "$", dict(payload)
     else:
@@ -122,24 +105,13 @@ class ExactPart:
 def exact_part(client: type, part: str) -> ExactPart | None:
     """Return a part of a client's contract; None if the contract doesn't have it.
 
-    Raises:
-        ContractMissing: the client has no contract.
-        MissingExtra: jsonschema-rs isn't installed.
-        ValueError: the part is not a valid schema.
+    Raises as ``package_contract`` and ``ExactValidator``.
     """
     schema = package_contract(client).get(part)
     return None if schema is None else ExactPart(schema)
 
 
 def _fields(schema: Mapping[str, Any]) -> frozenset[str]:
-    def target(reference: str, _place: str) -> tuple[str, Any]:
-        return "", resolve(schema, reference)  # the validator has refused broken ones
-
-    nodes = reachable(schema, "", target, _members)
-    return frozenset(name for node, _ in nodes for name in as_object(node.get("properties")) or {})
-
-
-def _members(schema: JsonSchema, pointer: str) -> Iterator[tuple[Any, str]]:
-    """Yield the members of a schema's unions and of its ``allOf``."""
-    members: JsonSchema = {key: schema[key] for key in _UNIONS if key in schema}
-    return subschemas(members, pointer)
+    return frozenset(
+        name for member in members(schema) for name in as_object(member.get("properties")) or {}
+    )

@@ -27,8 +27,7 @@ def _contract_text(client: type) -> str:
 def package_contract(client: type) -> dict[str, Any]:
     """Return a fresh copy of the contract beside the generated class that ``client`` derives from.
 
-    Raises:
-        ContractMissing: there is none, because the client was written by hand.
+    Raises ContractMissing if there is none, because the client was written by hand.
     """
     return cast("dict[str, Any]", json.loads(_contract_text(client)))
 

@@ -1,7 +1,8 @@
 """The differences between the contract that a client was built from and the server's.
 
 Both are compared in normal form, so that what envgen drops or rewrites is no difference. Prose and
-the names of definitions are none either.
+the names of definitions are none either. Contracts of environments of tools are compared as they
+are generated from (``tools``).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from .keywords import (
 from .normal_form import normal_form
 from .parts import PARTS, UNPUBLISHED, is_base_state
 from .references import follow, reference_of, resolve
+from .tools import with_tool_replies
 
 _MAX_LISTED = 20
 _MAX_SHOWN = 60
@@ -40,21 +42,29 @@ def differences(built_from: Mapping[str, Any], server: Mapping[str, Any]) -> lis
     servers send more than they publish.
     """
     found: list[str] = []
+    own, published = _parts(built_from), _parts(server)
     for part in PARTS:
-        ours, theirs = as_object(built_from.get(part)), as_object(server.get(part))
+        ours, theirs = own.get(part), published.get(part)
         if ours is None or theirs is None or part in built_from.get(UNPUBLISHED, ()):
             continue
         if part == "state" and is_base_state(theirs):
             continue
         try:
-            lines = _compare_part(normal_form(ours), normal_form(theirs), f"/{part}")
-            for line in lines:
+            for line in _compare_part(ours, theirs, f"/{part}"):
                 if len(found) == _MAX_LISTED:
                     return [*found, "and more"]
                 found.append(line)
         except RecursionError:
             found.append(f"/{part}: nested too deeply to be compared")
     return found
+
+
+def _parts(contract: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The parts of a contract as a client is generated from them."""
+    published = {part: as_object(contract.get(part)) for part in PARTS}
+    return with_tool_replies(
+        {part: normal_form(schema) for part, schema in published.items() if schema is not None}
+    )
 
 
 def _compare_part(ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]:

@@ -22,7 +22,8 @@ REQUESTS: frozenset[Part] = frozenset({"action", "reset_parameters"})
 
 UNPUBLISHED = "unpublished"
 """The key under which ``contract.json`` lists what its environment doesn't publish in this form:
-``name`` or ``state``, where the user gave it. A server's own is no change of it."""
+``name`` or ``state`` where the user gave it, ``tools`` where they are not known. A server's own is
+no change of it."""
 
 _BASE_STATE = frozenset({"episode_id", "step_count"})
 

@@ -8,15 +8,13 @@ from typing import Any, TypeVar
 from ..json_value import as_object, at_pointer, pointer_of
 from .keywords import JsonSchema, schemas_in, subschemas
 
+_UNIONS = ("anyOf", "oneOf", "allOf")
+
 Place = TypeVar("Place")
 
 
 class CircularReference(LookupError):
-    """A chain of references that leads back to itself.
-
-    Attributes:
-        place: the place with the reference that closes the circle.
-    """
+    """A chain of references that leads back to itself, at ``place``."""
 
     def __init__(self, reference: str, place: Any) -> None:
         super().__init__(reference)
@@ -30,11 +28,7 @@ def reference_of(schema: Any) -> str | None:
 
 
 def resolve(schema: Mapping[str, Any], reference: str) -> Any:
-    """Return what a reference within ``schema`` leads to, by pointer or by name.
-
-    Raises:
-        LookupError: nothing has that place or name.
-    """
+    """Return what a reference within ``schema`` leads to, by pointer or name; or LookupError."""
     pointer = pointer_of(reference)
     if pointer is not None:
         return at_pointer(schema, pointer)
@@ -50,15 +44,10 @@ def follow(
     next_reference: Callable[[Place], str | None],
     resolve: Callable[[str, Place], Place],
 ) -> Place:
-    """Return the end of a chain of references.
+    """Return the end of a chain of references that begins at ``start``, or raise CircularReference.
 
-    Args:
-        start: where it begins.
-        next_reference: returns the reference at a place; None at the end of the chain.
-        resolve: takes a reference and the place that has it; returns its target.
-
-    Raises:
-        CircularReference: the chain has no end.
+    ``next_reference`` returns the reference at a place, None at the end; ``resolve`` returns the
+    target of a reference, given the place that has it.
     """
     place, passed = start, set[str]()
     while (reference := next_reference(place)) is not None:
@@ -77,12 +66,9 @@ def reachable(
 ) -> Iterator[tuple[JsonSchema, str]]:
     """Yield a schema and every one that it holds or refers to, each with its pointer.
 
-    Args:
-        schema: where to begin.
-        pointer: its pointer.
-        resolve: takes a reference and the pointer of its holder; returns the target's pointer and
-            the target. It is called once for each reference.
-        within: yields the schemas in a schema that count as held, each with its pointer.
+    ``resolve`` takes a reference and the pointer of its holder, and returns the target's pointer
+    and the target; it is called once for each reference. ``within`` yields the schemas in a schema
+    that count as held.
     """
     passed: set[str] = set()
     waiting: list[tuple[Any, str]] = [(schema, pointer)]
@@ -98,3 +84,21 @@ def reachable(
             target_place, target = resolve(reference, place)
             waiting.append((target, target_place))
         waiting.extend(within(fields, place))
+
+
+def members(schema: Any) -> Iterator[JsonSchema]:
+    """Yield a schema, what it refers to, and the members of its unions and of its ``allOf``.
+
+    References that lead nowhere are passed over.
+    """
+
+    def target(reference: str, _place: str) -> tuple[str, Any]:
+        try:
+            return "", resolve(schema, reference)
+        except LookupError:
+            return "", None
+
+    def within(fields: JsonSchema, pointer: str) -> Iterator[tuple[Any, str]]:
+        return subschemas({key: fields[key] for key in _UNIONS if key in fields}, pointer)
+
+    yield from (fields for fields, _ in reachable(schema, "", target, within))

@@ -238,11 +238,7 @@ def _sent(model: JsonModel, dumped: dict[str, Any]) -> Iterator[tuple[Any, Any]]
 
 
 def wire_fields(action: RequestModel, *models: type[RequestModel]) -> dict[str, Any]:
-    """The fields of an action under their wire names, as JSON values.
-
-    Raises:
-        InvalidRequest: ``action`` is not one of ``models``.
-    """
+    """The fields of an action as JSON, by wire name. InvalidRequest: it is none of ``models``."""
     if not isinstance(action, models):
         wanted = " or ".join(model.__name__ for model in models)
         raise InvalidRequest(f"step() takes {wanted}, not {type(action).__name__}")

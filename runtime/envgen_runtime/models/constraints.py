@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import BeforeValidator, GetCoreSchemaHandler
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
@@ -13,24 +13,13 @@ from ..json_value import comparable
 T = TypeVar("T")
 
 
-class _NotNull:
-    """Refuses null. The type has None for a field that was left out."""
-
-    __slots__ = ()
-
-    def __get_pydantic_core_schema__(
-        self, source: Any, handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_before_validator_function(_check_not_null, handler(source))
-
-
 def _check_not_null(value: Any) -> Any:
     if value is None:
         raise PydanticCustomError("null", "The field may be left out, but not be null")
     return value
 
 
-Omittable: TypeAlias = Annotated[T | None, _NotNull()]
+Omittable: TypeAlias = Annotated[T | None, BeforeValidator(_check_not_null)]
 """The type of a field that may be left out: it reads as None then, but null is refused."""
 
 
@@ -88,11 +77,7 @@ class OneOf:
         return core_schema.no_info_before_validator_function(self.check, handler(source))
 
     def check(self, value: Any) -> Any:
-        """Return ``value`` if it is allowed; a number as the allowed one that it equals: 1.0 as 1.
-
-        Raises:
-            PydanticKnownError: ``literal_error``; the value is not allowed.
-        """
+        """Return ``value`` if it is allowed, else raise; a number as the one that it equals."""
         key = comparable(value)
         if key not in self._allowed:
             raise PydanticKnownError("literal_error", {"expected": self._shown})

@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
+from ..json_value import as_array, as_object
 from .constraints import AS_TAG, CONSTANT, OneOf
 
 _LARGEST_EXACT = 2.0**53
@@ -29,31 +30,25 @@ _LARGEST_EXACT = 2.0**53
 _DATE = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:?\d\d)?"
 _HEX = "[0-9a-fA-F]"
+
+# The types that are strings in JSON: their format, and the error of what is no string.
 _FORMATS = {
-    "date": f"^{_DATE}$",
-    "datetime": f"^{_DATE}[Tt ]{_TIME}$",
-    "time": f"^{_TIME}$",
-    "timedelta": "^[+-]?P",
-    "uuid": f"^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$",
+    "date": (f"^{_DATE}$", "date_type"),
+    "datetime": (f"^{_DATE}[Tt ]{_TIME}$", "datetime_type"),
+    "time": (f"^{_TIME}$", "time_type"),
+    "timedelta": ("^[+-]?P", "time_delta_type"),
+    "uuid": (f"^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$", "uuid_type"),
 }
+
 # A leap second is a valid time that Python's types don't have.
-_LEAP_SECONDS = {
-    "datetime": rf"^{_DATE}[Tt ]\d\d:\d\d:60(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$",
-    "time": r"^\d\d:\d\d:60(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$",
-}
 _LEAP_SECOND = re.compile(r":60(\.\d+)?")
-_FORMAT_ERRORS = {
-    "date": "date_type",
-    "datetime": "datetime_type",
-    "time": "time_type",
-    "timedelta": "time_delta_type",
-    "uuid": "uuid_type",
-}
+_WITH_LEAP_SECOND = rf"^({_DATE}[Tt ])?\d\d:\d\d:60(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$"
 
 # Keys that hold schemas. A nested model is left alone because it rewrites its own.
 _INNER = ("schema", "items_schema", "keys_schema", "values_schema", "extras_schema", "fields")
 
-Node = dict[str, Any]
+Node: TypeAlias = Any
+"""A ``CoreSchema``, whose many types have no common way to read or change a key."""
 
 
 class JsonTypes:
@@ -64,46 +59,38 @@ class JsonTypes:
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        return cast("CoreSchema", _exact(cast("Node", handler(source))))
+        return cast("CoreSchema", _exact(handler(source)))
 
 
 def exact_types(schema: CoreSchema) -> CoreSchema:
     """Return the schema of a model whose fields have the types of JSON Schema."""
-    node = cast("Node", schema)
+    node: Node = schema
     if node["type"] == "model":
-        return cast("CoreSchema", {**node, "schema": _exact(cast("Node", node["schema"]))})
-    if "schema" in node:  # a model within its validators
-        return cast("CoreSchema", {**node, "schema": exact_types(node["schema"])})
-    return schema
+        node = {**node, "schema": _exact(node["schema"])}
+    elif "schema" in node:  # a model within its validators
+        node = {**node, "schema": exact_types(node["schema"])}
+    return cast("CoreSchema", node)
 
 
 def with_open_serialization(schema: CoreSchema) -> CoreSchema:
     """Return the schema of a closed model that still dumps the unknown fields it was read with."""
-    node = cast("Node", schema)
+    node: Node = schema
     if node["type"] == "model":
-        fields = {**node["schema"], "extra_behavior": "allow"}
-        described = {"type": "model", "cls": node["cls"], "schema": fields}
-        return cast("CoreSchema", {**node, "serialization": {**described, **_OPEN}})
-    if "schema" in node:
-        return cast("CoreSchema", {**node, "schema": with_open_serialization(node["schema"])})
-    return schema
-
-
-_OPEN = {"extra_behavior": "allow"}
+        open_ = {"extra_behavior": "allow"}
+        fields = {"schema": {**node["schema"], **open_}, "cls": node["cls"]}
+        node = {**node, "serialization": {"type": "model", **fields, **open_}}
+    elif "schema" in node:
+        node = {**node, "schema": with_open_serialization(node["schema"])}
+    return cast("CoreSchema", node)
 
 
 def _exact(node: Node) -> Node:
     node_type: str = node["type"]
     if node_type in ("model", "definition-ref"):
         return node
-    if node_type in ("union", "tagged-union"):
-        return _union(node)
-    if node_type in _FORMATS:
-        return _parsed(node)
     if node_type == "model-field" and _is_constant(node["schema"]):
         node = {**node, "schema": node["schema"]["schema"]}  # without its default: it is required
-    rewrite = _REWRITES.get(node_type)
-    if rewrite is not None:
+    if rewrite := _REWRITES.get(node_type):
         return rewrite(node)
     return {**node, **{key: _inner(node[key]) for key in _INNER if key in node}}
 
@@ -113,33 +100,32 @@ def _is_constant(node: Node) -> bool:
 
 
 def _inner(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_exact(item) for item in cast("list[Node]", value)]
-    fields = cast("Node", value)
-    if isinstance(fields.get("type"), str):
-        return _exact(fields)
-    return {name: _exact(field) for name, field in fields.items()}
+    items = as_array(value)
+    if items is not None:
+        return [_exact(item) for item in items]
+    if isinstance(value.get("type"), str):
+        return _exact(value)
+    return {name: _exact(field) for name, field in value.items()}
 
 
 def _union(node: Node) -> Node:
     choices: Any = node["choices"]
-    if isinstance(choices, dict):
-        members = cast("dict[Any, Node]", choices)
-        return {**node, "choices": {tag: _exact(member) for tag, member in members.items()}}
-    has_numbers = any(choice["type"] == "float" for choice in _schemas(choices))
+    tagged = as_object(choices)
+    if tagged is not None:
+        return {**node, "choices": {tag: _exact(member) for tag, member in tagged.items()}}
+    has_numbers = any(_of(choice)["type"] == "float" for choice in choices)
     return {**node, "choices": [_choice(choice, has_numbers) for choice in choices]}
 
 
-def _schemas(choices: list[Any]) -> list[Node]:
-    return [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
+def _of(choice: Any) -> Node:
+    return cast("Node", choice[0] if isinstance(choice, tuple) else choice)  # beside its label
 
 
 def _choice(choice: Any, has_numbers: bool) -> Any:
-    if isinstance(choice, tuple):
-        return (_choice(choice[0], has_numbers), *choice[1:])
-    if choice["type"] == "int" and has_numbers:  # 1.0 is the number's then
-        return {**choice, "strict": True}
-    return _exact(choice)
+    node = _of(choice)
+    # 1.0 is the number's, not the integer's, if there are both.
+    exact = _strict(node) if node["type"] == "int" and has_numbers else _exact(node)
+    return (exact, *choice[1:]) if isinstance(choice, tuple) else exact
 
 
 def _strict(node: Node) -> Node:
@@ -150,12 +136,7 @@ def _integer(node: Node) -> Node:
     whole = core_schema.no_info_after_validator_function(
         _whole, core_schema.float_schema(strict=True)
     )
-    either = core_schema.union_schema(
-        [core_schema.int_schema(strict=True), whole],
-        mode="left_to_right",
-        custom_error_type="int_type",
-    )
-    return _chain(either, node)
+    return _either([core_schema.int_schema(strict=True), whole], "int_type", node)
 
 
 def _whole(number: float) -> int:
@@ -168,23 +149,21 @@ def _number(node: Node) -> Node:
     node = {**node, "strict": True, "allow_inf_nan": False}  # JSON has neither
     if node.keys() - {"type", "strict", "allow_inf_nan"}:
         # A wrapper, because a union would report a broken limit once for each member.
-        bounded = core_schema.no_info_wrap_validator_function(
+        return core_schema.no_info_wrap_validator_function(
             _keep_large,
-            cast("CoreSchema", node),
+            node,
             metadata=described_as(node),
             serialization=core_schema.simple_ser_schema("any"),
         )
-        return cast("Node", bounded)
     below = core_schema.float_schema(
         strict=True, gt=-_LARGEST_EXACT, lt=_LARGEST_EXACT, allow_inf_nan=False
     )
-    union = core_schema.union_schema(
-        [below, core_schema.int_schema(strict=True), cast("CoreSchema", node)],
+    return core_schema.union_schema(
+        [below, core_schema.int_schema(strict=True), node],
         mode="left_to_right",
         custom_error_type="float_type",
         metadata=described_as(node),
     )
-    return cast("Node", union)
 
 
 def _keep_large(value: Any, validate: Callable[[Any], float]) -> float:
@@ -194,45 +173,32 @@ def _keep_large(value: Any, validate: Callable[[Any], float]) -> float:
 
 
 def _parsed(node: Node) -> Node:
-    kind = node["type"]
-    leap = _LEAP_SECONDS.get(kind)
-    either = core_schema.union_schema(
-        [
-            cast("CoreSchema", {**node, "strict": True}),
-            *([] if leap is None else [_without_leap_second(leap)]),
-            core_schema.str_schema(strict=True, pattern=_FORMATS[kind]),
-        ],
-        mode="left_to_right",
-        custom_error_type=_FORMAT_ERRORS[kind],
-    )
-    return _chain(either, node)
+    pattern, error = _FORMATS[node["type"]]
+    texts: list[CoreSchema] = [core_schema.str_schema(strict=True, pattern=pattern)]
+    if node["type"] in ("datetime", "time"):
+        with_leap_second = core_schema.str_schema(strict=True, pattern=_WITH_LEAP_SECOND)
+        texts.insert(0, core_schema.no_info_after_validator_function(_before, with_leap_second))
+    return _either([_strict(node), *texts], error, node)
 
 
-def _without_leap_second(pattern: str) -> CoreSchema:
-    return core_schema.no_info_after_validator_function(
-        lambda text: _LEAP_SECOND.sub(":59.999999", text, count=1),
-        core_schema.str_schema(strict=True, pattern=pattern),
-    )
+def _before(leap_second: str) -> str:
+    return _LEAP_SECOND.sub(":59.999999", leap_second, count=1)
 
 
 def _literal(node: Node) -> Node:
     is_tag = AS_TAG in node.get("metadata", {})
     if is_tag or all(isinstance(value, str) for value in node["expected"]):
         return node
-    return cast(
-        "Node",
-        core_schema.no_info_before_validator_function(
-            OneOf(*node["expected"]).check, cast("CoreSchema", node)
-        ),
-    )
+    return core_schema.no_info_before_validator_function(OneOf(*node["expected"]).check, node)
 
 
-def _chain(first: CoreSchema, then: Node) -> Node:
-    chain = core_schema.chain_schema([first, cast("CoreSchema", then)], metadata=described_as(then))
-    return cast("Node", chain)
+def _either(first: list[CoreSchema], error: str, then: Node) -> Node:
+    """Return a schema for what fits one of some, and then ``then``, as which it is described."""
+    union = core_schema.union_schema([*first], mode="left_to_right", custom_error_type=error)
+    return core_schema.chain_schema([union, then], metadata=described_as(then))
 
 
-def described_as(node: Any) -> dict[str, Any]:
+def described_as(node: Node) -> dict[str, Any]:
     """Return metadata that makes ``model_json_schema`` describe another node."""
 
     def describe(_schema: CoreSchema, handler: Callable[[CoreSchema], Any]) -> Any:
@@ -247,4 +213,7 @@ _REWRITES: Mapping[str, Callable[[Node], Node]] = {
     "int": _integer,
     "literal": _literal,
     "str": _strict,
+    "tagged-union": _union,
+    "union": _union,
+    **dict.fromkeys(_FORMATS, _parsed),
 }

@@ -19,14 +19,11 @@ logger = logging.getLogger("envgen_runtime")
 
 @dataclass(frozen=True, slots=True)
 class RequestEvent:
-    """A request that is about to be sent.
+    """A request, about to be sent, with the action's fields or the reset parameters.
 
     Attributes:
-        env_name: the environment's name.
         url: the server's HTTP address.
         operation: ``reset``, ``step`` or ``state``.
-        request_id: identifies the request.
-        data: the action's fields, or the reset parameters, as they will be sent.
         headers: add headers here: they are sent with this request over HTTP, and with the
             handshake if this request opens a WebSocket (an open one carries no headers).
     """

@@ -25,11 +25,7 @@ class OpenTelemetry(Observer):
     """
 
     def __init__(self, tracer_provider: TracerProvider | None = None) -> None:
-        """Use ``tracer_provider``, or the global one.
-
-        Raises:
-            MissingExtra: OpenTelemetry isn't installed.
-        """
+        """Use ``tracer_provider``, or the global one. MissingExtra: it isn't installed."""
         try:
             from opentelemetry import propagate, trace
         except ImportError as error:

@@ -66,12 +66,7 @@ class Replay:
     """Answers requests from a trace, for both clients. It never waits."""
 
     def __init__(self, path: str | Path) -> None:
-        """Read a trace.
-
-        Raises:
-            OSError: the file can't be read.
-            ValueError: it is not a trace.
-        """
+        """Read a trace. OSError: the file can't be read. ValueError: it is not a trace."""
         self._path = Path(path)
         lines = self._path.read_text(encoding="utf-8").splitlines()
         self._lines: list[dict[str, Any]] = [json.loads(line) for line in lines if line.strip()]
@@ -82,12 +77,7 @@ class Replay:
         self._next = 0
 
     def answer(self, request: Request) -> dict[str, Any]:
-        """The recorded payload.
-
-        Raises:
-            TraceMismatch: the trace has another request next.
-            EnvError: the recorded error.
-        """
+        """The recorded payload, or error. TraceMismatch: the trace has another request next."""
         if self._next == len(self._lines):
             raise TraceMismatch(f"{request.operation}() after the end of {self._path}")
         line = self._lines[self._next]
@@ -125,7 +115,7 @@ class ReplayTransport:
     def close(self) -> None:
         """Do nothing."""
 
-    abort = close
+    abort = abandon = after_fork = close
 
 
 class AsyncReplayTransport:
@@ -143,3 +133,5 @@ class AsyncReplayTransport:
 
     def abort(self) -> None:
         """Do nothing."""
+
+    after_fork = abort

@@ -12,36 +12,26 @@ from typing import TYPE_CHECKING, Any
 from .base import AnyProvider, ContainerProvider, Provider
 
 if TYPE_CHECKING:
+    from . import start as start
     from .docker.engine import Credentials, PullProgress
     from .docker.local import LocalDockerProvider
     from .hub import Hub
     from .process.uv import UVProvider
     from .remote import RemoteServer
-    from .swarm.leases import Fleet, Lease, Replica
+    from .swarm.leases import Lease, Replica
     from .swarm.leases import Replica as Endpoint
     from .swarm.service import DockerSwarmProvider
+    from .swarm.service import DockerSwarmProvider as Fleet
 
 __all__ = [
-    "AnyProvider",
-    "ContainerProvider",
-    "Credentials",
-    "DockerSwarmProvider",
-    "Endpoint",
-    "Fleet",
-    "Hub",
-    "Lease",
-    "LocalDockerProvider",
-    "Provider",
-    "PullProgress",
-    "RemoteServer",
-    "Replica",
+    "AnyProvider", "ContainerProvider", "Credentials", "DockerSwarmProvider", "Endpoint", "Fleet",
+    "Hub", "Lease", "LocalDockerProvider", "Provider", "PullProgress", "RemoteServer", "Replica",
     "UVProvider",
-]
+]  # fmt: skip
 
 _HOMES = {
     "Credentials": "docker.engine",
     "DockerSwarmProvider": "swarm.service",
-    "Fleet": "swarm.leases",
     "Hub": "hub",
     "Lease": "swarm.leases",
     "LocalDockerProvider": "docker.local",
@@ -51,9 +41,13 @@ _HOMES = {
     "UVProvider": "process.uv",
 }
 
+_FORMER_NAMES = {"Endpoint": "Replica", "Fleet": "DockerSwarmProvider"}
+
 
 def __getattr__(name: str) -> Any:
-    name = "Replica" if name == "Endpoint" else name  # its name in envgen 0.1
+    name = _FORMER_NAMES.get(name, name)
+    if name == "start":
+        return import_module(".start", __name__)
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol, Self, runtime_checkable
 
+from .. import forks
 from ..errors import ProviderError, ReadyTimeout, StartError
 from . import readiness
 from .cleanup import Cleanup
@@ -43,12 +43,7 @@ class ContainerProvider(Protocol):
 
 @dataclass(frozen=True)
 class ServerExit:
-    """How a server ended.
-
-    Attributes:
-        reason: a predicate for error messages, such as ``exited with code 1``.
-        exit_code: the exit code, if known.
-    """
+    """How a server ended: the reason, as ``exited with code 1``, and the exit code if known."""
 
     reason: str
     exit_code: int | None = None
@@ -66,23 +61,23 @@ class Provider(ABC):
         self._base_url: str | None = None
         self._stopping = threading.Event()
         self._cleanup: Cleanup | None = None
+        self._is_inherited = False
+        forks.track(self)
+
+    def after_fork(self) -> None:
+        """Leave the server to the parent, in a forked child, which may still connect to it."""
+        self._stopping = threading.Event()  # another thread of the parent may have held its lock
+        self._cleanup = None
+        self._is_inherited = True
 
     @property
     def base_url(self) -> str:
-        """The running server's address.
-
-        Raises:
-            ProviderError: no server was started.
-        """
+        """The running server's address. Raises ProviderError if no server was started."""
         if self._base_url is None:
             raise ProviderError(f"{type(self).__name__} has not started a server")
         return self._base_url
 
-    def wait_for_ready(
-        self,
-        base_url: str | None = None,
-        timeout_s: float = 60.0,
-    ) -> None:
+    def wait_for_ready(self, base_url: str | None = None, timeout_s: float = 60.0) -> None:
         """Return as soon as ``GET /health`` answers 200.
 
         Args:
@@ -109,12 +104,9 @@ class Provider(ABC):
         )
 
     def logs(self, tail: int | None = None) -> str:  # noqa: ARG002 - for providers with a log
-        """Return the server's output, standard output and standard error together.
+        """Return the server's output, or its last ``tail`` lines; empty if it can't be read.
 
-        Empty if the provider has no access to it.
-
-        Args:
-            tail: only this many of the last lines.
+        Standard output and standard error come together.
         """
         return ""
 
@@ -142,15 +134,12 @@ class Provider(ABC):
     def diagnosis(self, within_s: float = 1.0) -> str | None:
         """Say how the server ended, with its last lines.
 
-        None if it runs, if it was stopped by us, and in a forked child, whose server it is not.
-
-        Args:
-            within_s: how long to wait for the end, in seconds: a connection breaks some time before
-                the end of the process is known.
+        None if it runs, if it was stopped by us, and in a forked child, whose server it is not. The
+        end is waited for, up to ``within_s`` seconds: a connection breaks before it is known.
         """
         deadline = time.monotonic() + within_s
         for pause_s in readiness.pauses():
-            if self._base_url is None or (self._cleanup and not self._cleanup.is_ours):
+            if self._base_url is None or self._is_inherited:
                 return None
             try:
                 end = self._exit()
@@ -166,12 +155,7 @@ class Provider(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
     @contextmanager
@@ -185,6 +169,7 @@ class Provider(ABC):
         if self._cleanup is not None:
             raise ProviderError(f"{self._describe()} is already running; stop it first")
         self._stopping.clear()
+        self._is_inherited = False
         try:
             yield
             if self._stopping.is_set():
@@ -194,10 +179,9 @@ class Provider(ABC):
             raise
 
     def _polls(self, timeout_s: float) -> Iterator[float]:
-        """Yield the seconds left, again and again with growing pauses, until the time is up.
+        """Yield the seconds left, with growing pauses, until the time is up.
 
-        Raises:
-            StartError: ``stop()`` was called.
+        Raises StartError if ``stop()`` is called meanwhile.
         """
         deadline = time.monotonic() + timeout_s
         for pause_s in readiness.pauses():
@@ -212,6 +196,8 @@ class Provider(ABC):
         return readiness.probe(url, timeout_s=timeout_s)
 
     def _raise_if_ended(self) -> None:
+        if self._is_inherited:
+            return  # its parent alone knows
         if end := self._exit():
             raise StartError(
                 f"{self._describe()} {end.reason} before it was ready",

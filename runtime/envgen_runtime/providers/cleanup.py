@@ -15,6 +15,8 @@ import threading
 from collections.abc import Callable
 from types import FrameType
 
+from .. import forks
+
 _EXIT_LIMIT_S = 20.0
 
 _log = logging.getLogger("envgen_runtime")
@@ -23,26 +25,26 @@ _is_registered = False
 
 
 class Cleanup:
-    """A release that runs once, in the process that registered it.
+    """A release that runs once, in the process that registered it. Its ``name`` is for the log.
 
-    Args:
-        name: what is released, for the log.
-        release: releases it. It must be bounded in time and harmless when repeated.
+    ``release`` must be bounded in time and harmless when repeated. ``is_ours`` says whether this
+    process registered it; it is False in a forked child.
     """
 
     def __init__(self, name: str, release: Callable[[], None]) -> None:
         self.name = name
         self._release = release
-        self._pid = os.getpid()
+        self.is_ours = True
         self._lock = threading.Lock()
         self._is_done = False
         install_handlers()
+        forks.track(self)
         _pending[id(self)] = self
 
-    @property
-    def is_ours(self) -> bool:
-        """Whether this process registered it; False in a forked child."""
-        return os.getpid() == self._pid
+    def after_fork(self) -> None:
+        """Leave the release to the parent, in a forked child."""
+        self.is_ours = False
+        _pending.pop(id(self), None)
 
     def run(self) -> None:
         """Release it, once. After a failure it stays registered, and another call tries again.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 
+from ..errors import ConnectError
+from ..transports import ConnectionOptions
+from ..wire.protocol import Request
 from .docker.engine import Credentials
 
 _SPACE_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
@@ -37,11 +40,9 @@ class Hub:
     def from_environment(cls, token: str | None = None) -> Hub:
         """Build a hub from environment variables.
 
-        HF_ENDPOINT and HF_TOKEN are those of huggingface_hub. ENVGEN_HUB_REGISTRY and
-        ENVGEN_HUB_SPACES give the other two addresses of a hub that isn't Hugging Face's.
-
-        Args:
-            token: replaces HF_TOKEN; empty for no token at all.
+        HF_ENDPOINT and HF_TOKEN are those of huggingface_hub; ``token`` replaces HF_TOKEN, empty
+        for none at all. ENVGEN_HUB_REGISTRY and ENVGEN_HUB_SPACES give the other two addresses of a
+        hub that isn't Hugging Face's.
         """
         return cls(
             endpoint=os.environ.get("HF_ENDPOINT", cls.endpoint).rstrip("/"),
@@ -77,14 +78,20 @@ class Hub:
 
         None if it has none or can't be fetched: the image may expose its port as well.
         """
-        request = urllib.request.Request(  # noqa: S310 - the endpoint is the user's
-            f"{self.endpoint}/spaces/{space_id}/raw/main/README.md", headers=dict(self.headers())
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as response:  # noqa: S310
-                readme = response.read(_README_LIMIT).decode("utf-8", errors="replace")
-        except (OSError, ValueError):
-            return None
+        from ..transports.http import HttpTransport, redirected_client
+
+        with redirected_client() as client:
+            options = ConnectionOptions(
+                self.headers(), _TIMEOUT_S, _README_LIMIT, http_client=client
+            )
+            request = Request("schema", {}, _TIMEOUT_S, "readme")
+            try:
+                response = HttpTransport(f"{self.endpoint}/spaces/{space_id}", options).get(
+                    "/raw/main/README.md", request
+                )
+            except ConnectError:
+                return None
+        readme = response.body.decode(errors="replace") if response.status == HTTPStatus.OK else ""
         matter = _FRONT_MATTER.match(readme.replace("\r\n", "\n"))
         port = _APP_PORT.search(matter[1]) if matter else None
         return int(port[1]) if port else None

@@ -21,7 +21,6 @@ class ManagedServer:
 
     Attributes:
         kind: ``container``, ``process`` or ``service``.
-        name: its name.
         what: the image or the project that it serves.
         status: its status, as the engine gives it.
         owner_is_alive: whether the process that started it is alive; None if unknown, as for a
@@ -36,22 +35,14 @@ class ManagedServer:
     _remove: Callable[[], object] = field(repr=False)
 
     def remove(self) -> None:
-        """Stop and remove it.
-
-        Raises:
-            EngineError: the engine refuses or doesn't answer.
-        """
+        """Stop and remove it. Raises EngineError if the engine refuses or doesn't answer."""
         self._remove()
 
 
 def managed_servers(engine: Engine | None) -> list[ManagedServer]:
-    """Find every server that a process of this machine started.
+    """Find every server that this machine's processes started; without an engine, processes.
 
-    Args:
-        engine: the engine to ask for containers and services; None to find processes only.
-
-    Raises:
-        EngineError: the engine doesn't answer.
+    Raises EngineError if the engine doesn't answer.
     """
     found = [_process(record) for record in records()]
     if engine is not None:

@@ -16,9 +16,12 @@ def this_process() -> str:
 
 
 def is_alive(owner: str) -> bool | None:
-    """Whether the process with this id is alive; None if unknown, as for another host's process."""
+    """Whether the process with this id is alive; None if unknown.
+
+    It is unknown for another host's process, and on Windows, where ``os.kill`` has no signal 0.
+    """
     host, pid, start_time = owner.rsplit("/", 2) if owner.count("/") > 1 else ("", "", "")
-    if host != _host() or not pid.isdigit():
+    if host != _host() or not pid.isdigit() or os.name != "posix":
         return None
     try:
         os.kill(int(pid), 0)

@@ -1,17 +1,29 @@
-"""Whether a server answers. On the standard library: this runs before anything heavy is needed."""
+"""Whether a server answers."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from http import HTTPStatus
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
+
+from ..errors import ConnectError
+from ..transports import ConnectionOptions
+from ..wire.protocol import Request, endpoint
+from ..wire.redaction import split_credentials
+
+if TYPE_CHECKING:
+    import ssl
 
 READY = "ready"
+NO_CONNECTION = "no connection: "
+"""What an answer begins with that is none: nothing accepted the connection, or it broke."""
 
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
 _GROWTH = 1.4
+_MOST_BYTES = 1 << 20
 
 
 def pauses() -> Iterator[float]:
@@ -20,22 +32,27 @@ def pauses() -> Iterator[float]:
         yield min(_FIRST_PAUSE_S * _GROWTH**number, _LONGEST_PAUSE_S)
 
 
-def probe(base_url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None) -> str:
+def probe(
+    base_url: str,
+    *,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    ssl_context: ssl.SSLContext | None = None,
+) -> str:
     """``READY``, or what ``GET /health`` answered instead, to be read by a person."""
-    import http.client  # not with the client: this takes a tenth of its import
+    # Not with the provider: its library is heavy.
+    from ..transports.http import TIMED_OUT, HttpTransport
 
-    parts = urlsplit(base_url)
-    secure = parts.scheme in ("https", "wss")
-    connection = (http.client.HTTPSConnection if secure else http.client.HTTPConnection)(
-        parts.hostname or "", parts.port, timeout=timeout_s
+    address, authorization = split_credentials(base_url)
+    own = {"Authorization": authorization} if authorization else {}
+    options = ConnectionOptions(
+        {**own, **(headers or {})}, timeout_s, _MOST_BYTES, ssl_context=ssl_context
     )
+    request = Request("health", {}, timeout_s, "ready")
     try:
-        connection.request("GET", f"{parts.path.rstrip('/')}/health", headers=dict(headers or {}))
-        status = connection.getresponse().status
-    except TimeoutError:
-        return "none in time"
-    except (OSError, http.client.HTTPException) as error:
-        return str(error) or type(error).__name__
-    finally:
-        connection.close()
+        with closing(HttpTransport(endpoint(address).http, options)) as http:
+            status = http.get("/health", request).status
+    except ConnectError as error:
+        is_late = isinstance(error.__cause__, TIMED_OUT)
+        return "none in time" if is_late else f"{NO_CONNECTION}{error}"
     return READY if status == HTTPStatus.OK else f"HTTP {status}"

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import ConnectError
 from . import readiness
 from .base import Provider, ServerExit
+
+if TYPE_CHECKING:
+    import ssl
 
 _FINAL_ANSWERS = {
     "HTTP 401": "it requires authorization: pass a token",
@@ -18,22 +22,29 @@ _FINAL_ANSWERS = {
 class RemoteServer(Provider):
     """Waits for a server that is running, or that wakes up on the first request. It has no log.
 
-    Args:
-        base_url: the server's address.
-        headers: sent with each health check.
+    The headers are sent with each health check; ``ssl_context`` replaces the system's trust store.
     """
 
-    def __init__(self, base_url: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__()
         self._base_url = base_url
         self._headers = dict(headers or {})
+        self._ssl_context = ssl_context
 
     def stop(self) -> None:
         """Stop waiting. The server keeps running."""
         self._stopping.set()
 
     def _probe(self, url: str, timeout_s: float) -> str:
-        answer = readiness.probe(url, timeout_s=timeout_s, headers=self._headers)
+        answer = readiness.probe(
+            url, timeout_s=timeout_s, headers=self._headers, ssl_context=self._ssl_context
+        )
         if why := _FINAL_ANSWERS.get(answer):
             raise ConnectError(f"{url}/health answers {answer}: {why}", retryable=False)
         return answer
@@ -43,3 +54,24 @@ class RemoteServer(Provider):
 
     def _describe(self) -> str:
         return f"the server at {self.base_url}"
+
+
+class RunningSpace(RemoteServer):
+    """Waits for a Hugging Face Space.
+
+    The hub answers in place of a Space that sleeps or builds. Where nothing answers, there is
+    nothing to wait for.
+    """
+
+    def _probe(self, url: str, timeout_s: float) -> str:
+        answer = super()._probe(url, timeout_s)
+        if answer.startswith(readiness.NO_CONNECTION):
+            raise ConnectError(
+                f"{url} can't be reached ({answer.removeprefix(readiness.NO_CONNECTION)}): check "
+                "the Space's name, OWNER/NAME, and the network",
+                retryable=True,
+            )
+        return answer
+
+    def _describe(self) -> str:
+        return f"the Space at {self.base_url}"

@@ -8,9 +8,10 @@ import threading
 from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from ..errors import FetchError, StartError
 from . import (
@@ -24,18 +25,16 @@ from . import (
 )
 from .cleanup import install_handlers
 from .docker.engine import LOOPBACK
+from .options import READY_WITHIN_S
+from .remote import RunningSpace
 
 C = TypeVar("C")
 
 
 class Launch(Generic[C]):
-    """Starts a server, waits until it is ready, and makes a client. On failure it stops the server.
+    """Starts a server, waits ``timeout_s`` seconds for it, and makes the client that owns it.
 
-    Args:
-        provider: owns the server.
-        start: starts the server through the provider, and returns its address.
-        connect: makes the client from the address.
-        timeout_s: how long the server may take to be ready, in seconds.
+    On failure it stops the server.
     """
 
     def __init__(
@@ -100,55 +99,79 @@ def _in_thread(work: Callable[[], C]) -> asyncio.Future[C]:
     return asyncio.wrap_future(done)
 
 
-Connect = Callable[[str, AnyProvider | None], C]
-"""Makes a client from the server's address and the provider that the client will own."""
+# --- what is started --------------------------------------------------------------------------
+# ``cls`` is the class of the client. The options are the caller's own copy; what remains in them
+# after the client's are taken out is the provider's.
+
+
+class _Client(Generic[C]):
+    """A client that is to be made. Its options are taken out of those of its server."""
+
+    def __init__(self, cls: type[C], options: dict[str, Any]) -> None:
+        self._create = cast("Callable[..., C]", cls)
+        self._options = dict(options.pop("client_options", None) or {})
+        self.timeout_s: float = options.pop("timeout_s", READY_WITHIN_S)
+
+    def owning(self, provider: AnyProvider, start: Callable[[], str]) -> Launch[C]:
+        """Launch the client with a server of its own."""
+        connect = partial(self._create, provider=provider, **self._options)
+        return Launch(provider, start, connect, self.timeout_s)
+
+    def of(self, kind: type[RemoteServer], base_url: str, headers: Mapping[str, str]) -> Launch[C]:
+        """Launch the client of a server that is running, which wants these headers."""
+        own: Mapping[str, str] = self._options.get("default_headers") or {}
+        options = {**self._options, "default_headers": {**headers, **own}}
+        context = self._options.get("ssl_context")
+        server = kind(base_url, headers=headers, ssl_context=context)
+        return Launch(server, lambda: base_url, partial(self._create, **options), self.timeout_s)
 
 
 def from_docker_image(
-    connect: Connect[C],
-    image: str,
-    provider: ContainerProvider | None,
-    timeout_s: float,
-    options: Mapping[str, Any],
+    cls: type[C], image: str, provider: ContainerProvider | None, options: dict[str, Any]
 ) -> Launch[C]:
-    """A container of ``image``. The options go to the provider's ``start_container``."""
+    """A container of ``image``."""
+    client = _Client(cls, options)
     chosen = provider or LocalDockerProvider()
-    start = partial(chosen.start_container, image, **options)
-    return _owned(connect, chosen, start, timeout_s)
+    return client.owning(chosen, partial(chosen.start_container, image, **options))
 
 
-def from_project(
-    connect: Connect[C], path: str | Path, timeout_s: float, options: Mapping[str, Any]
-) -> Launch[C]:
-    """The server of a project. The options but ``port`` go to ``UVProvider``."""
-    given = dict(options)
-    port: int | None = given.pop("port", None)
-    provider = UVProvider(project_path=path, **given)
-    return _owned(connect, provider, partial(provider.start, port), timeout_s)
+def from_project(cls: type[C], path: str | Path, options: dict[str, Any]) -> Launch[C]:
+    """The server of a project."""
+    client = _Client(cls, options)
+    port: int | None = options.pop("port", None)
+    provider = UVProvider(project_path=path, **options)
+    return client.owning(provider, partial(provider.start, port))
 
 
-def from_fleet(connect: Connect[C], fleet: Fleet, timeout_s: float) -> Launch[C]:
+def from_fleet(cls: type[C], fleet: Fleet, options: dict[str, Any]) -> Launch[C]:
     """A session on one of a fleet's replicas."""
+    client = _Client(cls, options)
     lease = fleet.lease()
-    return _owned(connect, lease, partial(lease.start, timeout_s), timeout_s)
+    return client.owning(lease, partial(lease.start, client.timeout_s))
 
 
-def from_url(
-    connect: Connect[C], base_url: str, timeout_s: float, headers: Mapping[str, str]
-) -> Launch[C]:
+def from_url(cls: type[C], base_url: str, options: dict[str, Any]) -> Launch[C]:
     """A server that is running already."""
-    server = RemoteServer(base_url, headers=headers)
-    return Launch(server, lambda: base_url, lambda address: connect(address, None), timeout_s)
+    timeout_s: float = options.pop("timeout_s", READY_WITHIN_S)
+    headers = dict(options.get("default_headers") or {})
+    if token := options.pop("token", None):
+        headers.setdefault("Authorization", f"Bearer {token}")
+    client = _Client(cls, {"client_options": options, "timeout_s": timeout_s})
+    return client.of(RemoteServer, base_url, headers)
 
 
-def from_hub(
-    connect: Connect[C], space_id: str, hub: Hub, timeout_s: float, options: Mapping[str, Any]
-) -> Launch[C]:
+def from_hub(cls: type[C], space_id: str, options: dict[str, Any]) -> Launch[C]:
     """A Space: the running one, its image, or its source. The options are ``SpaceServer``'s.
 
-    Raises:
-        TypeError: an option that has no meaning for the chosen way.
+    Raises TypeError for an option that has no meaning for the chosen way.
     """
+    token: str | None = options.pop("token", None)
+    hub: Hub | None = options.pop("hub", None)
+    if hub is None:
+        hub = Hub.from_environment(token)
+    elif token is not None:
+        hub = replace(hub, token=token)
+    client = _Client(cls, options)
     given = {name: value for name, value in options.items() if value is not None}
     provider, runner = given.pop("provider", None), given.pop("runner", None)
     use_docker, project_url = given.pop("use_docker", False), given.pop("project_url", None)
@@ -160,11 +183,11 @@ def from_hub(
         given.pop("host", None)
         local_only = {"provider": provider, "runner": runner, "project_url": project_url}
         _refuse({**given, **local_only, "use_docker": use_docker}, "a running Space")
-        return from_url(connect, hub.url(space_id), timeout_s, hub.headers())
+        return client.of(RunningSpace, hub.url(space_id), hub.headers())
     if use_docker:
         source_only = {"runner": runner, "project_url": project_url}
         _refuse({**source_only, "reload": given.pop("reload", False)}, "an image")
-        return _space_image(connect, space_id, hub, provider, timeout_s=timeout_s, options=given)
+        return _space_image(client, space_id, hub, provider, given)
     port, server = given.pop("port", None), runner or provider
     if server is not None:
         own = {name: value for name, value in given.items() if name not in _FOR_ANY_RUNNER}
@@ -174,7 +197,7 @@ def from_hub(
         server = UVProvider(
             project_path=project_url or source,
             credentials=None if project_url else hub.credentials(space_id),
-            clone_timeout_s=timeout_s,
+            clone_timeout_s=client.timeout_s,
             **given,
         )
 
@@ -182,7 +205,7 @@ def from_hub(
         with _explained(space_id, hub):
             return str(server.start() if port is None else server.start(port=port))
 
-    return _owned(connect, server, start, timeout_s)
+    return client.owning(server, start)
 
 
 _FOR_ANY_RUNNER = frozenset({"connect_host", "env_vars", "host", "reload"})
@@ -195,15 +218,13 @@ def _refuse(options: Mapping[str, Any], what: str) -> None:
 
 
 def _space_image(
-    connect: Connect[C],
+    client: _Client[C],
     space_id: str,
     hub: Hub,
     provider: ContainerProvider | None,
-    *,
-    timeout_s: float,
     options: dict[str, Any],
 ) -> Launch[C]:
-    """A container of a Space's image. The options go to ``start_container``.
+    """A container of a Space's image.
 
     ``image``, ``tag`` and ``container_port`` are the Space's unless the options have them.
     """
@@ -217,14 +238,7 @@ def _space_image(
         with _explained(space_id, hub):
             return chosen.start_container(image, **options)
 
-    return _owned(connect, chosen, start, timeout_s)
-
-
-def _owned(
-    connect: Connect[C], provider: AnyProvider, start: Callable[[], str], timeout_s: float
-) -> Launch[C]:
-    """A launch whose client owns the provider."""
-    return Launch(provider, start, lambda address: connect(address, provider), timeout_s)
+    return client.owning(chosen, start)
 
 
 @contextmanager

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 TransportName = Literal["auto", "websocket", "http"]
 Compression = Literal["auto", "deflate", "none"]
 
+INHERITED: Any = object()
+"""What a forked child has as its ``http_client``: the parent's, whose replies it would take."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
@@ -44,11 +47,7 @@ class Transport(Protocol):
     """Sends requests and waits for their replies."""
 
     def exchange(self, request: Request) -> dict[str, Any]:
-        """Send ``request`` and return the payload of its reply.
-
-        Raises:
-            EnvError: the request failed. No error of a library is raised.
-        """
+        """Send ``request`` and return the payload of its reply, or raise an EnvError; no other."""
         ...
 
     def close(self) -> None:
@@ -59,16 +58,24 @@ class Transport(Protocol):
         """Drop the connection at once, without waiting for the server. Safe to call twice."""
         ...
 
+    def abandon(self) -> None:
+        """``abort`` as garbage collection needs it: wherever it interrupts, no lock is awaited."""
+        ...
+
+    def after_fork(self) -> None:
+        """Close the descriptors, in a forked child. The connection is the parent's, and goes on."""
+        ...
+
 
 class AsyncTransport(Protocol):
-    """``Transport`` for asyncio. ``abort`` isn't awaited: it is called during cancellation."""
+    """``Transport`` for asyncio. ``abort`` isn't awaited: it is called during cancellation.
+
+    A connection belongs to the event loop that it was opened in. ``close`` and ``abort`` may be
+    called from anywhere else too: from another loop, another thread, or after the loop's end.
+    """
 
     async def exchange(self, request: Request) -> dict[str, Any]:
-        """Send ``request`` and return the payload of its reply.
-
-        Raises:
-            EnvError: the request failed. No error of a library is raised.
-        """
+        """Send ``request`` and return the payload of its reply, or raise an EnvError; no other."""
         ...
 
     async def close(self) -> None:
@@ -77,4 +84,8 @@ class AsyncTransport(Protocol):
 
     def abort(self) -> None:
         """Drop the connection at once, without waiting for the server. Safe to call twice."""
+        ...
+
+    def after_fork(self) -> None:
+        """As ``Transport.after_fork``."""
         ...

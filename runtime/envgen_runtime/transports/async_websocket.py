@@ -10,11 +10,19 @@ from contextlib import suppress
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from ..errors import ConnectionLost, EnvError
+from ..errors import EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
-from .tcp import default_ssl_context, open_socket, proxy_for, unread_check
+from .loops import LoopEnd, is_running
+from .tcp import (
+    close_inherited,
+    default_ssl_context,
+    hang_up,
+    open_socket,
+    proxy_for,
+    unread_check,
+)
 from .websocket_protocol import (
     CLOSE_TIMEOUT_S,
     PING_INTERVAL_S,
@@ -41,6 +49,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         "_has_unread",
         "_keepalive",
         "_loop",
+        "_loop_end",
         "_transport",
         "_waiter",
     )
@@ -48,6 +57,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
     def __init__(self, connection: WebSocketConnection, loop: asyncio.AbstractEventLoop) -> None:
         self._connection = connection
         self._loop = loop
+        self._loop_end = LoopEnd(self.close)
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._keepalive: asyncio.TimerHandle | None = None
@@ -86,6 +96,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             opened.abort()
             raise connection.refusal()
         opened._keep_alive()
+        await opened._loop_end.watch()
         return opened
 
     async def _connect(self, address: str, options: ConnectionOptions) -> None:
@@ -110,14 +121,6 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         """Send ``request`` and return the payload of its reply."""
         frame = protocol.websocket_frame(request)
         connection = self._connection
-        if asyncio.get_running_loop() is not self._loop:
-            error = ConnectionLost(
-                f"the session was opened in another event loop than {request.operation} runs in; "
-                "reset() opens a new one",
-                request_id=request.request_id,
-            )
-            error.sent = False
-            raise error
         if self._has_unread():
             await asyncio.sleep(0)  # the loop reads them and calls buffer_updated
             await asyncio.sleep(0)
@@ -140,8 +143,8 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
 
     async def close(self) -> None:
         """End the session with a closing handshake, then close the socket."""
-        if self._waiter is not None:
-            self.abort()  # another task is waiting for a reply; it sees the end of the stream
+        if self._waiter is not None or not is_running(self._loop):
+            self.abort()  # a task that is waiting for a reply sees the end of the stream
             return
         if self._connection.is_open:
             self._connection.close()
@@ -154,10 +157,26 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
 
     def abort(self) -> None:
         """Drop the socket without a closing handshake."""
+        if self._transport is not None:
+            hang_up(self._transport.get_extra_info("socket"))
+        if is_running(self._loop):
+            self._abort()
+        else:
+            with suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self._abort)
+
+    def after_fork(self) -> None:
+        """Close the descriptor."""
+        self._loop_end.forget()
+        if self._transport is not None:
+            close_inherited(self._transport.get_extra_info("socket"))
+
+    def _abort(self) -> None:
+        self._loop_end.forget()
         for timer in (self._keepalive, self._expiry):
             if timer is not None:
                 timer.cancel()
-        if self._transport is not None and not self._loop.is_closed():
+        if self._transport is not None:
             self._transport.abort()
 
     # --- called by the event loop ---------------------------------------------------------------
@@ -192,6 +211,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Note that the socket is closed."""
         self._has_unread = _never
+        self._transport = None
         self._end()
 
     def _end(self) -> None:

@@ -7,12 +7,8 @@ general parser does; every other frame goes through the library.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from io import BytesIO
-
-try:
-    from websockets.speedups import apply_mask
-except ImportError:  # the library was built without its extension
-    from websockets.utils import apply_mask
 
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82
 _FINAL = (_FINAL_TEXT, _FINAL_BINARY)
@@ -22,8 +18,8 @@ _SHORT_HEAD, _LONG_HEAD, _LONGER_HEAD = 2, 4, 10
 _LONGER_SIZE = 1 << 16
 
 
-def text_frame(message: bytes) -> bytes:
-    """The frame in which a client sends a text."""
+def text_frame(message: bytes, apply_mask: Callable[[bytes, bytes], bytes]) -> bytes:
+    """The frame in which a client sends a text, masked with the library's function."""
     size, mask = len(message), os.urandom(4)
     if size < _LONG:
         head = bytes((_FINAL_TEXT, _MASKED | size))

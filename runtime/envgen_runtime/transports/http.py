@@ -1,21 +1,19 @@
 """The HTTP transport, sync and async, on httpcore, which is what httpx sends with.
 
-Serves the routes of the first servers, and ``/schema`` and ``/health`` of all. The only user of
-httpcore and httpx. A connection of httpcore is driven directly: a client sends one request at a
-time, and a pool would be a third of a request's cost. httpx is imported only where the user passes
-a client of it.
+The only user of httpcore and httpx. A connection of httpcore is driven directly: a client sends one
+request at a time, and a pool would be a third of a request's cost. httpx is imported only for the
+user's own client and for redirects.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ssl
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 import httpcore
@@ -24,7 +22,8 @@ from ..errors import ConnectError, ConnectionLost, EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
-from . import ConnectionOptions
+from . import INHERITED, ConnectionOptions
+from .http_deadline import DeadlineBackend
 from .http_messages import (
     BodyTooLarge,
     HttpRequest,
@@ -33,6 +32,7 @@ from .http_messages import (
     exchange_request,
     get_request,
 )
+from .loops import LoopConnection
 from .tcp import default_ssl_context, http_proxy_for
 
 if TYPE_CHECKING:
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
 KEEPALIVE_EXPIRY_S = 2.0
 """A connection that was idle for longer is replaced, in seconds. Servers close idle connections
 after five seconds and more, and a step that meets such a close is lost."""
-
-_WRITE_BYTES = 64 * 1024
 
 _Explain = Callable[[Exception], EnvError]
 
@@ -63,9 +61,6 @@ class _HttpTransport:
         )
         self._host = parts.netloc.rpartition("@")[2].encode("idna")
         self._settings = _connection_settings(address, options)
-
-    def abort(self) -> None:
-        """Do nothing: the connection of a request that was given up is closed already."""
 
     def _core_request(self, request: HttpRequest) -> httpcore.Request:
         headers = [(b"host", self._host)]
@@ -94,7 +89,7 @@ class _HttpTransport:
         return min(self._options.connect_timeout_s, request.timeout_s)
 
     def _get_error(self, error: Exception) -> ConnectError:
-        reason = "no answer in time" if isinstance(error, _TIMED_OUT) else _text(error)
+        reason = "no answer in time" if isinstance(error, TIMED_OUT) else _text(error)
         return ConnectError(f"{self._address} could not be reached: {reason}")
 
     def _exchange_error(self, request: Request, error: Exception) -> EnvError:
@@ -103,7 +98,7 @@ class _HttpTransport:
                 f"{self._address} could not be reached for {request.operation}: {_text(error)}",
                 request_id=request.request_id,
             )
-        if isinstance(error, _TIMED_OUT):
+        if isinstance(error, TIMED_OUT):
             return protocol.timed_out(request)
         return ConnectionLost(
             f"the connection to {self._address} ended during {request.operation}: {_text(error)}",
@@ -126,7 +121,7 @@ class HttpTransport(_HttpTransport):
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
         self._client: httpx.Client | None = _users_client(options, "Client")
-        self._network = _DeadlineBackend()
+        self._network = DeadlineBackend()
         self._connection: httpcore.ConnectionInterface | None = None
         self._lock = threading.Lock()  # held while a request is in flight
         self._is_closed = False
@@ -157,6 +152,12 @@ class HttpTransport(_HttpTransport):
             finally:
                 self._lock.release()
 
+    abort = abandon = close
+
+    def after_fork(self) -> None:
+        """Close the descriptor."""
+        self._disconnect()
+
     def _send(self, request: HttpRequest, explain: _Explain) -> HttpResponse:
         try:
             with self._lock:
@@ -173,7 +174,7 @@ class HttpTransport(_HttpTransport):
         self._network.deadline = time.monotonic() + request.timeout_s
         core_request = self._core_request(request)
         connection = self._connection
-        if connection is None or not connection.is_idle() or connection.has_expired():
+        if connection is None or not _is_reusable(connection):
             self._disconnect()
             pool = httpcore.ConnectionPool(**self._settings, network_backend=self._network)
             connection = self._connection = pool.create_connection(core_request.url.origin)
@@ -215,7 +216,7 @@ class AsyncHttpTransport(_HttpTransport):
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
         self._client: httpx.AsyncClient | None = _users_client(options, "AsyncClient")
-        self._connection: httpcore.AsyncConnectionInterface | None = None
+        self._open: LoopConnection[httpcore.AsyncConnectionInterface] | None = None
 
     async def get(self, path: str, request: Request) -> HttpResponse:
         """As ``HttpTransport.get``."""
@@ -229,9 +230,20 @@ class AsyncHttpTransport(_HttpTransport):
 
     async def close(self) -> None:
         """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.aclose()
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.close()
+
+    def abort(self) -> None:
+        """Close the connection, in the loop that it belongs to."""
+        opened, self._open = self._open, None
+        if opened is not None:
+            opened.abort()
+
+    def after_fork(self) -> None:
+        """Close the descriptor."""
+        if self._open is not None:
+            self._open.after_fork()
 
     async def _send(self, request: HttpRequest, explain: _Explain) -> HttpResponse:
         try:
@@ -244,13 +256,18 @@ class AsyncHttpTransport(_HttpTransport):
 
     async def _send_directly(self, request: HttpRequest) -> HttpResponse:
         core_request = self._core_request(request)
-        connection = self._connection
-        if connection is None or not connection.is_idle() or connection.has_expired():
+        opened = self._open
+        if opened is None or not opened.is_here or not _is_reusable(opened.connection):
             await self.close()
             pool = httpcore.AsyncConnectionPool(**self._settings)
-            connection = self._connection = pool.create_connection(core_request.url.origin)
-        arriving = await connection.handle_async_request(core_request)
+            opened = LoopConnection(pool.create_connection(core_request.url.origin))
+            await opened.watch()
+            self._open = opened
+        arriving = await opened.connection.handle_async_request(core_request)
         try:
+            if opened.socket is None:
+                extensions: dict[str, Any] = cast("Any", arriving).extensions
+                opened.socket = extensions["network_stream"].get_extra_info("socket")
             body = ResponseBody(self._options.max_message_bytes)
             async for chunk in arriving.aiter_stream():
                 body.add(chunk)
@@ -275,14 +292,12 @@ class AsyncHttpTransport(_HttpTransport):
 
 def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, Any]:
     """The arguments of httpcore's pools, which know how to connect through a proxy."""
-    proxy: httpcore.Proxy | None = None
+    proxy = None
     if (proxy_url := http_proxy_for(address)) is not None:
         bare, authorization = split_credentials(proxy_url)
-        proxy = httpcore.Proxy(
-            bare,
-            headers={"Proxy-Authorization": authorization} if authorization else None,
-            ssl_context=default_ssl_context() if bare.startswith("https:") else None,
-        )
+        headers = [("Proxy-Authorization", authorization)] if authorization else None
+        context = default_ssl_context() if bare.startswith("https:") else None
+        proxy = httpcore.Proxy(bare, headers=headers, ssl_context=context)
     context = options.ssl_context
     if context is None and address.startswith("https:"):
         context = default_ssl_context()
@@ -292,21 +307,43 @@ def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, 
 def _users_client(options: ConnectionOptions, wanted: str) -> Any:
     """The user's httpx client, which must be of the class ``wanted``; None if there is none."""
     client = options.http_client
+    if client is INHERITED:
+        raise ConnectError(
+            "http_client belongs to the process that this one was forked from, and so may its "
+            "connections: make one here, and pass it to with_options(http_client=...)",
+            retryable=False,
+        )
     if client is not None:
         import httpx
 
         if not isinstance(client, getattr(httpx, wanted)):
-            given = type(client).__name__
-            raise TypeError(f"this client takes an httpx.{wanted} as its http_client, not {given}")
+            message = f"this client takes an httpx.{wanted} as its http_client"
+            raise TypeError(f"{message}, not {type(client).__name__}")
     return client
+
+
+def _is_reusable(connection: Any) -> bool:
+    """Whether the next response on this connection can only be that of the next request."""
+    is_idle = connection.is_idle() and not connection.has_expired()
+    while hasattr(connection, "_connection"):
+        connection = connection._connection  # noqa: SLF001
+    # What came behind the last response is in the parser, where httpcore doesn't look.
+    return is_idle and not connection._h11_state.trailing_data[0]  # noqa: SLF001
+
+
+def redirected_client() -> httpx.Client:
+    """A client that follows redirects. Credentials go to the first host alone."""
+    import httpx
+
+    return httpx.Client(follow_redirects=True)
 
 
 # --- errors -------------------------------------------------------------------------------------
 
 _UNREACHABLE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
-_TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
+TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
 _FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, BodyTooLarge)
-_ERRORS = (*_UNREACHABLE, *_TIMED_OUT, *_FAILURES)
+_ERRORS = (*_UNREACHABLE, *TIMED_OUT, *_FAILURES)
 
 
 def _text(error: Exception) -> str:
@@ -324,71 +361,6 @@ def _httpx_errors() -> Generator[None]:
         raise httpcore.ConnectError(_text(error)) from error
     except httpx.TimeoutException as error:
         raise TimeoutError from error
-    except (httpx.RequestError, httpx.InvalidURL) as error:
+    except (httpx.RequestError, httpx.InvalidURL, RuntimeError) as error:
+        # RuntimeError: it is closed, or its connections belong to another event loop
         raise httpcore.NetworkError(_text(error)) from error
-
-
-# --- deadlines ----------------------------------------------------------------------------------
-
-
-class _DeadlineBackend(httpcore.NetworkBackend):
-    """Sync I/O that ends by one deadline: httpcore's own limits are for each read and write.
-
-    Attributes:
-        deadline: when the request in flight expires, as ``time.monotonic`` counts.
-    """
-
-    def __init__(self) -> None:
-        self._sockets = httpcore.SyncBackend()
-        self.deadline = 0.0
-
-    def remaining(self, limit: float | None = None) -> float:
-        """The seconds left, at most ``limit``. Raises TimeoutError if there are none."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left if limit is None else min(left, limit)
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = self.remaining(timeout)
-        stream = self._sockets.connect_tcp(host, port, limit, local_address, socket_options)
-        return _DeadlineStream(stream, self)
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    """A stream of ``_DeadlineBackend``."""
-
-    def __init__(self, stream: httpcore.NetworkStream, backend: _DeadlineBackend) -> None:
-        self._stream = stream
-        self._backend = backend
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        return self._stream.read(max_bytes, self._backend.remaining())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        for start in range(0, len(buffer), _WRITE_BYTES):
-            chunk = buffer[start : start + _WRITE_BYTES]
-            self._stream.write(chunk, self._backend.remaining())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._stream.get_extra_info(info)
-
-    def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
-    ) -> httpcore.NetworkStream:
-        limit = self._backend.remaining(timeout)
-        stream = self._stream.start_tls(ssl_context, server_hostname, limit)
-        return _DeadlineStream(stream, self._backend)

@@ -17,10 +17,8 @@ class HttpRequest(NamedTuple):
     """An HTTP request.
 
     Attributes:
-        method: GET or POST.
         path: the path below the server's base URL.
         headers: all headers but ``host`` and ``content-length``.
-        body: the body; None if there is none.
         timeout_s: time limit for the request as a whole, in seconds.
     """
 
@@ -32,13 +30,7 @@ class HttpRequest(NamedTuple):
 
 
 class HttpResponse(NamedTuple):
-    """A complete HTTP response.
-
-    Attributes:
-        status: the status code.
-        headers: the headers, with names in lower case.
-        body: the body.
-    """
+    """A complete HTTP response. The names of its headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -54,12 +46,7 @@ class HttpResponse(NamedTuple):
         return self.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
     def payload(self, request: Request) -> dict[str, Any]:
-        """The payload of the reply to ``request``.
-
-        Raises:
-            ServerError: the status is not 2xx.
-            ProtocolError: the body is not a JSON object.
-        """
+        """The payload of the reply to ``request``. As ``protocol.read_http``."""
         after_s = protocol.retry_after(self.headers.get("retry-after"))
         return protocol.read_http(self.status, self.body, request, retry_after_s=after_s)
 
@@ -70,11 +57,7 @@ def get_request(path: str, request: Request, options: ConnectionOptions) -> Http
 
 
 def exchange_request(request: Request, options: ConnectionOptions) -> HttpRequest:
-    """The HTTP request that carries ``request``.
-
-    Raises:
-        InvalidRequest: the data can't be written as JSON.
-    """
+    """The HTTP request that carries ``request``. As ``protocol.http_call``."""
     call = protocol.http_call(request)
     headers = _headers(request, options)
     if call.body is not None:

@@ -12,6 +12,8 @@ import threading
 from typing import Protocol
 from weakref import WeakSet
 
+from .. import forks
+
 _PERIOD_S = 2.0
 _JOIN_S = 1.0
 
@@ -28,6 +30,11 @@ class KeepAlive:
     """The thread that services idle sessions; it runs only while there are sessions."""
 
     def __init__(self) -> None:
+        forks.track(self)
+        self.after_fork()
+
+    def after_fork(self) -> None:
+        """Begin anew: a forked child has neither the thread nor the sessions."""
         self._lock = threading.Lock()
         self._sessions: WeakSet[IdleSession] = WeakSet()
         self._stopping = threading.Event()
@@ -37,7 +44,7 @@ class KeepAlive:
         """Service ``session`` until it is removed or garbage-collected."""
         with self._lock:
             self._sessions.add(session)
-            if self._thread is None or not self._thread.is_alive():  # threads don't survive a fork
+            if self._thread is None:
                 self._stopping = threading.Event()
                 self._thread = threading.Thread(
                     target=self._run, args=(self._stopping,), name="envgen-keepalive", daemon=True

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import http.client
+import os
 import select
 import socket
 import ssl
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from urllib.parse import urlsplit
 
 from ..errors import ConnectError
 from ..wire.redaction import split_credentials
+
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
 
 @cache
@@ -22,21 +26,43 @@ def default_ssl_context() -> ssl.SSLContext:
 
 
 def proxy_for(host: str, port: int, *, secure: bool) -> str | None:
-    """The URL of the proxy for a WebSocket to ``host``, from the usual environment variables."""
-    if urllib.request.proxy_bypass(f"{host}:{port}"):
-        return None
-    proxies = urllib.request.getproxies()
+    """The URL of the proxy for a WebSocket to ``host``, from the usual environment variables.
+
+    Raises:
+        ConnectError: the variable has no URL of a proxy.
+    """
     names = ("wss", "socks", "https") if secure else ("ws", "socks", "https", "http")
-    return next((proxies[name] for name in names if name in proxies), None)
+    return _named_proxy(f"{host}:{port}", names)
 
 
 def http_proxy_for(url: str) -> str | None:
-    """The URL of the proxy for an HTTP request to ``url``, from the same variables."""
+    """The URL of the proxy for an HTTP request to ``url``; otherwise as ``proxy_for``."""
     parts = urlsplit(url)
-    if urllib.request.proxy_bypass(parts.netloc.rpartition("@")[2]):
+    return _named_proxy(parts.netloc.rpartition("@")[2], (parts.scheme, "all"))
+
+
+def _named_proxy(netloc: str, names: tuple[str, ...]) -> str | None:
+    if urllib.request.proxy_bypass(netloc):
         return None
     proxies = urllib.request.getproxies()
-    return proxies.get(parts.scheme) or proxies.get("all")
+    name = next((name for name in names if name in proxies), None)
+    if name is None:
+        return None
+    proxy = proxies[name]
+    if "://" not in proxy:
+        proxy = f"http://{proxy}"  # as other programs read it
+    try:
+        parts = urlsplit(proxy)
+        is_proxy = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_proxy = False
+    if not is_proxy:  # what it has may be a password
+        raise ConnectError(
+            f"the environment variable {name.upper()}_PROXY has no URL of a proxy; "
+            "mend it, or exempt the server with NO_PROXY",
+            retryable=False,
+        )
+    return proxy
 
 
 def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.socket:
@@ -48,7 +74,7 @@ def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.sock
     """
     parts = urlsplit(proxy)
     shown = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https"):
         raise ConnectError(
             f"the proxy {shown} can't carry a WebSocket: only http and https proxies can; "
             "name another in HTTPS_PROXY, or exempt the server with NO_PROXY",
@@ -56,14 +82,19 @@ def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.sock
         )
     secure_proxy = parts.scheme == "https"
     connection_class = http.client.HTTPSConnection if secure_proxy else http.client.HTTPConnection
-    connection = connection_class(parts.hostname, parts.port, timeout=timeout_s)
+    connection = connection_class(parts.hostname or "", parts.port, timeout=timeout_s)
     _, authorization = split_credentials(proxy)
     headers = {"Proxy-Authorization": authorization} if authorization else {}
     connection.set_tunnel(host, port, headers)
     try:
         connection.connect()
     except http.client.HTTPException as error:
-        raise ConnectError(f"the proxy {shown} did not open a tunnel: {error}") from error
+        connection.close()
+        reason = str(error).strip()
+        raise ConnectError(f"the proxy {shown} did not open a tunnel: {reason}") from error
+    except OSError:
+        connection.close()
+        raise
     opened = connection.sock
     connection.sock = None  # else the connection object would close the socket
     return opened
@@ -89,6 +120,28 @@ def open_socket(host: str, port: int, *, secure: bool, timeout_s: float) -> sock
         opened = socket.create_connection((host, port), timeout=timeout_s)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
+
+
+def hang_up(opened: socket.socket) -> None:
+    """End the connection of an asyncio transport's socket at once, from any thread."""
+    with suppress(OSError):  # it is closed already
+        try:
+            opened.shutdown(socket.SHUT_RDWR)
+        except TypeError:  # uvloop's sockets can't
+            with socket.socket(fileno=os.dup(opened.fileno())) as own:
+                own.shutdown(socket.SHUT_RDWR)
+
+
+def close_inherited(opened: socket.socket) -> None:
+    """Close the descriptor of an asyncio transport's socket, in a forked child.
+
+    The transport can't be asked to: its loop shares its selector with the parent's. It will close
+    the same number once more, which is therefore not set free but taken by the null device.
+    """
+    null = os.open(os.devnull, os.O_RDWR)
+    with suppress(OSError):
+        os.dup2(null, opened.fileno(), inheritable=False)
+    os.close(null)
 
 
 def unread_check(opened: socket.socket) -> Callable[[], bool]:

@@ -137,11 +137,19 @@ class WebSocketTransport:
     def abort(self) -> None:
         """Shut the socket down without a closing handshake."""
         KEEPALIVE.remove(self)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """``abort``, without the locks that what garbage collection interrupts may hold."""
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         if self._lock.acquire(blocking=False):
             self._socket.close()
             self._lock.release()
+
+    def after_fork(self) -> None:
+        """Close the descriptor."""
+        self._socket.close()
 
     # --- bytes --------------------------------------------------------------------------------
 

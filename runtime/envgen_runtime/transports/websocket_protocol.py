@@ -29,6 +29,11 @@ from websockets.http11 import Response
 from websockets.protocol import State
 from websockets.uri import WebSocketURI, parse_uri
 
+try:
+    from websockets.speedups import apply_mask
+except ImportError:  # the library was built without its extension
+    from websockets.utils import apply_mask
+
 from .. import errors
 from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
 from ..wire.protocol import Request, read_frame, retry_after
@@ -139,7 +144,7 @@ class WebSocketConnection:
     def send(self, message: str) -> list[bytes]:
         """Return the bytes to send for a text message."""
         if not self._protocol.extensions:
-            return [text_frame(message.encode())]
+            return [text_frame(message.encode(), apply_mask)]
         self._protocol.send_text(message.encode())
         return self.data_to_send()
 

@@ -12,14 +12,8 @@ def explain_refused_upgrade(
 ) -> ConnectError | None:
     """The error for a refused upgrade, told from two routes' answers; None if HTTP is right.
 
-    Servers before 0.2 have no ``/ws`` and no ``/schema``, and one stateful environment behind
-    HTTP. A server that has ``/schema`` is a later one, whose HTTP routes can't hold an episode.
-
-    Args:
-        refusal: the answer to the WebSocket handshake.
-        schema: the status of GET ``/schema``.
-        health: the status of GET ``/health``.
-        base_url: the server's HTTP address.
+    Servers before 0.2 have no ``/ws`` and no ``/schema``, and one stateful environment behind HTTP.
+    A server that has ``/schema`` is a later one, whose HTTP routes can't hold an episode.
     """
 
     def refused(message: str) -> UpgradeRefused:

@@ -12,12 +12,10 @@ _NUMBER = (int, float)
 
 
 class Envelope(NamedTuple):
-    """An observation on the wire, and the fields that stand beside it.
+    """An observation on the wire, without the fields that stand beside it.
 
     Attributes:
-        observation: the observation's fields, without those that stand beside it.
         reward: null, bool, int or float, as sent.
-        done: whether the episode has ended.
         metadata: from beside the observation or from inside it; empty if the server sends none.
         beside: the fields beside the observation, as sent.
     """
@@ -32,9 +30,8 @@ class Envelope(NamedTuple):
     def read(cls, payload: Mapping[str, Any]) -> Envelope:
         """Take the reply to a reset or step apart.
 
-        Raises:
-            ReplyMismatch: ``observation`` or ``done`` is missing or of another type, or
-                ``reward`` is not a number.
+        Raises ReplyMismatch if ``observation`` or ``done`` is missing or of another type, or
+        ``reward`` is not a number.
         """
         observation = as_object(payload.get("observation"))
         if observation is None:

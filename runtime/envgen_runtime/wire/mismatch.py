@@ -58,12 +58,9 @@ def _found(detail: Any) -> str:
 def explain_drift(
     error: ReplyMismatch | ActionRejected, drift: Sequence[str] | None, *, url: str
 ) -> None:
-    """Add to an error how the server's contract differs.
+    """Add to an error, which is about to be raised, how the server's contract differs.
 
-    Args:
-        error: the error that is about to be raised.
-        drift: the differences; None if the server's contract could not be fetched.
-        url: the server's address.
+    ``drift`` is None if the server's contract could not be fetched.
     """
     error.drift = tuple(drift or ())
     if isinstance(error, ActionRejected) and not drift:

@@ -78,9 +78,8 @@ class Request(NamedTuple):
     def all_headers(self, default: Mapping[str, str]) -> dict[str, str]:
         """The headers of a request or handshake, with names in lower case.
 
-        Args:
-            default: the user's headers. They replace the runtime's own (``x-request-id``,
-                ``traceparent``), and an observer's replace both.
+        The user's replace the runtime's own (``x-request-id``, ``traceparent``), an observer's
+        both.
         """
         own = {
             "user-agent": "envgen-runtime",
@@ -105,8 +104,7 @@ class Endpoint:
 def endpoint(base_url: str) -> Endpoint:
     """The two addresses of a base URL in any of the schemes, with or without trailing slashes.
 
-    Raises:
-        ValueError: ``base_url`` is not an absolute http, https, ws or wss URL.
+    Raises ValueError if it is not an absolute http, https, ws or wss URL.
     """
     parts = urlsplit(base_url.strip())
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -132,11 +130,7 @@ def endpoint(base_url: str) -> Endpoint:
 
 
 def websocket_frame(request: Request) -> str:
-    """The text frame for a request.
-
-    Raises:
-        InvalidRequest: the data can't be written as JSON.
-    """
+    """The text frame for a request. InvalidRequest: its data can't be written as JSON."""
     frame: dict[str, Any] = {"type": request.operation}
     if request.operation != "state":  # servers refuse a state frame that has data
         frame["data"] = request.data
@@ -153,11 +147,7 @@ class HttpCall:
 
 
 def http_call(request: Request) -> HttpCall:
-    """The HTTP request for a request.
-
-    Raises:
-        InvalidRequest: the data can't be written as JSON.
-    """
+    """The HTTP request for a request. InvalidRequest: its data can't be written as JSON."""
     path = f"/{request.operation}"
     if request.operation == "state":
         return HttpCall("GET", path, None)
@@ -193,9 +183,8 @@ def _to_json(value: Any, request: Request) -> str:
 def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
     """The payload of the frame that answers ``request``.
 
-    Raises:
-        ServerError: the frame carries the server's error.
-        ProtocolError: it isn't JSON, has another shape, or replies to another kind of request.
+    Raises ServerError if the frame carries one, ProtocolError if it isn't JSON, has another shape,
+    or replies to another kind of request.
     """
     message = _read_json(frame, request)
     kind, data = message.get("type"), as_object(message.get("data"))
@@ -211,12 +200,7 @@ def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
 def read_http(
     status: int, body: bytes, request: Request, *, retry_after_s: float | None = None
 ) -> dict[str, Any]:
-    """The payload of an HTTP response.
-
-    Raises:
-        ServerError: the status is not 2xx.
-        ProtocolError: the body is not a JSON object.
-    """
+    """The payload of an HTTP response; ServerError by its status, ProtocolError by its body."""
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         return _read_json(body, request)
     try:

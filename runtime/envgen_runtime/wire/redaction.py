@@ -38,11 +38,7 @@ def split_credentials(url: str) -> tuple[str, str | None]:
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Copy ``headers``.
-
-    Raises:
-        ValueError: a header can't be sent. The message gives its name, never its value.
-    """
+    """Copy ``headers``. ValueError: one can't be sent; the message has its name, not its value."""
     for name, value in headers.items():
         if not _HEADER_NAME.fullmatch(name):
             raise ValueError(f"{name!r} is not a header name")

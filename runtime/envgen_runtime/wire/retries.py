@@ -46,17 +46,11 @@ class RetryPolicy:
 
 
 def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_http: bool) -> bool:
-    """Whether ``request`` can be made again without losing or repeating anything.
+    """Whether a request that failed can be made again without losing or repeating anything.
 
     A reset can if nothing of it was sent, or if the server turned it away: the episode that it
     would have ended is gone either way. A state can if there is no episode to lose, or if it is a
-    plain GET, as ``/schema`` is. Never ask about a step: a call sends it once.
-
-    Args:
-        error: the error of the last attempt.
-        request: the request that failed; not a step.
-        has_episode: there was a session with an episode before it.
-        over_http: there is no session to lose.
+    plain GET (``over_http``), as ``/schema`` is. Never ask about a step: a call sends it once.
     """
     if request.operation == "schema":
         return error.retryable

@@ -2,7 +2,7 @@
 
 ``uvicorn modern:app``; these variables say what it serves:
 
-- ENV_NAME: one of ENVIRONMENTS or ``tools``, ``words`` if unset;
+- ENV_NAME: one of ENVIRONMENTS, or one of TOOLED in ``tooled``; ``words`` if unset;
 - MAX_SESSIONS: the server's capacity, 8 if unset; ``default`` leaves it to the package;
 - GRID_STEPS: after how many steps an episode of ``grid`` is done, 3 if unset.
 """
@@ -29,7 +29,7 @@ from snippets import run
 # four fifths of the start.
 sys.modules["gradio"] = None  # type: ignore[assignment]
 
-from openenv.core.env_server.http_server import create_fastapi_app  # noqa: E402
+from openenv.core.env_server.http_server import create_app  # noqa: E402
 from openenv.core.env_server.interfaces import Environment  # noqa: E402
 from openenv.core.env_server.types import Action, Observation, State  # noqa: E402
 
@@ -381,17 +381,17 @@ ENVIRONMENTS = {
 
 
 def _served(name: str) -> Served:
-    if name == "tools":
-        from tooled import SERVED  # what it imports takes seconds
+    if name.startswith("tools"):
+        from tooled import TOOLED  # what it imports takes seconds
 
-        return Served(*SERVED)
+        return Served(*TOOLED[name])
     return ENVIRONMENTS[name]
 
 
 def create() -> Any:
     """The application that the variables ask for; what a release can't be told is left out."""
     served = _served(os.environ.get("ENV_NAME", "words"))
-    known = inspect.signature(create_fastapi_app).parameters
+    known = inspect.signature(create_app).parameters
     told = {
         name: cls
         for name in ("state_cls", "reset_observation_cls")
@@ -400,7 +400,7 @@ def create() -> Any:
     capacity = os.environ.get("MAX_SESSIONS", "8")
     if capacity != "default":
         told["max_concurrent_envs"] = int(capacity)
-    return create_fastapi_app(served.environment, served.action, served.observation, **told)
+    return create_app(served.environment, served.action, served.observation, **told)
 
 
 app = create()

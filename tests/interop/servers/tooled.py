@@ -1,18 +1,19 @@
-"""An environment of tools, as the MCP half of OpenEnv makes them. TOOLS says which it has."""
+"""Environments of tools, as the MCP half of OpenEnv makes them. TOOLS says which they have."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from fastmcp import FastMCP
 from openenv.core.env_server.mcp_environment import MCPEnvironment
-from openenv.core.env_server.mcp_types import CallToolAction, CallToolObservation
-from openenv.core.env_server.types import Observation, State
+from openenv.core.env_server.mcp_types import CallToolAction, CallToolObservation, ListToolsAction
+from openenv.core.env_server.types import Action, Observation, State
+from pydantic import Field, TypeAdapter
 
 
 class ToolsEnvironment(MCPEnvironment):
-    """``add``, and ``look`` or what came after it."""
+    """``add`` earns a reward, ``finish`` ends the episode, ``look`` is there or was once."""
 
     SUPPORTS_CONCURRENT_SESSIONS = True
 
@@ -23,6 +24,11 @@ class ToolsEnvironment(MCPEnvironment):
         def add(a: int, b: int) -> int:
             """The sum of two numbers."""
             return a + b
+
+        @server.tool
+        def finish() -> str:
+            """The end."""
+            return "finished"
 
         if os.environ.get("TOOLS", "look") == "look":
 
@@ -38,7 +44,20 @@ class ToolsEnvironment(MCPEnvironment):
         self, seed: int | None = None, episode_id: str | None = None, **_: Any
     ) -> Observation:
         self._state = State(episode_id=episode_id or "x", step_count=0)
-        return Observation(done=False, reward=0.0)
+        return Observation(done=False, reward=0.0, metadata={"status": "ready"})
+
+    def step(self, action: Any, timeout_s: float | None = None, **others: Any) -> Observation:
+        return self._graded(action, super().step(action, timeout_s, **others))
+
+    async def step_async(
+        self, action: Any, timeout_s: float | None = None, **others: Any
+    ) -> Observation:
+        return self._graded(action, await super().step_async(action, timeout_s, **others))
+
+    def _graded(self, action: Any, observation: Any) -> Any:
+        observation.reward = {"add": 1.0, "finish": 2.0}.get(getattr(action, "tool_name", ""), 0.0)
+        observation.done = getattr(action, "tool_name", "") == "finish"
+        return observation
 
     def _step_impl(self, action: Any, timeout_s: float | None = None, **_: Any) -> Observation:
         return Observation(done=False, reward=0.0, metadata={"error": f"no {action}"})
@@ -48,4 +67,58 @@ class ToolsEnvironment(MCPEnvironment):
         return self._state
 
 
-SERVED = (ToolsEnvironment, CallToolAction, CallToolObservation, None, Observation)
+class WrappedEnvironment(ToolsEnvironment):
+    """Its last step replies with the base Observation, as wrappers that end an episode do."""
+
+    def _graded(self, action: Any, observation: Any) -> Any:
+        graded = super()._graded(action, observation)
+        if not graded.done:
+            return graded
+        return Observation(done=True, reward=graded.reward, metadata={"reason": "finished"})
+
+
+class MoveAction(Action):
+    type: Literal["move"] = "move"
+    to: str
+
+
+_UNION: TypeAdapter[Any] = TypeAdapter(
+    Annotated[ListToolsAction | CallToolAction | MoveAction, Field(discriminator="type")]
+)
+
+
+class DeskAction(Action):
+    """A move or a call: how environments publish a union, for which the server takes a class."""
+
+    @classmethod
+    def model_validate(cls, obj: Any, **_: Any) -> Any:
+        return _UNION.validate_python(obj)
+
+    @classmethod
+    def model_json_schema(cls, **options: Any) -> dict[str, Any]:  # type: ignore[override]
+        return _UNION.json_schema(**options)
+
+
+class DeskObservation(Observation):
+    place: str
+
+
+class DeskEnvironment(WrappedEnvironment):
+    """Moves beside calls of tools."""
+
+    def reset(  # type: ignore[override]
+        self, seed: int | None = None, episode_id: str | None = None, **others: Any
+    ) -> Observation:
+        super().reset(seed, episode_id, **others)
+        return DeskObservation(place="home")
+
+    def _step_impl(self, action: Any, timeout_s: float | None = None, **_: Any) -> Observation:
+        return DeskObservation(place=action.to)
+
+
+TOOLED = {
+    "tools": (ToolsEnvironment, CallToolAction, CallToolObservation),
+    "tools_reset": (ToolsEnvironment, CallToolAction, CallToolObservation, None, Observation),
+    "tools_wrapped": (WrappedEnvironment, CallToolAction, CallToolObservation),
+    "tools_mixed": (DeskEnvironment, DeskAction, DeskObservation),
+}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
+from ... import forks
 from ...errors import EngineError, FetchError, MissingExtra
 
 if TYPE_CHECKING:
@@ -81,25 +82,36 @@ class Engine:
     """
 
     def __init__(self, address: str | None = None, *, timeout_s: int = 60) -> None:
-        docker = _sdk()
-        where = address or "the address in DOCKER_HOST or the docker context"
-        with translated(f"the Docker engine can't be reached at {where}"):
-            if address is None:
-                self._client: DockerClient = docker.from_env(timeout=timeout_s)
-            else:
-                self._client = docker.DockerClient(base_url=address, timeout=timeout_s)
+        self._given = address
+        self._timeout_s = timeout_s
+        self._client: DockerClient | None = self._connect()
         self._closed = False
         self.address: str = self._client.api.base_url
+        forks.track(self)
+
+    def _connect(self) -> DockerClient:
+        docker = _sdk()
+        where = self._given or "the address in DOCKER_HOST or the docker context"
+        with translated(f"the Docker engine can't be reached at {where}"):
+            client: DockerClient
+            if self._given is None:
+                client = docker.from_env(timeout=self._timeout_s)
+            else:
+                client = docker.DockerClient(base_url=self._given, timeout=self._timeout_s)
+        return client
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent, in a forked child, which opens its own."""
+        # Not set free: that takes locks of the pool which another thread may have held.
+        self._parents, self._client = self._client, None
 
     @property
     def api(self) -> Any:
-        """The SDK's own client, for ``swarm.api``.
-
-        Raises:
-            EngineError: the connection was closed.
-        """
+        """The SDK's own client, for ``swarm.api``. Raises EngineError once it was closed."""
         if self._closed:  # the SDK would open new connections, which nothing would close
             raise EngineError(f"the connection to the engine at {self.address} was closed")
+        if self._client is None:
+            self._client = self._connect()
         return self._client.api
 
     @property
@@ -129,25 +141,16 @@ class Engine:
     def pull(
         self, reference: str, *, credentials: Credentials | None, platform: str | None
     ) -> Iterator[PullProgress]:
-        """Pull an image, and yield how far it is as the engine reports it.
-
-        Raises:
-            FetchError: the registry refused or can't be reached.
-        """
+        """Pull an image, and yield how far it is. FetchError: the registry doesn't give it."""
         repository, tag = _sdk().utils.parse_repository_tag(reference)
-        login = None
-        if credentials is not None:
-            login = {"username": credentials.username, "password": credentials.password}
+        options = {
+            "tag": tag or "latest",
+            "auth_config": asdict(credentials) if credentials is not None else None,
+            "platform": platform,
+        }
         layers: dict[str, tuple[int, int]] = {}
         with translated(f"the image {reference} can't be pulled", error=FetchError):
-            for event in self.api.pull(
-                repository,
-                tag=tag or "latest",
-                stream=True,
-                decode=True,
-                auth_config=login,
-                platform=platform,
-            ):
+            for event in self.api.pull(repository, stream=True, decode=True, **options):
                 if "error" in event:
                     raise FetchError(f"the image {reference} can't be pulled: {event['error']}")
                 _update(layers, event)
@@ -159,11 +162,8 @@ class Engine:
     def create(self, name: str, image: str, *, platform: str | None, config: dict[str, Any]) -> str:
         """Create a container and return its id.
 
-        Args:
-            name: its name.
-            image: the image's name or id.
-            platform: such as ``linux/arm64``; None for the engine's own.
-            config: the body of POST /containers/create (Engine API).
+        ``config`` is the body of POST /containers/create (Engine API); ``platform`` is such as
+        ``linux/arm64``, None for the engine's own.
         """
         with translated(f"the container {name} can't be created"):
             made = self.api.create_container_from_config({**config, "Image": image}, name, platform)
@@ -228,7 +228,8 @@ class Engine:
     def close(self) -> None:
         """Close the connections."""
         self._closed = True
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -240,8 +241,7 @@ class Engine:
 def memory_bytes(size: str | int | None) -> int:
     """A size in bytes, from what ``docker run --memory`` takes: ``512m`` is 512 MiB. 0 for None.
 
-    Raises:
-        ValueError: it is not a size.
+    Raises ValueError if it is not a size.
     """
     if size is None:
         return 0

@@ -124,8 +124,11 @@ class LocalDockerProvider(EngineProvider):
             }
             self._image = image
             engine = self._engine = Engine(self._address)
-            if connect_host is None:
-                _check_reachable(engine, host)
+            if connect_host is None and host == LOOPBACK != engine.host:
+                raise ValueError(
+                    f"the engine runs on {engine.host}, whose {LOOPBACK} can't be reached from "
+                    "here: pass host= with one of its addresses to publish on"
+                )
             found = self._find(engine, image, given["platform"])
             inner = given["container_port"] or found.server_port
             if network != "host":
@@ -166,14 +169,9 @@ class LocalDockerProvider(EngineProvider):
         return self._engine.follow_logs(self._name) if self._engine else iter(())
 
     def stop(self) -> None:
-        """Kill and remove the container. Does nothing the second time.
-
-        Raises:
-            EngineError: the engine can't be reached, or doesn't answer in time. Another call,
-                or the end of the process, tries again.
-        """
+        """Kill and remove the container. As ``Provider.stop``."""
         self._stopping.set()
-        if self._grace_s and self._engine and self._cleanup and self._cleanup.is_ours:
+        if self._grace_s and self._engine and self._cleanup:
             self._engine.stop(self._name, self._grace_s)
         super().stop()
 
@@ -249,20 +247,8 @@ def _remove(address: str | None, name: str, is_settled: threading.Event) -> None
             time.sleep(_POLL_S)
 
 
-def _check_reachable(engine: Engine, host: str) -> None:
-    if engine.host != LOOPBACK and host == LOOPBACK:
-        raise ValueError(
-            f"the engine runs on {engine.host}, whose {LOOPBACK} can't be reached from here: "
-            "pass host= with one of its addresses to publish on"
-        )
-
-
 def _device_requests(gpus: int | str | Sequence[str] | None) -> list[dict[str, Any]]:
-    """The engine's device requests for a number of GPUs, for ``all``, or for those with these ids.
-
-    Raises:
-        ValueError: it is none of these.
-    """
+    """The engine's requests for a number of GPUs, ``all``, or ids. Raises ValueError for others."""
     request: dict[str, Any] = {"Driver": "", "Capabilities": [["gpu"]]}
     match gpus:
         case None:

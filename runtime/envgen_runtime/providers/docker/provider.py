@@ -7,13 +7,7 @@ from .engine import Credentials, Engine
 
 
 class EngineProvider(Provider):
-    """A provider that starts one image on a Docker engine.
-
-    Args:
-        engine: the engine's address.
-        credentials: for the image's registry.
-        grace_s: how long a container may take to end by itself before it is killed, in seconds.
-    """
+    """A provider that starts one image on a Docker engine."""
 
     def __init__(
         self, *, engine: str | None, credentials: Credentials | None, grace_s: float

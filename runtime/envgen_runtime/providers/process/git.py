@@ -22,13 +22,7 @@ _SCHEMES = ("http", "https", "ssh", "file")
 
 @dataclass(frozen=True)
 class GitSource:
-    """A repository at a revision.
-
-    Attributes:
-        url: the repository's address.
-        revision: a commit, branch or tag; HEAD for the default branch.
-        subdirectory: the project's folder in the repository; empty for the root.
-    """
+    """A repository's folder at a revision: a commit, branch or tag, or HEAD for the default one."""
 
     url: str
     revision: str = "HEAD"
@@ -36,11 +30,7 @@ class GitSource:
 
     @classmethod
     def parse(cls, text: str) -> GitSource:
-        """Read ``git+URL[@REVISION][#subdirectory=FOLDER]``, as pip and uv write it.
-
-        Raises:
-            ValueError: it is not a git source.
-        """
+        """Read ``git+URL[@REVISION][#subdirectory=FOLDER]``, pip's form, or raise ValueError."""
         parts = urlsplit(text.removeprefix(PREFIX))
         path, at, revision = parts.path.rpartition("@")
         if not at:
@@ -60,11 +50,8 @@ def clone(
 ) -> str:
     """Fetch one revision of a repository into ``folder``, and return the commit's hash.
 
-    Args:
-        source: the repository and the revision.
-        folder: the destination; created if it doesn't exist.
-        credentials: for a private repository; never passed in a process's arguments.
-        timeout_s: the time limit of each git command, in seconds.
+    Credentials for a private repository are never passed in a process's arguments. Each git command
+    may take ``timeout_s`` seconds.
 
     Raises:
         FetchError: the repository or the revision can't be fetched.

@@ -1,4 +1,4 @@
-"""Process trees that end together."""
+"""Process trees that end together, on POSIX systems: Windows has no process groups."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 COOKIE = "ENVGEN_SERVER"
 """The variable that marks a server's processes, also those that left its process group."""
+
+IS_SUPPORTED = os.name == "posix"
+"""Whether this system has process groups and passes descriptors to children."""
 
 _KILL_LIMIT_S = 5.0
 _POLL_S = 0.02
@@ -40,33 +43,6 @@ def server_environment(extra: Mapping[str, str]) -> dict[str, str]:
         if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)
     }
     return {**inherited, **extra}
-
-
-def spawn(
-    command: Sequence[str],
-    *,
-    cookie: str,
-    env: Mapping[str, str],
-    folder: Path,
-    log: Path,
-    pass_fds: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:
-    """Start a process in a process group of its own, with its output in ``log``.
-
-    Raises:
-        OSError: it can't be started.
-    """
-    with log.open("ab") as output:
-        return subprocess.Popen(  # noqa: S603 - a list, no shell
-            command,
-            cwd=folder,
-            env={**env, COOKIE: cookie},
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            pass_fds=pass_fds,
-            start_new_session=True,
-        )
 
 
 def end_group(process: subprocess.Popen[bytes], grace_s: float) -> None:

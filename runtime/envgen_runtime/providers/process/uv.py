@@ -19,7 +19,7 @@ from ...documented import complete, documented
 from ...errors import EngineError, StartError
 from ..base import Provider, ServerExit
 from ..cleanup import Cleanup
-from ..docker.engine import LOOPBACK, Credentials
+from ..docker.engine import LOOPBACK
 from ..options import ProjectOptions
 from ..owner import this_process
 from . import processes
@@ -66,7 +66,7 @@ class UVProvider(Provider):
             ValueError: ``project_path`` is a git source that can't be read.
         """
         super().__init__()
-        given = complete(ProjectOptions, options, of="UVProvider")
+        self._options = complete(ProjectOptions, options, of="UVProvider")
         self._source: GitSource | None = None
         self._project = Path()
         if isinstance(project_path, str) and project_path.startswith(PREFIX):
@@ -74,14 +74,9 @@ class UVProvider(Provider):
         else:
             self._project = Path(project_path).resolve()
         self._what = str(project_path)
-        self._app: str | None = given["app"]
         self._host = host
         self._connect_host = connect_host or _REACHABLE_AT.get(host, host)
-        self._reload: bool = given["reload"]
         self._env_vars = dict(env_vars or {})
-        self._credentials: Credentials | None = given["credentials"]
-        self._clone_timeout_s: float = given["clone_timeout_s"]
-        self._grace_s: float = given["grace_s"]
         self._server: _Server | None = None
         self._revision = ""
 
@@ -105,15 +100,22 @@ class UVProvider(Provider):
 
         Raises:
             TypeError: an unknown option.
-            EngineError: uv or git is not installed.
+            EngineError: uv or git is not installed, or this is Windows.
             FetchError: the source can't be fetched.
             StartError: the project can't be served, or the port is taken.
         """
         with self._starting():
+            if not processes.IS_SUPPORTED:
+                raise EngineError(
+                    "UVProvider needs a POSIX system, such as Linux, macOS or WSL: it serves in a "
+                    "process group and passes on a socket. On Windows, serve the project from its "
+                    "image (from_docker_image), or start it yourself and pass its URL"
+                )
             if shutil.which("uv") is None:
                 raise EngineError("uv is not installed, but it runs the projects: pip install uv")
             server = self._server = _Server(self._what)
-            self._cleanup = Cleanup(self._describe(), partial(server.end, self._grace_s))
+            end = partial(server.end, self._options["grace_s"])
+            self._cleanup = Cleanup(self._describe(), end)
             server.create_folder()
             project = self._project if self._source is None else self._clone(self._source, server)
             if not (project / "pyproject.toml").is_file():
@@ -158,9 +160,8 @@ class UVProvider(Provider):
 
     def _clone(self, source: GitSource, server: _Server) -> Path:
         folder = server.folder / "source"
-        self._revision = clone(
-            source, folder, credentials=self._credentials, timeout_s=self._clone_timeout_s
-        )
+        credentials, timeout_s = self._options["credentials"], self._options["clone_timeout_s"]
+        self._revision = clone(source, folder, credentials=credentials, timeout_s=timeout_s)
         return folder / source.subdirectory
 
     def _listen(self, port: int | None) -> socket.socket:
@@ -173,10 +174,11 @@ class UVProvider(Provider):
             raise StartError(f"can't listen on {self._host}: {error}") from error
 
     def _command(self, project: Path, fd: int, workers: int) -> list[str]:
+        app: str = self._options["app"] or _declared_app(project)
         command = ["uv", "run", "--isolated", "--project", str(project)]
-        command += ["--", "python", "-u", "-m", "uvicorn", self._app or _declared_app(project)]
+        command += ["--", "python", "-u", "-m", "uvicorn", app]
         command += [f"--fd={fd}", f"--workers={workers}"]
-        return [*command, "--reload"] if self._reload else command
+        return [*command, "--reload"] if self._options["reload"] else command
 
     def _exit(self) -> ServerExit | None:
         if self._stopping.is_set() or self._server is None:
@@ -209,14 +211,17 @@ class _Server:
     def spawn(
         self, command: list[str], env: Mapping[str, str], project: Path, listener: socket.socket
     ) -> None:
-        self._process = processes.spawn(
-            command,
-            cookie=self._name,
-            env=env,
-            folder=project,
-            log=self.log,
-            pass_fds=[listener.fileno()],
-        )
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - a list, no shell
+                command,
+                cwd=project,
+                env={**env, processes.COOKIE: self._name},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=[listener.fileno()],
+                start_new_session=True,  # a process group of its own
+            )
 
     def exit_code(self) -> int | None:
         return None if self._process is None else self._process.poll()

@@ -16,13 +16,7 @@ _FAILED = frozenset({"failed", "rejected"})
 
 @dataclass(frozen=True)
 class Node:
-    """A machine of the swarm.
-
-    Attributes:
-        name: its host name.
-        address: where its published ports are reached.
-        is_up: whether the manager is in contact with it.
-    """
+    """A machine of the swarm; ``address`` is where its published ports are reached."""
 
     name: str
     address: str
@@ -34,7 +28,6 @@ class Task:
     """A replica's container, present or past.
 
     Attributes:
-        id: the task's id.
         node_id: the machine that runs it; empty before it is assigned to one.
         state: the manager's word for its state, such as ``running``.
         should_run: whether the manager wants it to run.
@@ -63,11 +56,7 @@ class Task:
 
 
 class Swarm:
-    """A swarm, as one of its managers sees it.
-
-    Args:
-        engine: the manager's engine.
-    """
+    """A swarm, as one of its managers sees it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -92,13 +81,10 @@ class Swarm:
     def create(
         self, name: str, spec: Mapping[str, Any], credentials: Credentials | None, image: str
     ) -> None:
-        """Create a service.
+        """Create a service of ``image``, whose registry's credentials are passed on to the nodes.
 
-        Args:
-            name: its name.
-            spec: ``labels``, ``mode``, ``endpoint_spec`` and ``task_template`` of the Engine API.
-            credentials: for the image's registry; passed on to the nodes.
-            image: the image's name.
+        ``spec`` has ``labels``, ``mode``, ``endpoint_spec`` and ``task_template`` of the Engine
+        API.
         """
         with translated(f"the service {name} can't be created"):
             if credentials is not None:

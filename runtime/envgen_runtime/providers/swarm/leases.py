@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from ...errors import ProviderError
 from ..base import Provider, ServerExit
+
+if TYPE_CHECKING:
+    from .service import DockerSwarmProvider
 
 
 @dataclass(frozen=True)
@@ -29,53 +32,17 @@ class Replica:
     capacity: int
 
 
-class Fleet(Protocol):
-    """Leases sessions on its replicas, to clients from any thread."""
-
-    def lease(self) -> Lease:
-        """A lease of one session, which begins with its ``start``."""
-        ...
-
-    def acquire(self, timeout_s: float) -> Replica:
-        """Take a session on the replica with the most room.
-
-        Raises:
-            ReadyTimeout: no replica had room in time.
-        """
-        ...
-
-    def release(self, task_id: str) -> None:
-        """Give back a session on a replica."""
-        ...
-
-    def end_of(self, task_id: str) -> ServerExit | None:
-        """How a replica ended; None while it runs."""
-        ...
-
-    def logs(self, tail: int | None = None) -> str:
-        """Return the output of all replicas."""
-        ...
-
-    def follow_logs(self) -> Iterator[str]:
-        """Yield the output of all replicas until now, line by line."""
-        ...
-
-
 class Lease(Provider):
     """One session on a replica. A client that owns the lease gives it back when it closes."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(self, fleet: DockerSwarmProvider) -> None:
         super().__init__()
         self._fleet = fleet
         self._replica: Replica | None = None
 
     @property
     def replica(self) -> Replica:
-        """The replica.
-
-        Raises:
-            ProviderError: the lease was not started, or was given back.
-        """
+        """The replica. Raises ProviderError if the lease was not started, or was given back."""
         if self._replica is None:
             raise ProviderError("the lease holds no replica")
         return self._replica
@@ -86,11 +53,8 @@ class Lease(Provider):
     def start(self, timeout_s: float = 60.0) -> str:
         """Take a session on the replica with the most room, and return the replica's address.
 
-        Args:
-            timeout_s: how long to wait for room, in seconds.
-
         Raises:
-            ReadyTimeout: no replica had room in time.
+            ReadyTimeout: no replica had room within ``timeout_s`` seconds.
         """
         if self._replica is None:
             self._replica = self._fleet.acquire(timeout_s)
@@ -109,7 +73,7 @@ class Lease(Provider):
         """Give the session back. Does nothing the second time."""
         super().stop()
         replica, self._replica = self._replica, None
-        if replica is not None:
+        if replica is not None and not self._is_inherited:
             self._fleet.release(replica.task_id)
 
     def _exit(self) -> ServerExit | None:

@@ -60,6 +60,12 @@ class DockerSwarmProvider(EngineProvider):
         self._leases: Counter[str] = Counter()
         self._room = threading.Condition()
 
+    def after_fork(self) -> None:
+        """Leave the service, and the sessions leased here, to the parent, in a forked child."""
+        super().after_fork()
+        self._leases.clear()
+        self._room = threading.Condition()
+
     def start_container(
         self,
         image: str,

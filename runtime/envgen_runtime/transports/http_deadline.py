@@ -1,0 +1,76 @@
+"""One deadline for a request over httpcore: its own limits are for each read and write."""
+
+from __future__ import annotations
+
+import ssl
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import httpcore
+
+_WRITE_BYTES = 64 * 1024
+
+
+class DeadlineBackend(httpcore.NetworkBackend):
+    """Sync I/O that ends by one deadline: httpcore's own limits are for each read and write.
+
+    Attributes:
+        deadline: when the request in flight expires, as ``time.monotonic`` counts.
+    """
+
+    def __init__(self) -> None:
+        self._sockets = httpcore.SyncBackend()
+        self.deadline = 0.0
+
+    def remaining(self, limit: float | None = None) -> float:
+        """The seconds left, at most ``limit``. Raises TimeoutError if there are none."""
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left if limit is None else min(left, limit)
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        """Connect, as httpcore asks."""
+        limit = self.remaining(timeout)
+        stream = self._sockets.connect_tcp(host, port, limit, local_address, socket_options)
+        return _DeadlineStream(stream, self)
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    """A stream of ``DeadlineBackend``."""
+
+    def __init__(self, stream: httpcore.NetworkStream, backend: DeadlineBackend) -> None:
+        self._stream = stream
+        self._backend = backend
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        return self._stream.read(max_bytes, self._backend.remaining())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        for start in range(0, len(buffer), _WRITE_BYTES):
+            chunk = buffer[start : start + _WRITE_BYTES]
+            self._stream.write(chunk, self._backend.remaining())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        limit = self._backend.remaining(timeout)
+        stream = self._stream.start_tls(ssl_context, server_hostname, limit)
+        return _DeadlineStream(stream, self._backend)
