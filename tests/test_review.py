@@ -27,7 +27,7 @@ from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.support import ROOT, action, build, contract_cases, contracts, load
 from tests.test_generated import GOLDEN
 
-COMMITTED = [*(ROOT / "generated").glob("*_env"), *(case / "expected" for case in GOLDEN)]
+COMMITTED = [*(ROOT / "generated").glob("*_env"), *(case.parent / "expected" for case in GOLDEN)]
 FORMATTERS = {
     "ruff": ["ruff", "format", "--isolated", "--diff", "--line-length"],
     "black": ["black", "--quiet", "--diff", "--check", "--workers=1", "--line-length"],
@@ -196,7 +196,7 @@ class Recorder:
     "file",
     [
         *(ROOT / "schemas").glob("*.json"),
-        *(case / "contract.json" for case in GOLDEN),
+        *GOLDEN,
         *contract_cases("corpus"),
     ],
     ids=str,

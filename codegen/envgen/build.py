@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from .contract.contract import EnvContract
-from .errors import AuditError
+from .errors import AuditError, ConfigError
 from .findings import Finding
 from .options import PackageOptions
 from .output.apply import Mode, Package, apply
@@ -70,6 +70,11 @@ def build_package(
         OutputError: the folder can't be written, or a file in it was edited by hand.
     """
     options = options or PackageOptions()
+    if contract.wire is not None and options.transport == "websocket":
+        raise ConfigError(
+            f"{contract.name}: its server has routes of its own, and no WebSocket",
+            hint='leave out transport = "websocket"',
+        )
     templates = templates or default_templates()
     plan, plan_findings = make_plan(contract, options)
     findings = (*contract.findings, *plan_findings)
@@ -90,7 +95,9 @@ def _render(contract: EnvContract, plan: Plan, templates: Templates) -> dict[str
     try:
         modules = {
             "__init__.py": render_init(plan, templates, env_name=name),
-            "client.py": render_client(plan, templates, env_name=name, fingerprint=fingerprint),
+            "client.py": render_client(
+                plan, templates, env_name=name, fingerprint=fingerprint, wire=contract.wire
+            ),
             "models.py": render_models(plan, templates, env_name=name, fingerprint=fingerprint),
         }
         for file, source in modules.items():

@@ -6,6 +6,7 @@ out = "generated"
 schemas = "schemas"
 
 templates = "envgen-templates"         # templates that replace blocks of envgen's own
+remove_stale = true                    # packages that no source generates are removed
 
 [tool.envgen.envs.coding_env]          # the name of the environment and of its package
 source = "https://me-coding.hf.space"  # default: schemas/coding_env.json
@@ -53,6 +54,9 @@ class SourceSettings(BaseModel):
     state_path: RoutePath | None = None
     """OpenAPI: the route of the state."""
 
+    session_path: RoutePath | None = None
+    """OpenAPI: the route that makes a session, where it isn't the one that resets."""
+
     state: Path | None = None
     """A file with the JSON Schema of the state, for servers that don't publish one."""
 
@@ -62,13 +66,21 @@ class SourceSettings(BaseModel):
     allow_redirects: bool = False
     """Whether redirects to another host are followed; headers are not sent there."""
 
+    python: str | None = None
+    """Python classes: the interpreter, or its virtual environment; None for the active one."""
+
     timeout_s: float = Field(default=10.0, gt=0)
     """Time limit for everything that a server is asked, in seconds."""
 
     @property
     def paths(self) -> dict[str, str]:
-        """The routes that are set, by ``reset``, ``step`` and ``state``."""
-        paths = {"reset": self.reset_path, "step": self.step_path, "state": self.state_path}
+        """The routes that are set, by ``reset``, ``step``, ``state`` and ``session``."""
+        paths = {
+            "reset": self.reset_path,
+            "step": self.step_path,
+            "state": self.state_path,
+            "session": self.session_path,
+        }
         return {role: path for role, path in paths.items() if path is not None}
 
 
@@ -132,6 +144,9 @@ class Config(BaseModel):
 
     strict: bool = False
     """Whether a contract with warnings is refused."""
+
+    remove_stale: bool = False
+    """Whether a build of all sources removes packages that none of them generates."""
 
     envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
     """Environments with settings of their own, by name."""

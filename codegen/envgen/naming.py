@@ -31,9 +31,9 @@ _IMPORTS = {
     "uuid": ("UUID",),
     "envgen_runtime": ("AsyncEnvClient", "EnvClient", "JsonValue", "StepResult"),
     "envgen_runtime.generated": (
-        "Codec", "Envelope", "JsonTypes", "Linked", "Omittable", "OneOf", "ReplyModel",
-        "RequestModel", "StepOptions", "Tag", "UniqueItems", "accepts_fields", "constant",
-        "reset_fields", "wire_fields",
+        "Codec", "Envelope", "HttpRoute", "HttpWire", "JsonTypes", "Linked", "Omittable", "OneOf",
+        "ReplyModel", "RequestModel", "StepOptions", "Tag", "UniqueItems", "accepts_fields",
+        "constant", "reset_fields", "wire_fields",
     ),
     "pydantic": ("ConfigDict", "Field", "TypeAdapter"),
     "typing_extensions": ("TypeAliasType",),

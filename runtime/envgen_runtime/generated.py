@@ -9,9 +9,10 @@ from .models.constraints import Omittable, OneOf, Tag, UniqueItems, constant
 from .models.json_types import JsonTypes
 from .models.linked import Linked
 from .wire.envelope import Envelope
+from .wire.routes import HttpRoute, HttpWire
 
 __all__ = [
-    "Codec", "Envelope", "JsonTypes", "Linked", "Omittable", "OneOf", "ReplyModel", "RequestModel",
-    "StepOptions", "Tag", "UniqueItems", "accepts_fields", "constant", "reset_fields",
-    "wire_fields",
+    "Codec", "Envelope", "HttpRoute", "HttpWire", "JsonTypes", "Linked", "Omittable", "OneOf",
+    "ReplyModel", "RequestModel", "StepOptions", "Tag", "UniqueItems", "accepts_fields", "constant",
+    "reset_fields", "wire_fields",
 ]  # fmt: skip

@@ -201,7 +201,7 @@ def test_prose_alone_is_a_patch() -> None:
 
 def test_every_rule_has_a_pair() -> None:
     elsewhere = {"part-added", "part-removed", "name-changed", "prose-changed"}
-    elsewhere |= {"tool-added", "tool-removed"}
+    elsewhere |= {"tool-added", "tool-removed", "route-added", "route-changed"}
     assert {rule for rule, _, _ in PAIRS} | elsewhere == set(RULES)
 
 

@@ -16,6 +16,11 @@ from envgen.demo.server import create_app, serving
 from tests.support import ROOT
 
 CODING: dict[str, Any] = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
+FIRST = [
+    "coding_env: new",
+    "    wrote generated/coding_env",
+    "    wrote schemas/coding_env.json",
+]
 
 
 def run(*arguments: str) -> Result:
@@ -29,7 +34,8 @@ def contract(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[s
     document = json.loads(json.dumps(CODING))
     with serving(create_app(document, CodingEnvironment)) as url:
         Path("pyproject.toml").write_text(f'[tool.envgen.envs.coding_env]\nsource = "{url}"\n')
-        assert run("build").exit_code == 0
+        first = run("sync")
+        assert (first.exit_code, first.stdout.splitlines()) == (4, FIRST)
         yield document
 
 
@@ -49,7 +55,10 @@ def test_a_compatible_change(contract: dict[str, Any]) -> None:
     assert checked.exit_code == 4
     assert "cpu_s is new" in checked.stdout
     assert files() == before, "nothing was written"
-    assert run("sync").exit_code == 4
+    done = run("sync")
+    assert done.exit_code == 4
+    assert "wrote generated/coding_env\n" in done.stdout
+    assert "wrote schemas/coding_env.json\n" in done.stdout
     assert "cpu_s" in Path("generated/coding_env/models.py").read_text()
     assert "cpu_s" in Path("schemas/coding_env.json").read_text()
     assert run("sync").exit_code == 0
@@ -76,6 +85,31 @@ def test_an_environment_that_is_new(contract: dict[str, Any]) -> None:
     done = run("sync", "--check")
     assert done.exit_code == 4
     assert "coding_env: new" in done.stdout
+
+
+def test_one_of_several(contract: dict[str, Any]) -> None:
+    with Path("pyproject.toml").open("a") as settings:
+        settings.write('[tool.envgen.envs.gone_env]\nsource = "http://127.0.0.1:9"\n')
+    assert run("sync", "coding_env").exit_code == 0
+    assert run("sync", "gone_env").exit_code == 3
+    assert run("sync").exit_code == 3
+
+
+def test_what_is_removed_is_asked_for_and_printed(contract: dict[str, Any]) -> None:
+    Path("schemas/other_env.json").write_text(json.dumps({**CODING, "name": "other_env"}))
+    assert run("build").exit_code == 0
+    Path("schemas/other_env.json").unlink()
+    kept = run("sync")
+    assert "kept generated/other_env" in kept.stdout
+    assert Path("generated/other_env").is_dir()
+    markdown = run("sync", "--format", "markdown")
+    assert "generated/other_env" not in markdown.stdout
+    assert "kept generated/other_env" in markdown.stderr
+    assert "extra generated/other_env" in run("sync", "--check", "--remove-stale").stdout
+    assert Path("generated/other_env").is_dir()
+    told = json.loads(run("sync", "--remove-stale", "--format", "json").stdout)
+    assert (told["wrote"], told["removed"]) == ([], ["generated/other_env"])
+    assert not Path("generated/other_env").exists()
 
 
 def test_its_help_tells_the_codes() -> None:

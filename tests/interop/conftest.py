@@ -53,8 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 _unavailable: dict[Release, VenvUnavailable] = {}
 
 
-def _need_venv(release: Release) -> None:
-    """Skip where nobody can make one, unless that is what the machine is for.
+def need_venv(release: Release) -> None:
+    """Skip where nobody can make a venv, unless that is what the machine is for.
 
     Asked once for each release: finding out that nobody answers takes long.
     """
@@ -84,7 +84,7 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
             if not fresh and key in running:
                 return running[key]
             log = folder / f"{release}-{env_name}-{next(numbers)}.log"
-            _need_venv(release)
+            need_venv(release)
             server = stack.enter_context(running_server(release, env_name, log, **variables))
             if not fresh:
                 running[key] = server
@@ -128,7 +128,7 @@ def fresh_server(
 
     For what changes or kills a server; and for the first servers, whose state all share.
     """
-    _need_venv(release)
+    need_venv(release)
     env_name = getattr(request, "param", "coding")
     with running_server(release, env_name, tmp_path / "server.log") as server:
         yield server

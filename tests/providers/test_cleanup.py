@@ -108,6 +108,32 @@ def test_a_forked_child_releases_nothing_of_its_parents(ending: str) -> None:
     assert done.stdout == f"{own}the child has ended\nreleased True\n", done.stderr
 
 
+def test_a_forked_child_says_nothing_of_its_parents_server() -> None:
+    done = run("""
+        from envgen_runtime.providers.base import Provider, ServerExit
+
+        class Ended(Provider):
+            def __init__(self):
+                super().__init__()
+                self._base_url, self._cleanup = "http://h", start()
+
+            def _exit(self):
+                return ServerExit("exited with code 1")
+
+            def _describe(self):
+                return "the server"
+
+        server = Ended()
+        child = os.fork()
+        if child == 0:
+            print(server.diagnosis(0), flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+        print(server.diagnosis(0), flush=True)
+    """)
+    assert done.stdout == "None\nthe server exited with code 1\nreleased\n", done.stderr
+
+
 def test_a_child_that_is_forked_amid_a_release_does_not_wait_for_it() -> None:
     done = run("""
         begun, may_end = threading.Event(), threading.Event()

@@ -343,6 +343,12 @@ def test_the_contract_is_asked_for_again_when_the_server_says_when() -> None:
     assert contract == {"action": {}}
 
 
+def test_what_a_server_says_of_itself_has_the_time_limit_of_a_state() -> None:
+    env = client(request_timeout_s=60, state_timeout_s=3)
+    effects, _ = run(env._calls.server_contract(env._request("schema", {}, None)), answer(200, {}))
+    assert effects[0].request.timeout_s == 3
+
+
 def test_a_provider_is_asked_why_a_server_is_gone() -> None:
     class Ended(rt.Provider):
         def logs(self, tail: int | None = None) -> str:

@@ -10,11 +10,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Request
 from websockets.sync.server import ServerConnection, serve
 
 import envgen_runtime as rt
 from generated.coding_env import AsyncCodingEnv, CodingEnv
+from tests.runtime.servers import observed
+from tests.runtime.test_frames import both_clients, play, raw_server, text
 
 
 class SlowHandshake:
@@ -82,6 +85,79 @@ def test_closing_while_connecting_leaves_no_session_async(slow: SlowHandshake) -
         assert await asyncio.to_thread(slow.ended.wait, 10), "the socket is closed"
 
     asyncio.run(run())
+
+
+class LastWords:
+    """Answers resets, and takes its time over the message before the close frame."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[Opcode, bytes]] = []
+        self.has_read = False
+
+    def answer(self, frame: Frame) -> list[bytes]:
+        if frame.opcode is Opcode.PING:
+            return []
+        self.frames.append((frame.opcode, bytes(frame.data)))
+        if len(self.frames) == 1:
+            return [text(observed({}))]
+        threading.Event().wait(0.1)
+        self.has_read = True
+        return []
+
+
+@both_clients
+def test_a_session_is_closed_by_a_message_and_a_handshake(is_async: bool) -> None:
+    """Servers free a session at its message, and proxies log what ends without a handshake."""
+    server = LastWords()
+    with raw_server(server.answer) as url:
+        play(url, ["reset"], is_async=is_async)
+        assert server.has_read, "its close frame is waited for"
+    assert server.frames[1:] == [
+        (Opcode.TEXT, b'{"type":"close"}'),
+        (Opcode.CLOSE, CloseCode.NORMAL_CLOSURE.to_bytes(2)),
+    ]
+
+
+@both_clients
+def test_a_message_that_came_unasked_is_no_answer(is_async: bool) -> None:
+    """It arrives while the caller computes, so not even the event loop has read it."""
+    go_on, has_come = threading.Event(), threading.Event()
+
+    def session(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(observed({}))
+        go_on.wait(10)
+        connection.send(observed({"stdout": "unasked"}))
+        has_come.set()
+        with contextlib.suppress(ConnectionClosed):
+            connection.recv()
+            connection.send(observed({"stdout": "asked"}))
+
+    def play_sync(url: str) -> None:
+        with CodingEnv(url) as env:
+            env.reset()
+            go_on.set()
+            has_come.wait(10)
+            env.step(code="1")
+
+    async def play_async(url: str) -> None:
+        async with AsyncCodingEnv(url) as env:
+            await env.reset()
+            go_on.set()
+            has_come.wait(10)
+            await env.step(code="1")
+
+    with serve(session, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
+        try:
+            with pytest.raises(rt.ProtocolError) as caught:
+                asyncio.run(play_async(url)) if is_async else play_sync(url)
+        finally:
+            server.shutdown()
+            thread.join()
+    assert (caught.value.sent, caught.value.maybe_applied) == (False, False)
 
 
 class Gateway(BaseHTTPRequestHandler):

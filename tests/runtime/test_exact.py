@@ -86,6 +86,23 @@ def test_the_async_client_checks_the_same(turning: ModuleType) -> None:
         asyncio.run(play(url))
 
 
+def test_reset_parameters_are_checked(tmp_path: Path) -> None:
+    parameters = {
+        "title": "DoReset",
+        "type": "object",
+        "properties": {"level": {"type": "integer"}, "name": {"type": "string"}},
+        "not": {"required": ["level", "name"]},
+        "additionalProperties": False,
+    }
+    module = build(contract(reset_parameters=parameters), tmp_path)
+    with serving(answering(observed({}))) as url:
+        with module.DoEnv(url, validate="exact") as env:
+            for wrong in ({"level": 1, "name": "a"}, {"levle": 1}):
+                with pytest.raises(rt.InvalidRequest, match="nothing was sent"):
+                    env.reset(**wrong)
+            env.reset(level=1, seed=3, episode_id="any environment may be sent these two")
+
+
 def test_the_state_is_checked(tmp_path: Path) -> None:
     state = {
         "title": "DoState",

@@ -197,6 +197,32 @@ def test_a_frame_that_looks_like_the_end_of_the_head(first: int) -> None:
     assert connection.messages == [payload]
 
 
+def test_a_message_after_a_ping_in_two_pieces() -> None:
+    """What is behind a whole frame may be half of the next, which looks like a message."""
+    connection, handshake = connecting()
+    connection.receive(handshake)
+    ping = Frame(Opcode.PING, as_one_frame(b"no")).serialize(mask=False)
+    connection.receive(ping + ping[:2])
+    connection.receive(ping[2:])
+    connection.receive(as_one_frame(b"{}"))
+    assert connection.messages == [b"{}"]
+
+
+@pytest.mark.parametrize(("compression", "offered"), [("auto", False), ("deflate", True)])
+@both_clients
+def test_nothing_is_compressed_for_this_machine(
+    compression: Any, offered: bool, is_async: bool
+) -> None:
+    seen: list[bool] = []
+
+    def note(_connection: Any, request: Request) -> None:
+        seen.append("Sec-WebSocket-Extensions" in request.headers)
+
+    with speaking(WHOLE, process_request=note) as url:
+        play(url, ["reset"], is_async=is_async, compression=compression)
+    assert seen == [offered]
+
+
 def test_a_message_within_a_message_is_refused() -> None:
     connection, handshake = connecting()
     connection.receive(handshake)
@@ -245,6 +271,15 @@ def test_too_large_is_too_large(compression: Any, message: Any, is_async: bool) 
     with speaking(message) as url:
         with pytest.raises(rt.ConnectionLost, match="raise max_message_bytes"):
             play(url, ["reset"], is_async=is_async, **options)
+
+
+@both_clients
+def test_a_request_that_is_too_large_for_the_server(is_async: bool) -> None:
+    """Larger replies would not help."""
+    with speaking(WHOLE, max_size=1_000) as url:
+        with pytest.raises(rt.ConnectionLost, match="larger than the server accepts") as caught:
+            play(url, ["reset", "x" * 2_000], is_async=is_async)
+    assert "max_message_bytes" not in str(caught.value)
 
 
 def text(message: str, *, mask: bool = False) -> bytes:

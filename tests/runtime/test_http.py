@@ -201,6 +201,16 @@ def test_requests_go_through_a_proxy(
 
 
 @both_clients
+def test_a_server_that_no_proxy_names_is_asked_directly(
+    server: Server, is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with contextlib.closing(Player(server.url, is_async=is_async)) as env:
+        assert env.reset().observation.stdout == "hello"
+
+
+@both_clients
 @pytest.mark.parametrize("transport", ["http", "websocket"])
 @pytest.mark.parametrize("proxy", ["http://", "gopher://u:secret@h", "http://u:secret@h:port"])
 def test_a_variable_without_a_proxy_is_named(

@@ -124,13 +124,16 @@ def error_frame(code: str, **data: Any) -> str:
 def test_server_errors() -> None:
     with pytest.raises(rt.ServerError, match=r"EXECUTION_ERROR\): no") as execution:
         protocol.read_frame(error_frame("EXECUTION_ERROR"), request())
-    assert not execution.value.ends_session
+    assert (execution.value.ends_session, execution.value.maybe_applied) == (False, True)
     with pytest.raises(rt.ServerError) as session:
         protocol.read_frame(error_frame("SESSION_ERROR"), request())
     assert session.value.ends_session
     with pytest.raises(rt.CapacityReached) as capacity:
         protocol.read_frame(error_frame("CAPACITY_REACHED", max_sessions=4), request("reset"))
     assert (capacity.value.max_sessions, capacity.value.active_sessions) == (4, None)
+    with pytest.raises(rt.CapacityReached) as unasked:
+        protocol.read_frame(error_frame("CAPACITY_REACHED"), request("step"))
+    assert not unasked.value.maybe_applied, "there was no session for it"
 
 
 def test_refused_actions_name_their_fields() -> None:

@@ -203,12 +203,20 @@ def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
     def ask(url: str) -> None:
         if is_async:
             asyncio.run(play(url))
+            return
         with CodingEnv(url, transport="http") as env:
             env.reset(timeout_s=0.3)
 
     with trickling(head) as url:
         with pytest.raises(rt.RequestTimeout):
             ask(url)
+
+
+def test_a_limit_is_for_the_whole_reply_through_a_client_of_the_users() -> None:
+    with trickling(HEAD) as url, httpx.Client() as own:
+        with CodingEnv(url, transport="http", http_client=own) as env:
+            with pytest.raises(rt.RequestTimeout):
+                env.reset(timeout_s=0.3)
 
 
 def test_each_operation_has_a_limit_of_its_own() -> None:

@@ -117,6 +117,26 @@ def test_with_options_gives_another_client(url: str) -> None:
         assert env.step(HELLO).reward == 1.0
 
 
+def test_a_provider_stays_with_its_client() -> None:
+    class Stopped(rt.ContainerProvider):
+        times = 0
+
+        def start_container(self, image: str, /, *args: Any, **kwargs: Any) -> str:
+            raise NotImplementedError
+
+        def wait_for_ready(self, base_url: str, timeout_s: float = 30.0) -> None:
+            raise NotImplementedError
+
+        def stop_container(self) -> None:
+            self.times += 1
+
+    provider = Stopped()
+    with CodingEnv("http://h", provider=provider) as env:
+        env.with_options(step_timeout_s=60).close()
+        assert provider.times == 0, "the server is still in use"
+    assert provider.times == 1
+
+
 def work(env: CodingEnv) -> str:
     with env:
         env.reset()

@@ -35,7 +35,8 @@ def operation(request: Any = None, response: Any = None) -> dict[str, Any]:
 def document(
     paths: dict[str, Any] | None = None, schemas: dict[str, Any] | None = None, **fields: Any
 ) -> dict[str, Any]:
-    answer = {"properties": {"observation": TEXT}}
+    done = {"type": "boolean"}
+    answer = {"properties": {"observation": TEXT, "done": done}}
     plain = {
         "/step": {"post": operation({"properties": {"action": TEXT}}, answer)},
         "/reset": {"post": operation({}, answer)},
@@ -52,7 +53,7 @@ def document(
 
 
 def step_with(action: Any, schemas: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
-    reply = {"properties": {"observation": TEXT}}
+    reply = {"properties": {"observation": TEXT, "done": {"type": "boolean"}}}
     step = operation({"properties": {"action": action}}, reply)
     return document({"/step": {"post": step}}, schemas, **fields)
 
@@ -62,7 +63,7 @@ def test_an_episode_with_a_client_from_a_typed_server() -> None:
         result = run("build", url)
         assert (result.exit_code, "MazeEnv" in result.stdout) == (0, True)
         maze = load(Path("generated/maze"))
-        with maze.MazeEnv(url, transport="http") as env:
+        with maze.MazeEnv(url) as env:
             walls = [maze.Position(x=4)]
             assert env.reset(size=3, walls=walls).observation.here.at.x == 3
             result = env.step(maze.Move(to=maze.Position(x=2)))
@@ -89,21 +90,26 @@ def test_the_contract_is_saved_and_builds_the_same_package() -> None:
     assert run("build", "api.json").exit_code == 0
     before = Path("generated/maze/models.py").read_bytes()
     saved = json.loads(Path("schemas/maze.json").read_text())
-    assert list(saved) == ["name", "action", "observation", "state", "reset_parameters"]
+    parts = ["name", "action", "observation", "state", "reset_parameters", "wire"]
+    assert list(saved) == parts
     assert set(saved["observation"]["$defs"]) == {"Node", "Position"}
     assert run("build", "schemas/maze.json").stdout.startswith("unchanged")
     assert Path("generated/maze/models.py").read_bytes() == before
 
 
 def test_a_route_of_another_name_is_pointed_at() -> None:
-    save(make_app(step="/act").openapi(), "api.json")
+    api = make_app(step="/act").openapi()
+    api["paths"]["/act"]["post"]["operationId"] = "act"
+    save(api, "api.json")
     result = run("build", "api.json")
     assert result.exit_code == 1
     assert "error api.json#/paths: no operation looks like step" in result.stderr
     assert "hint name its route with --step-path" in result.stderr
-    result = run("build", "api.json", "--step-path", "/act")
-    assert result.exit_code == 0
-    assert "POST /act has the types, but a client sends POST /step" in result.stderr
+    assert run("build", "api.json", "--step-path", "/act").exit_code == 0
+    maze = load(Path("generated/maze"))
+    with serving(make_app(step="/act")) as url, maze.MazeEnv(url) as env:
+        env.reset()
+        assert env.step(maze.Say(text="hi")).reward == 1.5
     save('[tool.envgen.envs.maze]\nsource = "api.json"\nstep_path = "/act"\n', "pyproject.toml")
     assert run("build").stdout.startswith("unchanged")
 
@@ -130,7 +136,7 @@ def test_routes_below_a_prefix_go_together() -> None:
     with serving(app) as url:
         assert run("build", f"{url}/openapi.json").exit_code == 0
         maze = load(Path("generated/maze"))
-        with maze.MazeEnv(f"{url}/v1", transport="http") as env:
+        with maze.MazeEnv(f"{url}/v1") as env:
             assert env.reset(size=5).observation.here.at.x == 5
 
 
@@ -183,29 +189,24 @@ def test_an_action_that_is_recursive() -> None:
 
 
 def test_what_a_server_does_not_type_is_said() -> None:
-    api = document({"/state": {}, "/reset": {}})
-    api["paths"]["/step"]["post"]["responses"] = {"200": {"description": "ok"}}
-    result = run("build", save(api))
+    result = run("build", save(document({"/state": {"get": operation(None, {})}})))
     assert result.exit_code == 0
-    assert "the answer of POST /step has no type" in result.stderr
-    assert "no operation looks like state: its fields are readable but untyped" in result.stderr
-    assert "no operation looks like reset" in result.stderr
-
-
-def test_bodies_without_an_envelope_are_said() -> None:
-    api = document({"/step": {"post": operation(TEXT, TEXT)}})
-    result = run("build", save(api))
+    assert "the reply of GET /state has no type" in result.stderr
+    result = run("build", save(document({"/state": {}})))
     assert result.exit_code == 0
-    assert "takes the action as its body; a client sends it as the property" in result.stderr
-    assert "answers the observation itself; a client reads it from" in result.stderr
+    assert "no operation looks like state: the state is the base State" in result.stderr
+    free = operation(None, {"properties": {"observation": {"type": "object"}, "done": {}}})
+    result = run("build", save(document({"/reset": {"post": free}})))
+    assert result.exit_code == 0
+    assert "the observation in the reply of POST /reset has no fields" in result.stderr
 
 
 @pytest.mark.parametrize(
     ("api", "says"),
     [
-        ({"swagger": "2.0", "paths": {}}, "#/swagger: envgen reads OpenAPI 3.0 and 3.1"),
-        ({"openapi": "4.0.0", "paths": {}}, "#/openapi: envgen reads OpenAPI 3.0 and 3.1"),
-        ({"openapi": "3.1.0"}, "#/paths: no operation looks like step"),
+        ({"swagger": "2.0", "paths": {}}, "#/swagger: envgen reads OpenAPI 3.0, 3.1 and 3.2"),
+        ({"openapi": "4.0.0", "paths": {}}, "#/openapi: envgen reads OpenAPI 3.0, 3.1 and 3.2"),
+        ({"openapi": "3.1.0"}, "x.json: no operation looks like step"),
         ({"openapi": "3.1.0", "paths": {"/step": {"post": 3}}}, "no operation looks like step"),
         (
             step_with({"$ref": "#/components/schemas/Gone"}),

@@ -108,7 +108,7 @@ def test_a_token_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPa
             'headers = { Authorization = "Bearer ${MY_TOKEN}" }\n',
             "pyproject.toml",
         )
-        assert run("build").exit_code == 0
+        assert run("sync").exit_code == 4
     assert Path("generated/other_env").is_dir()
     assert SECRET not in result.output + refused.output + everything(folder)
 

@@ -59,7 +59,7 @@ def test_a_comparison() -> None:
     told()
     Path("schemas/other_env.json").unlink()
     save(action({"n": {"type": "integer"}}), "schemas/do_env.json")
-    document = told("--check")
+    document = told("--check", "--remove-stale")
     assert document["exit_code"] == 1
     [source] = document["sources"]
     assert source["status"] == "differs"

@@ -23,6 +23,7 @@ def parse(document: Any, name: str | None = None) -> EnvContract:
     [
         ([], "x.json: a contract is a JSON object"),
         ({"action": {}}, "x.json: no observation: this is not a contract"),
+        (contract(action=None), "x.json: no action: this is not a contract"),
         ({"state": {}}, "x.json: no action and no observation: this is not a contract"),
         (
             contract()["action"],

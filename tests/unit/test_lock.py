@@ -182,15 +182,47 @@ def test_an_interrupted_build_is_not_taken_for_an_edit() -> None:
     assert run().exit_code == 0
 
 
-def test_a_package_that_nothing_generates_is_removed() -> None:
+def test_a_package_that_nothing_generates_is_removed_on_request() -> None:
     save(contract(), "other_env")
     run()
     Path("schemas/other_env.json").unlink()
     assert run("schemas/do_env.json").exit_code == 0
     assert Path("generated/other_env").is_dir(), "only what was asked for was built"
-    assert "removed" in run().stdout
+    kept = run()
+    assert kept.exit_code == 0
+    assert "kept generated/other_env" in kept.stdout
+    assert Path("generated/other_env/client.py").is_file()
+    assert run("--check").exit_code == 0
+    assert run("--check", "--remove-stale").exit_code == 1
+    assert "removed" in run("--remove-stale").stdout
     assert not Path("generated/other_env").exists()
     assert list(json.loads(LOCK.read_text())["packages"]) == ["do_env"]
+
+
+@pytest.mark.parametrize("arguments", [["schemas/do_env.json"], ["--out", "clients"]])
+def test_only_a_build_of_all_sources_removes(arguments: list[str]) -> None:
+    refused = run(*arguments, "--remove-stale")
+    assert refused.exit_code == 2
+    assert "only a build of all sources" in refused.stderr
+
+
+def test_the_settings_confirm_the_removal() -> None:
+    save(contract(), "other_env")
+    run()
+    Path("schemas/other_env.json").unlink()
+    Path("pyproject.toml").write_text("[tool.envgen]\nremove_stale = true\n")
+    assert run("--check").exit_code == 1
+    assert "removed generated/other_env" in run().stdout
+    assert not Path("generated/other_env").exists()
+
+
+def test_a_package_of_a_one_off_build_stays() -> None:
+    Path("elsewhere").mkdir()
+    Path("elsewhere/other_env.json").write_text(json.dumps(contract(name="other_env")))
+    assert run("elsewhere/other_env.json").exit_code == 0
+    assert run().exit_code == 0
+    assert run("--check").exit_code == 0
+    assert Path("generated/other_env/client.py").is_file()
 
 
 def test_a_comparison_lists_what_would_be_removed() -> None:
@@ -212,9 +244,9 @@ def test_what_is_not_envgens_own_is_not_removed() -> None:
     Path("schemas/other_env.json").unlink()
     Path("generated/other_env/notes.txt").write_text("mine")
     Path("generated/other_env/models.py").write_text("mine")
-    assert run().exit_code == 1
+    assert run("--remove-stale").exit_code == 1
     assert Path("generated/other_env/models.py").is_file()
-    assert run("--force").exit_code == 0
+    assert run("--remove-stale", "--force").exit_code == 0
     assert [path.name for path in Path("generated/other_env").iterdir()] == ["notes.txt"]
 
 

@@ -18,7 +18,9 @@ from envgen.render.context import (
     ClientContext,
     InitContext,
     ModelsContext,
+    ReplyContext,
     ResetParameter,
+    WireContext,
 )
 from envgen.render.templating import templates_folder
 from tests.support import ROOT, action, contract, load, run, save
@@ -219,6 +221,8 @@ def rows(heading: str) -> list[str]:
         ("`models.py.jinja`", ModelsContext),
         ("`__init__.py.jinja`", InitContext),
         ("PlannedPart", PlannedPart),
+        ("WireContext", WireContext),
+        ("ReplyContext", ReplyContext),
         ("ClientClass", ClientClass),
         ("ActionField", ActionField),
         ("ResetParameter", ResetParameter),

@@ -106,7 +106,9 @@ def program(command: list[str], first: str = "") -> list[str]:
 
 
 @ENDINGS
-@pytest.mark.parametrize("command", [["build"], ["sync"], ["diff", "schemas/do_env.json", "slow"]])
+@pytest.mark.parametrize(
+    "command", [["build", "slow"], ["sync"], ["diff", "schemas/do_env.json", "slow"]]
+)
 def test_an_interrupt_while_a_server_is_slow(
     number: signal.Signals, code: int, command: list[str]
 ) -> None:
@@ -167,6 +169,29 @@ def test_an_interrupt_that_lands_in_a_destructor(
     )
     assert done.returncode == code, done.stderr
     assert run("build").exit_code == 0
+
+
+# Computes for ever, and waits for nothing that a signal could end.
+BUSY = """
+import envgen.project.build_all as module, os
+
+def build_package(*arguments, **options):
+    for _ in range(2):
+        os.kill(os.getpid(), {number})
+    while True:
+        pass
+
+module.build_package = build_package
+"""
+
+
+@ENDINGS
+def test_a_second_interrupt_is_not_kept_waiting(number: signal.Signals, code: int) -> None:
+    first = BUSY.format(number=int(number))
+    done = subprocess.run(
+        program(["build"], first), capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
+    assert done.returncode == code, done.stderr
 
 
 IMPORTING = """

@@ -172,6 +172,8 @@ def test_what_is_assumed_of_a_reset_is_said() -> None:
 @pytest.mark.parametrize("published", [{}, {"reset_observation": PLACE}])
 def test_an_observation_of_its_own_beside_calls(published: Any, tmp_path: Path) -> None:
     document = contract(action={"oneOf": [CALL, MOVE]}, observation=PLACE, **published)
+    parsed = parse_contract(document, source="x")
+    assert [item.pointer for item in parsed.findings] == ["/observation"]
     client = client_of(document, tmp_path)
     home = {"observation": {"name": "home"}, "reward": None, "done": False}
     assert client._parse_reset(home).observation.name == "home"

@@ -49,10 +49,10 @@ def build(
     from_python: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="MODULE:ACTION,OBSERVATION,STATE",
-            help="Pydantic classes of an environment: package.module:CodeAction,CodeObservation,"
-            "CodeState. They are imported in a child process; the current folder is searched "
-            "first.",
+            metavar="MODULE:CLASSES",
+            help="Classes of an environment: package.module:CodingEnvironment, or "
+            "package.module:CodeAction,CodeObservation,CodeState. They are imported in a child "
+            "process; the current folder is searched first.",
             show_default=False,
         ),
     ] = None,
@@ -71,6 +71,10 @@ def build(
     reset_path: Annotated[str | None, _reading(help="OpenAPI: the route that resets.")] = None,
     step_path: Annotated[str | None, _reading(help="OpenAPI: the route that steps.")] = None,
     state_path: Annotated[str | None, _reading(help="OpenAPI: the route of the state.")] = None,
+    session_path: Annotated[
+        str | None,
+        _reading(help="OpenAPI: the route that makes a session, if it isn't the one that resets."),
+    ] = None,
     bundle: Annotated[
         bool | None,
         _reading("--bundle", help="Follow references to files in the contract's own folder."),
@@ -80,6 +84,14 @@ def build(
         _reading(
             "--allow-redirects",
             help="Follow redirects to another host. Headers are not sent there.",
+        ),
+    ] = None,
+    python: Annotated[
+        str | None,
+        _reading(
+            metavar="PATH",
+            help="--from-python: the interpreter or virtual environment that has the classes.",
+            show_default="the active one",
         ),
     ] = None,
     timeout_s: Annotated[
@@ -115,6 +127,10 @@ def build(
     force: Annotated[
         bool, _writing("--force", help="Overwrite generated files that were edited by hand.")
     ] = False,
+    remove_stale: Annotated[
+        bool,
+        _writing("--remove-stale", help="Remove packages that no source of the project generates."),
+    ] = False,
     report: Annotated[
         ResultFormat, typer.Option("--format", help="Text for people, or a JSON document.")
     ] = "text",
@@ -125,9 +141,12 @@ def build(
     and their models. A contract from a server, OpenAPI or Python is also saved in schemas/. The
     output is the same bytes on every run and machine.
 
+    A build without a SOURCE is offline: files are read, and for any other source the contract that
+    [bold]envgen sync[/] saved. A source on the command line is read, asked or started.
+
     envgen.lock, beside the packages, records what each was generated from. A build that is up to
-    date writes nothing. Files edited by hand are only overwritten with --force. A build of all
-    sources removes packages that none of them generates.
+    date writes nothing. Files edited by hand are only overwritten with --force, and packages that
+    no source generates are only removed with --remove-stale.
 
     [dim]Examples: envgen build schemas/coding_env.json[/]
 
@@ -139,6 +158,12 @@ def build(
     for option, value in (("--name", name), ("--state", state)):
         if value is not None and len(all_sources) != 1:
             raise typer.BadParameter(f"{option} needs exactly one source", param_hint=option)
+    if python is not None and not from_python:
+        raise typer.BadParameter("goes with --from-python", param_hint="--python")
+    if remove_stale and (all_sources or out_folder is not None):
+        raise typer.BadParameter(
+            "only a build of all sources knows what is stale", param_hint="--remove-stale"
+        )
     split_header = partial(split_option, separator=":", option="--header", form="'Name: value'")
     # Imported here, so that --help doesn't wait for it.
     from ..output.apply import Mode
@@ -161,12 +186,15 @@ def build(
                 reset_path=reset_path,
                 step_path=step_path,
                 state_path=state_path,
+                session_path=session_path,
                 bundle=bundle,
                 allow_redirects=allow_redirects,
+                python=python,
                 timeout_s=timeout_s,
             ),
             templates=moved(templates),
             mode=Mode(write=not compares, force=force, strict=strict),
+            remove_stale=remove_stale,
             progress=progress,
         )
     is_stale = check and bool(outcome.all_differences or outcome.removed)

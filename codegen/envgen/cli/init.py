@@ -39,12 +39,14 @@ def init() -> None:
 
 
 def _settings(config: Config, sources: dict[str, str]) -> str:
+    from ..sources import kind_of
+
     lines = [
         "[tool.envgen]",
         f'out = "{config.out.as_posix()}"',
         f'schemas = "{config.schemas.as_posix()}"',
     ]
     for name, source in sorted(sources.items()):
-        if "://" in source:
+        if kind_of(source) not in ("file", "stdin"):
             lines += ["", f"[tool.envgen.envs.{name}]", f'source = "{source}"']
     return "\n".join(lines) + "\n"

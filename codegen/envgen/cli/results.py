@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+
+from rich.console import Console
 
 from ..errors import EnvgenError
 from .output import err, error_document, escape, out, print_error, write_document
@@ -27,7 +30,10 @@ _SUMMARY = {
 
 def print_outcome(outcome: Outcome, report: str, *, compared: bool, exit_code: int) -> None:
     """Print the result of every source; ``compared`` if the build wrote nothing."""
-    removed = "extra" if compared else "removed"
+    others = [
+        *((folder, "extra" if compared else "removed") for folder in outcome.removed),
+        *((folder, "kept") for folder in outcome.kept),
+    ]
     if report == "json":
         write_document(
             exit_code,
@@ -36,15 +42,15 @@ def print_outcome(outcome: Outcome, report: str, *, compared: bool, exit_code: i
                 for source, result in outcome.results.items()
             ],
             packages_of_none=[
-                {"status": removed, "folder": folder.as_posix()} for folder in outcome.removed
+                {"status": status, "folder": folder.as_posix()} for folder, status in others
             ],
             differences=[_difference_document(item) for item in outcome.differences],
         )
         return
     for source, result in outcome.results.items():
         print_result(source, result, compared=compared)
-    for folder in outcome.removed:
-        out.print(f"[yellow]{removed:>9}[/] {escape(str(folder))}")
+    for folder, status in others:
+        print_unused(folder, status)
     for difference in outcome.all_differences:
         _print_difference(difference)
     if len(outcome.results) > 1:
@@ -72,6 +78,12 @@ def print_result(
             f"[{style}]{finding.severity:>9}[/] {label}#"
             f"{escape(finding.pointer)}: {escape(finding.message)}[dim]{escape(hint)}[/]"
         )
+
+
+def print_unused(folder: Path, status: str, console: Console = out) -> None:
+    """Print a package that no source generates, and whether it was removed or stays."""
+    hint = "  [dim]no source generates it; --remove-stale removes it[/]"
+    console.print(f"[yellow]{status:>9}[/] {escape(str(folder))}{hint if status == 'kept' else ''}")
 
 
 def _label(source: str) -> str:

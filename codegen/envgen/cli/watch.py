@@ -24,8 +24,9 @@ def watch(
 ) -> None:
     """Build again whenever a contract changes, until Ctrl-C.
 
-    Files (contracts, state overlays, templates, pyproject.toml) are checked continuously, servers
-    at an interval. Packages that are up to date are not printed.
+    Files (contracts, state overlays, templates, pyproject.toml) are checked continuously. Servers
+    and other sources that envgen sync reads are asked at an interval. Packages that are up to date
+    are not printed.
     """
     from .folder import in_project
 
@@ -42,20 +43,21 @@ def _watch(interval: float) -> None:
     printed: set[str] = set()
     asked = 0.0
     while True:
-        files, has_servers = _watched()
+        files, has_others = _watched()
         versions = {path: _version(path) for path in files}
-        is_due = has_servers and time.monotonic() - asked >= interval
+        is_due = has_others and time.monotonic() - asked >= interval
         if versions != seen or is_due:
-            seen, asked = versions, time.monotonic()
-            printed = _build(printed)
+            seen, asked = versions, time.monotonic() if is_due else asked
+            printed = _build(printed, online=is_due)
             err.print(f"[dim]watching {len(files)} files[/]")
         with Interrupts() as interrupts:
             interrupts.sleep(_POLL_INTERVAL_S)
 
 
 def _watched() -> tuple[list[Path], bool]:
-    """The files that a build reads, and whether it asks servers."""
+    """The files that a build reads, and whether there are other sources."""
     from ..config import load_config
+    from ..sources import kind_of
 
     files = {Path("pyproject.toml")}
     try:
@@ -65,10 +67,11 @@ def _watched() -> tuple[list[Path], bool]:
     sources = [
         config.source_of(name) if name in config.envs else name for name in config.all_sources()
     ]
-    files |= {config.schemas, *(Path(source) for source in sources if "://" not in source)}
+    own = [source for source in sources if kind_of(source) == "file"]
+    files |= {config.schemas, *map(Path, own)}
     files |= {env.state for env in config.envs.values() if env.state is not None}
     files.update(config.templates.glob("*") if config.templates is not None else ())
-    return sorted(files), any("://" in source for source in sources)
+    return sorted(files), len(own) < len(sources)
 
 
 def _version(path: Path) -> tuple[int, ...]:
@@ -80,12 +83,12 @@ def _version(path: Path) -> tuple[int, ...]:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def _build(printed: set[str]) -> set[str]:
+def _build(printed: set[str], *, online: bool) -> set[str]:
     """Build and print what is new. Return the errors, which are not printed twice."""
     from ..project.build_all import build_all
 
     try:
-        outcome = build_all()
+        outcome = build_all(online=online)
         results = dict(outcome.results)
         removed = outcome.removed
     except EnvgenError as error:

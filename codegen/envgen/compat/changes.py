@@ -17,7 +17,7 @@ Level = Literal["breaking", "warning", "info"]
 LEVELS: tuple[Level, ...] = ("info", "warning", "breaking")
 """From the least to the most serious."""
 
-ChangedPart = Part | Literal["tools"]
+ChangedPart = Part | Literal["tools", "wire"]
 
 Direction = Literal["request", "reply"]
 
@@ -38,6 +38,8 @@ RULES: Mapping[str, Rule] = {
     "part-removed": Rule("breaking", "breaking", "a part that isn't published any more"),
     "tool-added": Rule("info", "info", "a tool that wasn't there before"),
     "tool-removed": Rule("breaking", "breaking", "a tool that isn't there any more"),
+    "route-added": Rule("info", "info", "a route that wasn't there before"),
+    "route-changed": Rule("breaking", "breaking", "how requests or replies travel"),
     "name-changed": Rule("breaking", "breaking", "the environment's name, and so the package's"),
     "title-changed": Rule("breaking", "breaking", "the name of a part's class"),
     "type-narrowed": Rule("breaking", "info", "a type that isn't allowed any more"),
@@ -71,7 +73,7 @@ class Change:
 
     Attributes:
         rule: the id of the rule.
-        part: the part of the contract, or its tools; None for the contract as a whole.
+        part: the part of the contract, its tools or its wire; None for the contract as a whole.
         pointer: JSON pointer into the new contract; for what was removed, into the old one.
         hint: what the change may mean, or what to do about it; may be empty.
     """

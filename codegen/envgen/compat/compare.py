@@ -23,6 +23,7 @@ from ..schema.keywords import (
 from .alternatives import Alternative, alternatives, match
 from .changes import LEVELS, Change, ChangedPart, Changelog, Direction, change
 from .limits import limit_changes
+from .routes import compare_wires
 from .structure import content, meaning, structure, value_text
 
 _TOOLS: Mapping[ToolSchema, Direction] = {"inputSchema": "request", "outputSchema": "reply"}
@@ -51,13 +52,14 @@ def compare(old: EnvContract, new: EnvContract) -> Changelog:
         found += _compare_part(part, old, new)
     tools = (old.tools, new.tools) if "tools" not in skipped else ((), ())
     found += _compare_tools(*tools)
+    found += compare_wires(old.wire, new.wire)
     before, after = _Content(old, parts, tools[0]), _Content(new, parts, tools[1])
     if not found and before.document != after.document:
         message = "titles or descriptions have changed"
         if before.structure != after.structure:
             message = "the same is said in another way"
         found.append(change("prose-changed", "reply", None, "", message))
-    order = [None, *PARTS, "tools"]
+    order = [None, *PARTS, "tools", "wire"]
     found.sort(key=lambda item: (-LEVELS.index(item.level), order.index(item.part)))
     return Changelog(tuple(dict.fromkeys(found)))
 

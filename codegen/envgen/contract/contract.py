@@ -2,11 +2,11 @@
 
 A contract has the shape of the reply to GET ``/schema``: an object with the JSON Schemas
 ``action``, ``observation`` and ``state``, and maybe ``reset_observation``. A contract without a
-state has OpenEnv's base State. envgen adds four optional keys: a ``name``; ``reset_parameters``, an
+state has OpenEnv's base State. envgen adds five optional keys: a ``name``; ``reset_parameters``, an
 object schema whose properties are what the environment takes at reset beside ``seed`` and
-``episode_id``; ``tools``, as MCP's ``tools/list`` replies; and ``unpublished``, a list of what the
-environment doesn't publish in this form: ``name`` and ``state`` where the user chose them,
-``tools`` where the server didn't list them.
+``episode_id``; ``tools``, as MCP's ``tools/list`` replies; ``wire``, how it travels if the server
+has routes of its own; and ``unpublished``, a list of what the environment doesn't publish in this
+form: ``name`` and ``state`` where the user chose them, ``tools`` where the server didn't list them.
 """
 
 from __future__ import annotations
@@ -35,10 +35,13 @@ from ..schema.normalize import normalize
 from ..schema.references import with_local_refs
 from ..text import UntrustedText
 from .tools import Tool, parse_tools
+from .wire import Wire, parse_wire
 
 __all__ = ["PARTS", "REQUESTS", "EnvContract", "Part", "parse_contract"]
 
-_OTHER_KEYS = ("name", "tools", UNPUBLISHED, "$schema", "$id", "$comment", "title", "description")
+_OTHER_KEYS = (
+    "name", "tools", "wire", UNPUBLISHED, "$schema", "$id", "$comment", "title", "description",
+)  # fmt: skip
 
 _NEEDED = ("action", "observation")
 _OF_SCHEMAS = frozenset({"properties", "$ref", "anyOf", "oneOf", "allOf", "type"})
@@ -67,6 +70,7 @@ class EnvContract:
         unpublished: ``name`` and ``state`` where they are the user's choice, and the environment
             publishes others or none; ``tools`` where the server didn't list them. They are not
             compared with a server's.
+        wire: how it travels, if the server has routes of its own; None for OpenEnv's wire.
     """
 
     name: str
@@ -75,6 +79,7 @@ class EnvContract:
     tools: tuple[Tool, ...] = ()
     findings: tuple[Finding, ...] = ()
     unpublished: frozenset[str] = frozenset()
+    wire: Wire | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -93,6 +98,8 @@ class EnvContract:
                 }
                 for tool in self.tools
             }
+        if self.wire is not None:
+            structure["wire"] = self.wire.to_json()
         canonical = json.dumps(structure, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
@@ -102,6 +109,8 @@ class EnvContract:
         document: dict[str, Any] = {"name": self.name, **parts}
         if self.tools:
             document["tools"] = [tool.to_json() for tool in self.tools]
+        if self.wire is not None:
+            document["wire"] = self.wire.to_json()
         if self.unpublished:
             document[UNPUBLISHED] = sorted(self.unpublished)
         return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -132,7 +141,7 @@ def parse_contract(
         raise ContractError(
             "a contract is a JSON object", source=source, hint="expected the reply to GET /schema"
         )
-    if missing := [part for part in _NEEDED if part not in fields]:
+    if missing := [part for part in _NEEDED if fields.get(part) is None]:
         raise _not_a_contract(fields, missing, source)
     given = name if name is not None else fields.get("name")
     if not isinstance(given, str) or not given:
@@ -144,7 +153,8 @@ def parse_contract(
             place = f"/{part}"
             published[part], dropped = normalize(fields[part], pointer=place, source=source)
             findings += dropped
-    parts, found = _as_sent(published)
+    wire = parse_wire(fields["wire"], source=source) if fields.get("wire") is not None else None
+    parts, found = _as_sent(published, wire)
     findings += found
     documents: dict[Part, JsonSchema] = {}
     for part, schema in parts.items():
@@ -165,6 +175,7 @@ def parse_contract(
         tools,
         tuple(findings),
         _MAY_BE_UNPUBLISHED & listed,
+        wire,
     )
     try:
         contract.to_json().encode()
@@ -193,7 +204,7 @@ def _not_a_contract(fields: JsonSchema, missing: list[str], source: str) -> Cont
 
 
 def _as_sent(
-    published: dict[Part, JsonSchema],
+    published: dict[Part, JsonSchema], wire: Wire | None
 ) -> tuple[dict[Part, JsonSchema], tuple[Finding, ...]]:
     """Return the parts as the environment sends them, where it publishes others or none."""
     findings: list[Finding] = []
@@ -201,9 +212,10 @@ def _as_sent(
     sent = with_tool_replies(by_name)
     parts: dict[Part, JsonSchema] = {part: sent[part] for part in PARTS if part in sent}
     if sent.get("observation") is not published["observation"]:
-        message = "the fields of a tool call are optional: the last step may reply without them"
+        message = "its own fields are optional: a last step may reply with the base Observation"
         findings.append(Finding("info", "/observation", message))
-    if sent.get("reset_observation") is not published.get("reset_observation"):
+    reset = sent.get("reset_observation")
+    if reset is not published.get("reset_observation") and reset is not sent["observation"]:
         findings.append(
             Finding(
                 "info",
@@ -216,8 +228,10 @@ def _as_sent(
     if "state" not in parts:
         parts["state"] = normal_form(_BASE_STATE)
         message = "no state is published; read as the base State, with other fields untyped"
-        findings.append(Finding("warning", "/state", message, "give its schema with --state FILE"))
-    elif is_base_state(parts["state"]):
+        if wire is None:  # else its source says why
+            hint = "give its schema with --state FILE"
+            findings.append(Finding("warning", "/state", message, hint))
+    elif is_base_state(parts["state"]) and wire is None:
         findings.append(
             Finding(
                 "warning",

@@ -101,20 +101,23 @@ def discard(name: str, folder: Path, lock: Lock, mode: Mode) -> tuple[Difference
     return left_over
 
 
-def keep(path: Path, content: str, mode: Mode) -> tuple[Difference, ...]:
-    """Make a file hold ``content``; with ``write=False``, return how it differs."""
+def keep(path: Path, content: str, mode: Mode) -> tuple[bool, tuple[Difference, ...]]:
+    """Make a file hold ``content``. Return whether it was written.
+
+    With ``write=False``, return how it differs, too.
+    """
     if says(path, content):
-        return ()
+        return False, ()
     if not mode.write:
-        return (compare_file(path, content),)
+        return False, (compare_file(path, content),)
     write_file(path, content)
-    return ()
+    return True, ()
 
 
-def keep_lock(lock: Lock, out: Path, mode: Mode) -> tuple[Difference, ...]:
+def keep_lock(lock: Lock, out: Path, mode: Mode) -> tuple[bool, tuple[Difference, ...]]:
     """Bring the lock in ``out`` up to date, as ``keep`` does. An empty lock creates no file."""
     if not lock.packages and not (out / FILE).exists():
-        return ()
+        return False, ()
     return keep(out / FILE, lock.to_json(), mode)
 
 

@@ -64,15 +64,19 @@ class Origin:
     ) -> Origin:
         """The origin of a package that is generated now."""
         return cls(
-            source=_portable(source),
+            source=portable(source),
             client=client,
             contract=contract.fingerprint,
-            document=sha256(contract.to_json().encode()),
+            document=_document(contract),
             generator=__version__,
             templates=templates,
             transport=options.transport,
             naming=dict(sorted(options.naming.items())),
         )
+
+    def is_of(self, contract: EnvContract) -> bool:
+        """Whether this is the whole contract, prose included."""
+        return self.document == _document(contract)
 
     def to_json(self) -> dict[str, Any]:
         """The origin as the lock holds it, without settings that are not set."""
@@ -168,12 +172,16 @@ def read_lock(out: Path) -> Lock:
     return Lock(packages)
 
 
+def _document(contract: EnvContract) -> str:
+    return sha256(contract.to_json().encode())
+
+
 def _is_portable(name: str) -> bool:
     return Path(name).name == name
 
 
-def _portable(source: str) -> str:
-    """A source as it reads on every machine: no absolute path."""
+def portable(source: str) -> str:
+    """Return a source as the lock records it: the same on every machine, with no absolute path."""
     if "://" in source:
         return source
     path = Path(source)

@@ -1,4 +1,4 @@
-"""Build every source of a project: read, generate, and remove what is no longer generated."""
+"""Build every source of a project: read, generate, and find what is no longer generated."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class Outcome:
 
     Attributes:
         results: each source's package or error, in the order of the sources.
-        removed: packages that are no longer generated: they were removed, or would be.
+        saved: files in the folder of schemas that were written.
+        kept: packages that no source generates, such as those of one-off builds. They stay.
+        removed: packages that no source generates: they were removed, or would be.
         differences: where the build only compared: differences outside of packages that are
             built, in the lock, saved contracts and packages that are no longer generated.
     """
@@ -34,6 +36,8 @@ class Outcome:
     results: dict[str, BuiltPackage | EnvgenError] = field(
         default_factory=dict[str, BuiltPackage | EnvgenError]
     )
+    saved: list[Path] = field(default_factory=list[Path])
+    kept: list[Path] = field(default_factory=list[Path])
     removed: list[Path] = field(default_factory=list[Path])
     differences: list[Difference] = field(default_factory=list[Difference])
 
@@ -61,12 +65,15 @@ def build_all(
     settings: SourceSettings | None = None,
     templates: Path | None = None,
     mode: Mode | None = None,
+    online: bool = False,
+    remove_stale: bool = False,
     progress: Progress = lambda _source, _stage: None,
 ) -> Outcome:
     """Build every source. A source that fails doesn't stop the others.
 
-    Sources are read at the same time and built one after the other. If all of the project's sources
-    are built, packages that none of them generates are removed.
+    Sources are read at the same time and built one after the other. Servers are asked, classes
+    imported and environments started only where ``sources`` names them, or ``online`` is set;
+    otherwise the contract that was saved is built.
 
     Args:
         sources: sources as ``read_source`` takes them, and names of configured environments; None
@@ -76,6 +83,9 @@ def build_all(
         settings: how sources are read. Fields that are not set are as configured.
         templates: a folder of templates over envgen's own.
         mode: what the build is allowed to do. It is strict if the settings say so, too.
+        online: whether servers that only the settings name are asked.
+        remove_stale: whether packages that no source generates are removed, if all of the
+            project's sources are built. The settings may say so, too.
         progress: called with each source and the stage it has reached.
 
     Raises:
@@ -84,9 +94,9 @@ def build_all(
     """
     config = load_config()
     mode = mode or Mode()
-    jobs = plan_jobs(config, sources, out=out, name=name, settings=settings)
+    jobs = plan_jobs(config, sources, out=out, name=name, settings=settings, online=online)
     templates = templates or config.templates
-    if any(is_started(job.source) for job in jobs):
+    if any(job.saved is None and is_started(job.source) for job in jobs):
         # Imported only where an environment is started, because the runtime takes 0.2 s.
         from envgen_runtime.providers.cleanup import install_handlers
 
@@ -108,7 +118,7 @@ def build_all(
                     progress(job.source, "failed")
             interrupts.check()
             if not sources and out is None and not builder.outcome.errors:
-                builder.discard_others(config.folders())
+                builder.find_stale(config.folders(), remove=remove_stale or config.remove_stale)
         finally:
             builder.save_locks()
     return builder.outcome
@@ -135,7 +145,7 @@ class _Builder:
                 job.out,
                 options=job.options,
                 templates=self._templates,
-                source=label(job.source),
+                source=self._origin(read, job),
                 lock=self._lock(job.out),
                 mode=self._mode,
             )
@@ -143,14 +153,28 @@ class _Builder:
             raise error.with_context(source=error.source or label(job.source)) from error
         if read.is_derived:
             path = self._schemas / f"{contract.name}.json"
-            self.outcome.differences += keep(path, contract.to_json(), self._mode)
+            has_changed, differences = keep(path, contract.to_json(), self._mode)
+            self.outcome.saved += [path] * has_changed
+            self.outcome.differences += differences
 
-    def discard_others(self, folders: Iterable[Path]) -> None:
-        """Remove the packages in ``folders`` that were not built."""
+    def _origin(self, read: ReadSource, job: Job) -> str:
+        """The source that the lock records: for a saved contract, where it was read."""
+        contract = read.contract
+        locked = self._lock(job.out).packages.get(contract.name)
+        is_in_schemas = Path(job.source) == self._schemas / f"{contract.name}.json"
+        if locked is None or not is_in_schemas or not locked.origin.is_of(contract):
+            return read.origin
+        return locked.origin.source
+
+    def find_stale(self, folders: Iterable[Path], *, remove: bool) -> None:
+        """Find the packages in ``folders`` that were not built, and ``remove`` them."""
         built = {package.folder for package in self.outcome.packages}
         for out in folders:
             for folder in [out / name for name in sorted(self._lock(out).packages)]:
                 if folder in built:
+                    continue
+                if not remove:
+                    self.outcome.kept.append(folder)
                     continue
                 try:
                     left_over = discard(folder.name, folder, self._lock(out), self._mode)
@@ -164,7 +188,7 @@ class _Builder:
         """Write the locks, also those of a build that was interrupted."""
         with uninterrupted():
             for out, lock in self._locks.items():
-                self.outcome.differences += keep_lock(lock, out, self._mode)
+                self.outcome.differences += keep_lock(lock, out, self._mode)[1]
 
     def _lock(self, out: Path) -> Lock:
         if out not in self._locks:

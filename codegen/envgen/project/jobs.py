@@ -11,6 +11,8 @@ from ..config import Config, EnvSettings, SourceSettings
 from ..errors import ConfigError, EnvgenError
 from ..options import PackageOptions
 from ..output.lock import read_lock
+from ..sources import kind_of
+from .saved import SavedContract
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,8 @@ class Job:
 
     Attributes:
         name: the environment's name; None for the contract's own.
+        saved: where its contract was saved, for a build that asks no server; None to read the
+            source.
     """
 
     source: str
@@ -26,6 +30,7 @@ class Job:
     out: Path
     name: str | None = None
     options: PackageOptions = field(default_factory=PackageOptions)
+    saved: SavedContract | None = None
 
 
 def plan_jobs(
@@ -35,8 +40,12 @@ def plan_jobs(
     out: Path | None = None,
     name: str | None = None,
     settings: SourceSettings | None = None,
+    online: bool = False,
 ) -> list[Job]:
     """List the jobs for sources, each source once; by default for those that the settings list.
+
+    A file is read. Any other source is read if it is named in ``sources``, or if ``online``;
+    otherwise its saved contract is.
 
     The name of a configured environment, or its source, is read as configured; fields that are set
     in ``settings`` override the configuration, as do ``out`` and ``name``.
@@ -53,16 +62,21 @@ def plan_jobs(
         )
     overrides = settings.model_dump(exclude_unset=True) if settings else {}
     jobs: list[Job] = []
-    for source in requested:
-        env_name = config.env_of(source)
+    for item in requested:
+        env_name = config.env_of(item)
         env = config.envs[env_name] if env_name is not None else EnvSettings()
+        source = item if env_name is None else config.source_of(env_name)
+        home = env.out or config.out
+        is_named = bool(sources) and item == source
+        is_read = online or is_named or kind_of(source) == "file"
         jobs.append(
             Job(
-                source if env_name is None else config.source_of(env_name),
+                source,
                 env.model_copy(update=overrides),
-                out or env.out or config.out,
+                out or home,
                 name or env_name,
                 env.options,
+                None if is_read else SavedContract(source, env_name, home, config.schemas),
             )
         )
     return jobs

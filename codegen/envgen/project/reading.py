@@ -1,4 +1,4 @@
-"""Read many sources at the same time: servers are slow to answer."""
+"""Read many sources, or their saved contracts, at the same time: servers are slow to answer."""
 
 from __future__ import annotations
 
@@ -39,5 +39,7 @@ def read_all(jobs: Iterable[Job], progress: Progress) -> list[tuple[Job, Future[
 
 
 def _read(job: Job, progress: Progress) -> ReadSource:
+    if job.saved is not None:
+        return job.saved.read(name=job.name, state=job.settings.state)
     on_pull = partial(progress, job.source)
     return read_source(job.source, name=job.name, settings=job.settings, on_pull=on_pull)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,15 +36,23 @@ class Synced:
         return bool(self.added) or any(item.changes for item in self.changelogs.values())
 
     @property
+    def wrote(self) -> list[Path]:
+        """The packages and saved contracts that were written."""
+        changed = [package.folder for package in self.outcome.packages if package.changed]
+        return [*changed, *self.outcome.saved]
+
+    @property
     def is_breaking(self) -> bool:
         """Whether any change is breaking."""
         return any(item.level == "breaking" for item in self.changelogs.values())
 
 
-def sync_all(mode: Mode | None = None) -> Synced:
-    """Read every source of the project again, and build what has changed. As ``build_all``."""
+def sync_all(
+    sources: Sequence[str] | None = None, *, mode: Mode | None = None, remove_stale: bool = False
+) -> Synced:
+    """Read sources of the project again, and build what has changed. As ``build_all``."""
     before = _generated(load_config().folders())
-    outcome = build_all(mode=mode)
+    outcome = build_all(sources, mode=mode, online=True, remove_stale=remove_stale)
     after = {package.name: package.contract for package in outcome.packages}
     changelogs = {
         name: compare(before[name], contract) for name, contract in after.items() if name in before

@@ -18,9 +18,9 @@ _SIBLINGS = frozenset({".client", ".models"})
 # Only these and the methods below may be called.
 _CALLABLES = frozenset(
     {
-        "ConfigDict", "Field", "JsonTypes", "Linked", "OneOf", "StepResult", "TypeAdapter",
-        "TypeAliasType", "UniqueItems", "UUID",
-        "constant", "reset_fields", "super", "timedelta", "wire_fields",
+        "ConfigDict", "Field", "HttpRoute", "HttpWire", "JsonTypes", "Linked", "OneOf",
+        "StepResult", "TypeAdapter", "TypeAliasType", "UniqueItems", "UUID", "constant",
+        "reset_fields", "super", "timedelta", "wire_fields",
     }
 )  # fmt: skip
 _KEYWORDS: Mapping[str, frozenset[str]] = {
@@ -41,6 +41,7 @@ _KEYWORDS: Mapping[str, frozenset[str]] = {
 _METHODS = frozenset(
     {
         "_reset_with",
+        "at",
         "fromisoformat",
         "model_validate",
         "read",
@@ -63,7 +64,7 @@ _BUILTINS = frozenset({"bool", "dict", "float", "int", "list", "object", "str", 
 
 _EXTRAS = "__pydantic_extra__"
 
-_CONSTANTS = frozenset({"default_transport", "env_name", "fingerprint", "model_config"})
+_CONSTANTS = frozenset({"default_transport", "env_name", "fingerprint", "model_config", "wire"})
 
 _CODEC_METHODS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
 _METHOD_NAMES = _CODEC_METHODS | {"reset", "state", "step"}

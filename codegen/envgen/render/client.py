@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..naming import LIBRARY
 from ..plan.plan import Plan, PlannedField
 from ..plan.types import NONE, Type, Wrapped, union_of, without_constraints
@@ -9,7 +11,11 @@ from ..text import UntrustedText
 from .context import ActionField, ClientClass, ClientContext, InitContext, ResetParameter
 from .examples import example
 from .modules import isort_key, render
+from .routes import wire_context
 from .templating import Templates
+
+if TYPE_CHECKING:
+    from ..contract.wire import Wire
 
 # Names that the generated reset uses itself.
 _RESET_PARAMETERS = frozenset(
@@ -17,8 +23,15 @@ _RESET_PARAMETERS = frozenset(
 )
 
 
-def render_client(plan: Plan, templates: Templates, *, env_name: str, fingerprint: str) -> str:
-    """The source of ``client.py``.
+def render_client(
+    plan: Plan,
+    templates: Templates,
+    *,
+    env_name: str,
+    fingerprint: str,
+    wire: Wire | None = None,
+) -> str:
+    """The source of ``client.py``. ``wire`` is the contract's, if it has its own.
 
     Raises:
         TemplateError: a template of the project's own can't be used.
@@ -45,13 +58,14 @@ def render_client(plan: Plan, templates: Templates, *, env_name: str, fingerprin
         action=action,
         action_fields=fields,
         step_options=_step_options(fields or []),
-        example=UntrustedText(example(plan, takes_fields=fields is not None)),
+        example=UntrustedText(example(plan, takes_fields=fields is not None, wire=wire)),
         observation=observation,
         reset=reset,
         state=state,
         reset_model=plan.parts["reset_parameters"].name if reset_parameters else None,
         reset_parameters=reset_parameters,
         unions=[part for part in replies.values() if part.union is not None],
+        wire=None if wire is None else wire_context(wire),
     )
     names = {**LIBRARY, **dict.fromkeys(_model_names(plan), ".models")}
     return render("client.py", context, names=names, templates=templates)

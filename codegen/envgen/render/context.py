@@ -66,6 +66,37 @@ class ClientClass:
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyContext:
+    """Where a reply has its fields.
+
+    Attributes:
+        places: the places, as keyword arguments of ``Envelope.at``.
+        is_whole: whether the reply itself is the observation.
+    """
+
+    places: str
+    is_whole: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WireContext:
+    """How a contract travels to a server that has routes of its own.
+
+    Attributes:
+        routes: the routes, as an ``HttpWire``.
+        action: the field of a step's body that is the action, as a literal; None where the action
+            is the body.
+        step: where a step's reply has its fields.
+        reset: where a reset's reply has them.
+    """
+
+    routes: str
+    action: str | None
+    step: ReplyContext
+    reset: ReplyContext
+
+
+@dataclass(frozen=True, slots=True)
 class ClientContext:
     """For ``client.py``.
 
@@ -87,6 +118,7 @@ class ClientContext:
         reset_model: the class of the reset parameters; None where there are none.
         reset_parameters: the parameters of ``reset``.
         unions: the parts that are unions, which need a ``TypeAdapter``.
+        wire: how the contract travels; None on OpenEnv's own wire.
     """
 
     env_name: str
@@ -105,6 +137,7 @@ class ClientContext:
     reset_model: str | None
     reset_parameters: list[ResetParameter]
     unions: list[PlannedPart]
+    wire: WireContext | None
 
 
 @dataclass(frozen=True, slots=True)

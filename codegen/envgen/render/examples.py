@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..plan.plan import Plan, PlannedAlias, PlannedClass
 from ..plan.scalars import FIELD_KEYWORDS, JSON_TYPES, fits
@@ -22,7 +22,11 @@ from ..plan.types import (
     Wrapped,
     value_literal,
 )
+from ..text import UntrustedText, literal
 from .layout import broken
+
+if TYPE_CHECKING:
+    from ..contract.wire import Wire
 
 _MAX_DEPTH = 5
 _MAX_LENGTH = 40  # of strings
@@ -32,26 +36,35 @@ _EMPTY = ("None", "[]", "{}")
 _STRINGS = ("...", "a", "0", "A", "example", "a0", "2026-01-01", "12:00", "00000000", "a@b.example")
 
 
-def example(plan: Plan, *, takes_fields: bool) -> str:
+def example(plan: Plan, *, takes_fields: bool, wire: Wire | None = None) -> str:
     """A program that resets the environment and takes one step.
 
     Args:
         plan: what is rendered.
         takes_fields: whether ``step`` takes the action's fields as keywords.
+        wire: how the contract travels, if its server has routes of its own.
     """
     values = _Values(plan)
     reset = plan.parts.get("reset_parameters")
     parameters = values.arguments(plan.classes[reset.name]) if reset is not None else None
+    takes_seed = wire is None or "seed" in wire.reset.http.names
+    seed = {"seed": "7"} if takes_seed else {}
+    needed = f", parameters={_given(wire)}" if wire is not None and wire.arguments else ""
     calls = [
-        f"result = env.reset({_joined({'seed': '7', **(parameters or {})})})",
+        f"result = env.reset({_joined({**seed, **(parameters or {})})})",
         f"result = env.step({_action(plan, values, takes_fields)})",
     ]
     lines = [
-        f'with {plan.client}("http://127.0.0.1:8000") as env:',
+        f'with {plan.client}("http://127.0.0.1:8000"{needed}) as env:',
         *(line for call in calls for line in broken(call, indent=4)),
         "    print(result.observation, result.reward, result.done)",
     ]
     return "\n".join(lines)
+
+
+def _given(wire: Wire) -> str:
+    """The parameters that a client can't do without."""
+    return f"{{{', '.join(f'{literal(UntrustedText(name))}: ...' for name in wire.arguments)}}}"
 
 
 def _action(plan: Plan, values: _Values, takes_fields: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ..config import SourceSettings
 from ..contract.contract import EnvContract, parse_contract
@@ -34,10 +34,18 @@ class ReadSource:
         contract: the contract.
         is_derived: whether no contract file holds the same: it came from a server, or was put
             together here. Such a contract is worth saving.
+        origin: where it came from, without secrets, as the lock records it.
     """
 
     contract: EnvContract
     is_derived: bool
+    origin: str
+
+    def with_note(self, message: str, hint: str) -> Self:
+        """Return a copy that tells the user one thing more."""
+        note = Finding("info", "", message, hint)
+        contract = replace(self.contract, findings=(*self.contract.findings, note))
+        return replace(self, contract=contract)
 
 
 def read_contract(
@@ -63,9 +71,9 @@ def read_source(
 
     Args:
         source: the path of a contract or an OpenAPI document, ``-`` for standard input, the URL of
-            either or of a server, ``python:package.module:Action,Observation,State``, or an
-            environment to start: ``docker://IMAGE``, a project's folder, ``git+URL``,
-            ``hf://OWNER/NAME``.
+            either or of a server, ``python:package.module:Action,Observation,State``,
+            ``python:package.module:Environment``, or an environment to start:
+            ``docker://IMAGE``, a project's folder, ``git+URL``, ``hf://OWNER/NAME``.
         name: the environment's name; by default the contract's ``name``, then the name in the
             server's ``/metadata``, the title of the OpenAPI document, or the file's name, then one
             made of the server's address.
@@ -85,12 +93,14 @@ def read_source(
     is_derived = document.is_derived
     findings = [*document.findings]
     origins: _Origins = {}
+    place_of: Callable[[str], str] = str
     names_itself = kind_of(source) == "url" or is_started(source)
     if openapi.is_openapi(content):
         converted = openapi.convert(content, settings, source=document.source)
         content, suggested_name = converted.document, converted.name or suggested_name
         names_itself |= converted.name is not None
         findings += converted.findings
+        place_of = converted.openapi.existing
         origins = {place: (document.source, at) for place, at in converted.origins.items()}
         is_derived = True
     if settings.state is not None:
@@ -114,11 +124,13 @@ def read_source(
         )
     except ContractError as error:
         at, pointer = _located(error.pointer, origins) or (error.source, error.pointer)
+        pointer = place_of(pointer) if at == document.source else pointer
         raise error.with_context(source=at, pointer=pointer) from error
     for finding in contract.findings:
         at, pointer = _located(finding.pointer, origins) or (document.source, finding.pointer)
-        findings.append(replace(finding, pointer=pointer) if at == document.source else finding)
-    return ReadSource(replace(contract, findings=tuple(findings)), is_derived)
+        is_here = at == document.source
+        findings.append(replace(finding, pointer=place_of(pointer)) if is_here else finding)
+    return ReadSource(replace(contract, findings=tuple(findings)), is_derived, label(source))
 
 
 def _load(
@@ -137,7 +149,7 @@ def _load(
         case "python":
             from . import python
 
-            return python.read(source)
+            return python.read(source, settings.python)
         case "image" | "folder" | "space":
             from . import started
 

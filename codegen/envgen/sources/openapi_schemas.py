@@ -63,9 +63,20 @@ class OpenApiDocument:
             raise self.error(error.place[1], "a reference to itself") from error
         return as_object(target) or {}, place
 
+    def existing(self, pointer: str) -> str:
+        """The place at ``pointer``, or the closest one around it that the document has."""
+        while pointer:
+            try:
+                at_pointer(self.document, pointer)
+            except LookupError:
+                pointer = pointer.rpartition("/")[0]
+            else:
+                break
+        return pointer
+
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
         """An error at a place in the document."""
-        return ContractError(message, pointer=pointer, source=self.source, hint=hint)
+        return ContractError(message, pointer=self.existing(pointer), source=self.source, hint=hint)
 
 
 class DefinitionNames:

@@ -11,7 +11,7 @@ import asyncio
 import re
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from envgen_runtime.contract.parts import UNPUBLISHED
 from envgen_runtime.contract.tools import calls_tools
@@ -113,7 +113,8 @@ async def _server(web: Web, url: str, settings: SourceSettings) -> _Found:
             first = _no_route(missing.url, url)
         except ContractError as error:
             first = error.with_context(hint=hint_for_url(url) or error.hint)
-    for address in (described, url):
+    # FastAPI publishes the document at its root, also where a router has a prefix.
+    for address in dict.fromkeys((described, url, urljoin(url, "/openapi.json"))):
         try:
             document = await web.get(address)
         except (NotFound, EnvgenError):

@@ -22,8 +22,10 @@ from envgen_runtime.providers import (
 from envgen_runtime.providers.remote import RunningSpace
 
 from ..config import SourceSettings
-from ..errors import EnvgenError, ServerEnded, Unreachable
-from . import server
+from ..errors import ContractError, EnvgenError, ServerEnded, Unreachable
+from ..findings import Finding
+from ..schema.keywords import as_object
+from . import python, server
 from .address import is_started, kind_of, label
 from .parsing import Document
 
@@ -89,7 +91,28 @@ def fetch(
     else:
         with started(source, StartOptions(on_pull=on_pull)) as environment:
             document = server.fetch(environment.url, settings, needs_name=needs_name)
+            if isinstance(environment.provider, UVProvider):
+                document = _with_reset_parameters(document, environment.provider)
     return replace(document, source=source, spare_name=_spare_name(source))
+
+
+def _with_reset_parameters(document: Document, project: UVProvider) -> Document:
+    """Add what the reset of the environment's class takes: no server publishes it.
+
+    They are optional: where they can't be read, the user is told why.
+    """
+    content = as_object(document.content)
+    if content is None or "action" not in content or "reset_parameters" in content:
+        return document
+    module, _, app = project.app.partition(":")
+    try:
+        answer = python.describe(project.run, [module, f"app={app}"], source=document.source)
+        found = python.document_of(answer, module, source=document.source)
+    except ContractError as error:
+        message = f"the parameters of reset are not known: {error.message}"
+        unknown = Finding("info", "/reset_parameters", message, "import the class: --from-python")
+        return replace(document, findings=(*document.findings, unknown))
+    return replace(document, content={**content, **found})
 
 
 def _spare_name(source: str) -> str:

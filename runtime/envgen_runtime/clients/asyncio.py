@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any, Self, TypeVar, Unpack, cast
 
-from ..errors import ConnectError
+from ..errors import ConnectError, EnvError
 from ..json_value import JsonValue
 from ..observe.trace import AsyncReplayTransport
 from ..result import StepResult, Transition
@@ -83,10 +84,14 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     async def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
+        ending = self._close_request()
         if not self._calls.session.close():
             return
         try:
             if self._transport is not None:
+                if ending is not None:
+                    with suppress(EnvError):
+                        await self._transport.exchange(ending)
                 await self._transport.close()
         finally:
             self._transport = None
@@ -166,7 +171,9 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         if effect.transport == "http":
             from ..transports.http import AsyncHttpTransport
 
-            return AsyncHttpTransport(self._endpoint.http, self._options)
+            http = AsyncHttpTransport(self._endpoint.http, self._options)
+            http.session = self._routed_session()
+            return http
         from ..transports.async_websocket import AsyncWebSocketTransport
 
         headers = effect.request.all_headers(self._options.headers)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypedDict, Unpack
+from urllib.parse import urlsplit
 
 from .. import forks
 from ..contract.conformance import check_action, check_reset, exact_part
@@ -23,6 +24,7 @@ from ..wire import protocol
 from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
+from ..wire.routes import RoutedSession
 from .call import Call, Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .options import ClientChanges, SessionOptions, checked, timeouts
@@ -31,6 +33,8 @@ from .session import Phase
 _CONNECTION_OPTIONS = (
     "connect_timeout_s", "max_message_bytes", "compression", "ssl_context", "http_client",
 )  # fmt: skip
+
+_CLOSE_LIMIT_S = 5.0  # closing waits no longer for a server that has routes of its own
 
 
 class ResetArguments(TypedDict):
@@ -80,6 +84,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             },
         )
         self._given: dict[str, Any] = {"base_url": base_url, "provider": provider, **known}
+        self._check_wire(known)
         self._exact = known["validate"] == "exact"
         if self._exact:
             exact_part(type(self), "action")  # an extra that is missing is reported now
@@ -119,7 +124,14 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             ValueError: it is not a trace.
         """
         once = RetryPolicy(attempts=1, capacity_wait_s=0)
-        client = cls("http://replay.invalid", transport="http", on_drift="ignore", retry=once)
+        arguments = dict.fromkeys(cls.wire.arguments, "") if cls.wire else None
+        client = cls(
+            "http://replay.invalid",
+            transport="http",
+            on_drift="ignore",
+            retry=once,
+            parameters=arguments,
+        )
         client._replayed = Replay(path)
         return client
 
@@ -169,6 +181,36 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.base_url} ({self._calls.session.phase.value})>"
+
+    def _check_wire(self, options: Mapping[str, Any]) -> None:
+        """Check the options that depend on whether the server has routes of its own."""
+        name, parameters = type(self).__name__, options["parameters"]
+        if self.wire is None:
+            if parameters:
+                raise ValueError(f"{name} takes no parameters: its server has OpenEnv's routes")
+            return
+        self.wire.check_arguments(name, parameters or {})
+        if options["transport"] == "websocket":
+            raise ValueError(f"{name} uses HTTP: its server has routes of its own, and no /ws")
+        if options["on_drift"] == "error":
+            raise ValueError(
+                f"{name} can't compare contracts: its server has routes of its own, and no "
+                "/schema. Use envgen diff or envgen sync --check"
+            )
+
+    def _routed_session(self) -> RoutedSession | None:
+        """A new session, if the server has routes of its own."""
+        if self.wire is None:
+            return None
+        path = urlsplit(self.base_url).path
+        return RoutedSession(self.wire, path, self._given["parameters"] or {})
+
+    def _close_request(self) -> Request | None:
+        """What ends the server's session, if it has a route for that and nothing is in flight."""
+        if self.wire is None or self.wire.close is None:
+            return None
+        is_idle = self._calls.session.phase is Phase.READY
+        return self._request("close", {}, _CLOSE_LIMIT_S) if is_idle else None
 
     def _warn_unclosed(self) -> None:
         """Warn that the client was garbage-collected with a connection."""

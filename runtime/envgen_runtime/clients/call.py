@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
-from ..contract.conformance import check_reply
+from ..contract.conformance import check_reply, observation_place
 from ..contract.contract import has_contract, package_contract
 from ..contract.drift import differences
 from ..errors import (
@@ -27,6 +27,7 @@ from ..errors import (
     ConnectionLost,
     ContractDrift,
     EnvError,
+    InvalidRequest,
     ReplyMismatch,
     RequestTimeout,
     SessionClosed,
@@ -70,7 +71,7 @@ class Drop(NamedTuple):
 class Get(NamedTuple):
     """Ask a route over a connection of its own. The outcome is the HTTP response."""
 
-    path: Literal["/schema", "/health"]
+    path: Literal["/schema", "/health", "/"]
     request: Request
 
 
@@ -115,9 +116,10 @@ class Calls:
         running_loop: Callable[[], object],
     ) -> None:
         self.session = Session(running_loop)
-        self.transport: TransportName = options["transport"]
+        self.transport: TransportName = "http" if client.wire else options["transport"]
         self.episode_id: str | None = None
         self._client = client
+        self._wire = client.wire
         self._url = url
         self._secrets = secrets
         self._notifier = Notifier(options["observers"], env_name=client.env_name, url=url)
@@ -178,14 +180,21 @@ class Calls:
 
     def server_contract(self, request: Request) -> Call[dict[str, JsonValue]]:
         """Ask for ``/schema``. The session takes no part in it."""
+        if self._wire is not None:
+            raise InvalidRequest(
+                f"{self._client.env_name}'s server has routes of its own, and no /schema; "
+                f"compare its contract with: envgen diff PACKAGE {self._url}"
+            )
         return self._repeat(self._schema, request)
 
     def is_healthy(self, request: Request) -> Call[bool]:
-        """Ask once whether ``/health`` answers 200. The session takes no part in it."""
+        """Ask once whether the server is healthy. The session takes no part in it."""
         try:
-            response = yield Get("/health", request)
+            response = yield Get("/health" if self._wire is None else "/", request)
         except EnvError:
             return False
+        if self._wire is not None:
+            return bool(response.status < HTTPStatus.INTERNAL_SERVER_ERROR)
         return bool(response.status == HTTPStatus.OK)
 
     # --- attempts -----------------------------------------------------------------------------
@@ -213,7 +222,7 @@ class Calls:
                 self._notifier.retry(
                     event, request, attempt=attempts.count, delay_s=delay_s, error=error
                 )
-            if request.operation != "schema":
+            if request.operation != "schema" and self._wire is None:
                 yield from self._drop()
             yield Wait(delay_s)
 
@@ -221,6 +230,8 @@ class Calls:
         self._check_not_closed()
         if not self.session.is_open:
             yield from self._open(request)
+        elif request.operation == "reset" and self.session.had_episode:
+            yield from self._leave_session(request)
         payload: dict[str, Any] = yield Send(request)
         return payload
 
@@ -244,10 +255,19 @@ class Calls:
                 self.transport = "http"
         if self.transport == "http":
             yield Open("http", request)
+        if self._wire is not None and self._wire.create is not None:
+            yield Send(request._replace(operation="create", data={}))
         self.session.opened(in_loop=self.transport != "http")
         if self.session.phase is Phase.CLOSED:
             yield from self._drop()
         self._check_not_closed()
+
+    def _leave_session(self, request: Request) -> Call[None]:
+        """End the server's session, if the reset is about to make another."""
+        if self._wire is None or self._wire.close is None or self._wire.create is not None:
+            return
+        with suppress(EnvError):
+            yield Send(request._replace(operation="close", data={}))
 
     def _schema(self, request: Request) -> Call[dict[str, JsonValue]]:
         request = request._replace(operation="schema")
@@ -256,8 +276,12 @@ class Calls:
         return read_http(response.status, response.body, request, retry_after_s=after_s)
 
     def _drop(self) -> Call[None]:
-        """Drop the connection of a session. HTTP has none: its next request needs no other."""
-        if self.transport != "http":
+        """Drop the connection of a session.
+
+        OpenEnv's HTTP has none: its next request needs no other. A server with routes of its own
+        may: its cookies and ids go.
+        """
+        if self.transport != "http" or self._wire is not None:
             self.session.dropped()
             yield Drop()
 
@@ -275,7 +299,10 @@ class Calls:
                 check_reply(self._client, request.operation, payload)
             return parse(payload)
         except ValidationError as error:
-            raise reply_mismatch(error, request, env_name=self._client.env_name) from error
+            place = observation_place(self._client, request.operation)
+            raise reply_mismatch(
+                error, request, env_name=self._client.env_name, place=place
+            ) from error
         except ReplyMismatch as error:
             error.request_id = request.request_id
             error.maybe_applied = request.operation == "step"
@@ -302,7 +329,7 @@ class Calls:
         """Add to ``error`` what has changed in the server's contract, asked for once per client."""
         if self._on_drift != "check" or not has_contract(self._client):
             return
-        if not self._has_looked:
+        if not self._has_looked and self._wire is None:
             self._has_looked = True
             with suppress(EnvError):
                 server = yield from self._schema(request._replace(timeout_s=_LOOK_TIMEOUT_S))

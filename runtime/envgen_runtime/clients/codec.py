@@ -9,6 +9,7 @@ from typing_extensions import TypeVar
 
 from ..result import StepResult
 from ..transports import TransportName
+from ..wire.routes import HttpWire
 
 ActT = TypeVar("ActT")
 ObsT = TypeVar("ObsT")
@@ -32,9 +33,12 @@ class Codec(ABC, Generic[ActT, ObsT, StateT, ResetT]):
     default_transport: ClassVar[TransportName] = "auto"
     """The transport of clients that are not given one."""
 
+    wire: ClassVar[HttpWire | None] = None
+    """The server's own routes; None for OpenEnv's."""
+
     @abstractmethod
     def _step_payload(self, action: ActT) -> dict[str, Any]:
-        """Return the action's fields under their wire names.
+        """Return the action's fields under their wire names: as the body that ``wire`` sends.
 
         Raises:
             InvalidRequest: ``action`` is not one of this environment's actions.

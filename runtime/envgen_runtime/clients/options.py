@@ -30,7 +30,8 @@ class SessionOptions(TypedDict, total=False):
         connect_timeout_s: time limit for opening a connection, in seconds.
         reset_timeout_s: for resets, instead of ``request_timeout_s``.
         step_timeout_s: for steps, instead of ``request_timeout_s``.
-        state_timeout_s: for states, instead of ``request_timeout_s``.
+        state_timeout_s: for states, the server's contract and its health, instead of
+            ``request_timeout_s``.
         transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first (before
             0.2), whose environment is behind HTTP. ``http`` on a later server gives a fresh
             environment to every request. None is the class's ``default_transport``.
@@ -42,6 +43,8 @@ class SessionOptions(TypedDict, total=False):
         on_drift: when to compare the server's contract with the one that the client was built from.
             ``check`` does it once something doesn't fit, to say what has changed; ``error`` before
             the first request, raising ``ContractDrift``; ``ignore`` never.
+        parameters: values that the routes of a server with routes of its own need, by name:
+            ``env_id`` for ``/env/{env_id}/step``.
         retry: how requests that may be repeated are repeated. A step never is.
         observers: are told of every request and how it ended.
         max_message_bytes: the largest reply that is accepted.
@@ -58,6 +61,7 @@ class SessionOptions(TypedDict, total=False):
     transport: TransportName | None
     validate: Annotated[Validation, "types"]
     on_drift: Annotated[OnDrift, "check"]
+    parameters: Mapping[str, str | int] | None
     retry: Annotated[RetryPolicy, RetryPolicy()]
     observers: Annotated[Sequence[Observer], ()]
     max_message_bytes: Annotated[int, 100 * 1024 * 1024]
@@ -135,4 +139,6 @@ def timeouts(options: Mapping[str, Any]) -> dict[Operation, float]:
         "state": state_s,
         "schema": state_s,
         "health": state_s,
+        "create": float(options["reset_timeout_s"] or general),
+        "close": state_s,
     }

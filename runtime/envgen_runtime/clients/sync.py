@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Self, TypeVar, Unpack
 
+from ..errors import EnvError
 from ..json_value import JsonValue
 from ..observe.trace import ReplayTransport
 from ..result import StepResult, Transition
@@ -114,19 +115,27 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         Raises:
             ServerError: it answers with an error; servers before 0.2 have no ``/schema``.
             ConnectError: it can't be reached.
+            InvalidRequest: it has routes of its own, and no ``/schema``.
         """
         return self._run(self._calls.server_contract(self._request("schema", {}, timeout_s)))
 
     def is_healthy(self, *, timeout_s: float | None = None) -> bool:
-        """Whether the server answers GET ``/health`` with 200. Asks once."""
+        """Whether the server answers GET ``/health`` with 200. Asks once.
+
+        A server with routes of its own is healthy if it answers at all.
+        """
         return self._run(self._calls.is_healthy(self._request("health", {}, timeout_s)))
 
     def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
+        ending = self._close_request()
         if not self._calls.session.close():
             return
         try:
             if self._transport is not None:
+                if ending is not None:
+                    with suppress(EnvError):
+                        self._transport.exchange(ending)
                 self._transport.close()
         finally:
             self._transport = None
@@ -200,7 +209,9 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         if effect.transport == "http":
             from ..transports.http import HttpTransport
 
-            return HttpTransport(self._endpoint.http, self._options)
+            http = HttpTransport(self._endpoint.http, self._options)
+            http.session = self._routed_session()
+            return http
         from ..transports.websocket import WebSocketTransport
 
         headers = effect.request.all_headers(self._options.headers)

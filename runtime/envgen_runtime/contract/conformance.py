@@ -11,10 +11,10 @@ from functools import cache
 from typing import Any
 
 from ..errors import InvalidRequest, ReplyMismatch
-from ..json_value import as_object
+from ..json_value import as_object, at_pointer, json_path, pointer_keys
 from ..wire.envelope import Envelope
 from ..wire.protocol import Operation
-from .contract import package_contract
+from .contract import has_contract, package_contract
 from .exact import ExactValidator, Violation
 from .references import members
 
@@ -24,7 +24,8 @@ _COMMON_PARAMETERS = ("seed", "episode_id")  # every environment may be sent the
 
 def check_action(client: type, data: Mapping[str, Any]) -> None:
     """Validate what a step sends. Raises InvalidRequest, and what ``exact_part`` raises."""
-    _check_request(client, "action", data)
+    place = _wire_of(client).get("step", {}).get("action", "")
+    _check_request(client, "action", at_pointer(data, place))
 
 
 def check_reset(client: type, data: Mapping[str, Any]) -> None:
@@ -42,12 +43,17 @@ def check_reset(client: type, data: Mapping[str, Any]) -> None:
 
 def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) -> None:
     """Validate a server's reply. Raises ReplyMismatch, and what ``exact_part`` raises."""
+    root = json_path(pointer_keys(observation_place(client, operation)))
     if operation == "state":
-        part, root, instance = exact_part(client, "state"), "$", dict(payload)
+        part, instance = exact_part(client, "state"), dict(payload)
     else:
         reset = exact_part(client, "reset_observation") if operation == "reset" else None
-        part, root = reset or exact_part(client, "observation"), "$.observation"
-        instance = _observed(Envelope.read(payload), part.fields if part else frozenset())
+        part = reset or exact_part(client, "observation")
+        route = _wire_of(client).get(operation)
+        if route is None:
+            instance = _observed(Envelope.read(payload), part.fields if part else frozenset())
+        else:
+            instance = Envelope.at(dict(payload), **route.get("reply", {})).observation
     violations = list(part.validator.errors(instance)) if part is not None else []
     if violations:
         raise ReplyMismatch(
@@ -56,6 +62,21 @@ def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) 
             'validate="types" lets them pass',
             path=_under(root, violations[0].path),
         )
+
+
+def observation_place(client: type, operation: Operation) -> str:
+    """The JSON pointer to what a reply is about: the observation, or the state."""
+    if operation == "state":
+        return ""
+    route = _wire_of(client).get(operation)
+    place: str = "/observation" if route is None else route.get("reply", {}).get("observation", "")
+    return place
+
+
+def _wire_of(client: type) -> dict[str, Any]:
+    """How the contract of a client travels; empty for OpenEnv's own wire."""
+    wire: dict[str, Any] = package_contract(client).get("wire", {}) if has_contract(client) else {}
+    return wire
 
 
 def _observed(envelope: Envelope, fields: frozenset[str]) -> dict[str, Any]:

@@ -55,7 +55,12 @@ class Provider(ABC):
     A provider runs one server at a time and may start another after a stop. Starting, waiting and
     stopping block, and may be called from any thread: ``stop()`` also ends a start or a wait in
     another thread. As a context manager, a provider stops what it started.
+
+    Attributes:
+        has_health: whether the server has ``/health``; servers with routes of their own may not.
     """
+
+    has_health: bool = True
 
     def __init__(self) -> None:
         self._base_url: str | None = None
@@ -80,6 +85,8 @@ class Provider(ABC):
     def wait_for_ready(self, base_url: str | None = None, timeout_s: float = 60.0) -> None:
         """Return as soon as ``GET /health`` answers 200.
 
+        A server without that route (``has_health``) is ready as soon as it answers anything.
+
         Args:
             base_url: the address; by default the one that the start returned.
             timeout_s: the time limit, in seconds.
@@ -97,9 +104,9 @@ class Provider(ABC):
             if answer == readiness.READY:
                 return
         self._raise_if_ended()
+        wanted = f"{url}/health did not answer 200" if self.has_health else f"{url} did not answer"
         raise ReadyTimeout(
-            f"{self._describe()} runs, but {url}/health did not answer 200 within "
-            f"{timeout_s:g} s (last answer: {answer})",
+            f"{self._describe()} runs, but {wanted} within {timeout_s:g} s (last answer: {answer})",
             log=self._last_lines(),
         )
 
@@ -193,7 +200,7 @@ class Provider(ABC):
                 raise StartError(f"{self._describe()} was stopped before it was ready")
 
     def _probe(self, url: str, timeout_s: float) -> str:
-        return readiness.probe(url, timeout_s=timeout_s)
+        return readiness.probe(url, timeout_s=timeout_s, has_health=self.has_health)
 
     def _raise_if_ended(self) -> None:
         if self._is_inherited:

@@ -27,8 +27,10 @@ _is_registered = False
 class Cleanup:
     """A release that runs once, in the process that registered it. Its ``name`` is for the log.
 
-    ``release`` must be bounded in time and harmless when repeated. ``is_ours`` says whether this
-    process registered it; it is False in a forked child.
+    ``release`` must be bounded in time and harmless when repeated.
+
+    Attributes:
+        is_ours: whether this process registered it; False in a forked child.
     """
 
     def __init__(self, name: str, release: Callable[[], None]) -> None:

@@ -38,8 +38,12 @@ def probe(
     timeout_s: float,
     headers: Mapping[str, str] | None = None,
     ssl_context: ssl.SSLContext | None = None,
+    has_health: bool = True,
 ) -> str:
-    """``READY``, or what ``GET /health`` answered instead, to be read by a person."""
+    """``READY``, or what ``GET /health`` answered instead, to be read by a person.
+
+    Without ``has_health``, any answer will do that is no error of the server's.
+    """
     # Not with the provider: its library is heavy.
     from ..transports.http import TIMED_OUT, HttpTransport
 
@@ -51,8 +55,9 @@ def probe(
     request = Request("health", {}, timeout_s, "ready")
     try:
         with closing(HttpTransport(endpoint(address).http, options)) as http:
-            status = http.get("/health", request).status
+            status = http.get("/health" if has_health else "/", request).status
     except ConnectError as error:
         is_late = isinstance(error.__cause__, TIMED_OUT)
         return "none in time" if is_late else f"{NO_CONNECTION}{error}"
-    return READY if status == HTTPStatus.OK else f"HTTP {status}"
+    answers = not has_health and status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return READY if answers or status == HTTPStatus.OK else f"HTTP {status}"

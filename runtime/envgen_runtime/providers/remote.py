@@ -43,7 +43,11 @@ class RemoteServer(Provider):
 
     def _probe(self, url: str, timeout_s: float) -> str:
         answer = readiness.probe(
-            url, timeout_s=timeout_s, headers=self._headers, ssl_context=self._ssl_context
+            url,
+            timeout_s=timeout_s,
+            headers=self._headers,
+            ssl_context=self._ssl_context,
+            has_health=self.has_health,
         )
         if why := _FINAL_ANSWERS.get(answer):
             raise ConnectError(f"{url}/health answers {answer}: {why}", retryable=False)

@@ -20,6 +20,7 @@ from . import (
     Fleet,
     Hub,
     LocalDockerProvider,
+    Provider,
     RemoteServer,
     UVProvider,
 )
@@ -109,12 +110,15 @@ class _Client(Generic[C]):
 
     def __init__(self, cls: type[C], options: dict[str, Any]) -> None:
         self._create = cast("Callable[..., C]", cls)
+        self._has_health = getattr(cls, "wire", None) is None
         self._options = dict(options.pop("client_options", None) or {})
         self.timeout_s: float = options.pop("timeout_s", READY_WITHIN_S)
 
     def owning(self, provider: AnyProvider, start: Callable[[], str]) -> Launch[C]:
         """Launch the client with a server of its own."""
         connect = partial(self._create, provider=provider, **self._options)
+        if isinstance(provider, Provider):
+            provider.has_health = self._has_health
         return Launch(provider, start, connect, self.timeout_s)
 
     def of(self, kind: type[RemoteServer], base_url: str, headers: Mapping[str, str]) -> Launch[C]:
@@ -123,6 +127,7 @@ class _Client(Generic[C]):
         options = {**self._options, "default_headers": {**headers, **own}}
         context = self._options.get("ssl_context")
         server = kind(base_url, headers=headers, ssl_context=context)
+        server.has_health = self._has_health
         return Launch(server, lambda: base_url, partial(self._create, **options), self.timeout_s)
 
 

@@ -22,6 +22,7 @@ from ..errors import ConnectError, ConnectionLost, EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
+from ..wire.routes import RoutedSession
 from . import INHERITED, ConnectionOptions
 from .http_deadline import DeadlineBackend
 from .http_messages import (
@@ -29,6 +30,7 @@ from .http_messages import (
     HttpRequest,
     HttpResponse,
     ResponseBody,
+    exchange_reply,
     exchange_request,
     get_request,
 )
@@ -47,6 +49,9 @@ _Explain = Callable[[Exception], EnvError]
 
 class _HttpTransport:
     """What the two transports share: requests and errors, without I/O."""
+
+    session: RoutedSession | None = None
+    """The session, if the server has routes of its own; None for OpenEnv's."""
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         self._address = address
@@ -141,7 +146,8 @@ class HttpTransport(_HttpTransport):
     def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
-        return self._send(exchange_request(request, self._options), explain).payload(request)
+        response = self._send(exchange_request(request, self._options, self.session), explain)
+        return exchange_reply(response, request, self.session)
 
     def close(self) -> None:
         """Close the connection, or have the request in flight close it when it ends."""
@@ -225,8 +231,8 @@ class AsyncHttpTransport(_HttpTransport):
     async def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
-        response = await self._send(exchange_request(request, self._options), explain)
-        return response.payload(request)
+        sent = exchange_request(request, self._options, self.session)
+        return exchange_reply(await self._send(sent, explain), request, self.session)
 
     async def close(self) -> None:
         """Close the connection."""

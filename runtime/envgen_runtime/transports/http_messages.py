@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..wire import protocol
 from ..wire.protocol import Request
+from ..wire.routes import RoutedSession
 from . import ConnectionOptions
 
 _ACCEPT = {"accept": "application/json"}
@@ -17,7 +18,7 @@ class HttpRequest(NamedTuple):
     """An HTTP request.
 
     Attributes:
-        path: the path below the server's base URL.
+        path: the path below the server's base URL, with its query.
         headers: all headers but ``host`` and ``content-length``.
         timeout_s: time limit for the request as a whole, in seconds.
     """
@@ -30,11 +31,15 @@ class HttpRequest(NamedTuple):
 
 
 class HttpResponse(NamedTuple):
-    """A complete HTTP response. The names of its headers are in lower case."""
+    """A complete HTTP response. The names of its headers are in lower case.
+
+    ``set_cookies`` are the values of its ``Set-Cookie`` headers.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    set_cookies: tuple[str, ...] = ()
 
     @property
     def precedes_hang_up(self) -> bool:
@@ -56,13 +61,32 @@ def get_request(path: str, request: Request, options: ConnectionOptions) -> Http
     return HttpRequest("GET", path, _headers(request, options), None, request.timeout_s)
 
 
-def exchange_request(request: Request, options: ConnectionOptions) -> HttpRequest:
-    """The HTTP request that carries ``request``. As ``protocol.http_call``."""
-    call = protocol.http_call(request)
-    headers = _headers(request, options)
+def exchange_request(
+    request: Request, options: ConnectionOptions, session: RoutedSession | None = None
+) -> HttpRequest:
+    """The HTTP request that carries ``request``. As ``protocol.http_call``, or the session's."""
+    call = protocol.http_call(request) if session is None else session.call(request)
+    headers = {**_headers(request, options), **call.headers}
     if call.body is not None:
         headers.setdefault("content-type", "application/json")
     return HttpRequest(call.method, call.path, headers, call.body, request.timeout_s)
+
+
+def exchange_reply(
+    response: HttpResponse, request: Request, session: RoutedSession | None = None
+) -> dict[str, Any]:
+    """The payload of the reply to ``request``, from which the session takes what it needs.
+
+    As ``protocol.read_http``; and a ProtocolError if the reply lacks a value of the session.
+    """
+    if session is None:
+        return response.payload(request)
+    session.keep_cookies(response.set_cookies)
+    if request.operation == "close" and not response.body:
+        return {}
+    payload = response.payload(request)
+    session.received(request, payload, response.headers)
+    return payload
 
 
 def _headers(request: Request, options: ConnectionOptions) -> dict[str, str]:
@@ -89,5 +113,8 @@ class ResponseBody:
 
     def response(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> HttpResponse:
         """The complete response, of which this is the body."""
-        decoded = {name.decode("latin-1").lower(): text.decode("latin-1") for name, text in headers}
-        return HttpResponse(status, decoded, b"".join(self._chunks))
+        decoded = [
+            (name.decode("latin-1").lower(), text.decode("latin-1")) for name, text in headers
+        ]
+        cookies = tuple(text for name, text in decoded if name == "set-cookie")
+        return HttpResponse(status, dict(decoded), b"".join(self._chunks), cookies)

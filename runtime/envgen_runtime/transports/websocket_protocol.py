@@ -202,14 +202,15 @@ class WebSocketConnection:
             if isinstance(error, ServerError):
                 return error
         closed = self._closed()
-        too_big = isinstance(closed.__cause__, PayloadTooBig) or (
-            closed.rcvd is not None and closed.rcvd.code == CloseCode.MESSAGE_TOO_BIG
-        )
+        hint = ""
+        if isinstance(closed.__cause__, PayloadTooBig):
+            hint = "; raise max_message_bytes to accept larger replies"
+        elif closed.rcvd is not None and closed.rcvd.code == CloseCode.MESSAGE_TOO_BIG:
+            hint = "; the request is larger than the server accepts"
         when = "during" if sent else "before"
         error = ConnectionLost(
-            f"the connection closed {when} {request.operation} ({closed})"
-            + ("; raise max_message_bytes to accept larger replies" if too_big else "")
-            + "; the episode is gone, reset() starts another",
+            f"the connection closed {when} {request.operation} ({closed}){hint}; "
+            "the episode is gone, reset() starts another",
             maybe_applied=sent and request.operation == "step",
             request_id=request.request_id,
             server_text=(closed.rcvd.reason or None) if closed.rcvd is not None else None,

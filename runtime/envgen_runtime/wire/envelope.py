@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 from ..errors import ReplyMismatch
-from ..json_value import as_object
+from ..json_value import as_object, at_pointer, json_path, pointer_keys, pointer_to
 
 _NUMBER = (int, float)
 
@@ -49,6 +49,54 @@ class Envelope(NamedTuple):
         metadata = as_object(beside.get("metadata")) or as_object(observation.get("metadata"))
         return cls(observation, reward, done, metadata or {}, beside)
 
+    @classmethod
+    def at(
+        cls,
+        payload: dict[str, Any],
+        *,
+        observation: str = "",
+        reward: str | None = None,
+        done: Sequence[str] = (),
+        metadata: str | None = None,
+        optional: Sequence[str] = (),
+    ) -> Self:
+        """Take a reply apart whose fields stand where a contract says. Places are JSON pointers.
+
+        Args:
+            payload: the reply.
+            observation: the observation; empty if the reply itself is.
+            reward: the reward; None if there is none.
+            done: flags, each of which ends the episode. Without any, ``done`` is False.
+            metadata: an object that becomes ``metadata``, with all other fields beside the
+                observation.
+            optional: places among ``reward`` and ``done`` that may be absent or null.
+
+        Raises:
+            ReplyMismatch: a field is missing, or of another type.
+        """
+        found = as_object(_at(payload, observation))
+        if found is None:
+            raise _misplaced(payload, observation, "an object")
+        number = None
+        if reward is not None:
+            number = _at(payload, reward, None if reward in optional else _MISSING)
+            if number is not None and not isinstance(number, _NUMBER):
+                raise _misplaced(payload, reward, "a number or null")
+        flags = [_flag(payload, place, is_optional=place in optional) for place in done]
+        folder = observation.rpartition("/")[0]
+        taken = {observation, reward, *done, metadata}
+        around = as_object(_at(payload, folder)) if observation else None
+        beside = {
+            name: value
+            for name, value in (around or {}).items()
+            if pointer_to(folder, name) != observation
+        }
+        others = {
+            name: value for name, value in beside.items() if pointer_to(folder, name) not in taken
+        }
+        attached = as_object(_at(payload, metadata)) if metadata is not None else None
+        return cls(found, number, any(flags), {**others, **(attached or {})}, beside)
+
     def with_lifted(self, *names: str) -> dict[str, Any]:
         """The observation's fields, with ``names`` put back if the server moved them out.
 
@@ -59,6 +107,33 @@ class Envelope(NamedTuple):
             if name in self.beside:
                 fields[name] = self.beside[name]
         return fields
+
+
+_MISSING = object()
+
+
+def _at(payload: dict[str, Any], place: str, default: object = None) -> Any:
+    """The value at a place, or ``default`` if there is none."""
+    try:
+        return at_pointer(payload, place)
+    except LookupError:
+        return default
+
+
+def _flag(payload: dict[str, Any], place: str, *, is_optional: bool) -> bool:
+    value = _at(payload, place)
+    if value is None and is_optional:
+        return False
+    if not isinstance(value, int):  # a bool is one, and some servers send 0 and 1
+        raise _misplaced(payload, place, "a boolean")
+    return bool(value)
+
+
+def _misplaced(payload: dict[str, Any], place: str, wanted: str) -> ReplyMismatch:
+    value = _at(payload, place, _MISSING)
+    found = "missing" if value is _MISSING else type(value).__name__
+    path = json_path(pointer_keys(place))
+    return ReplyMismatch(f"{path} should be {wanted} and is {found}", path=path)
 
 
 def _mismatch(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:

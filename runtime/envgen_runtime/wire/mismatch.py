@@ -8,17 +8,25 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import ActionRejected, InvalidRequest, ReplyMismatch
-from ..json_value import json_path
+from ..json_value import json_path, pointer_keys
 from .protocol import Request
 
 _MAX_SHOWN_ERRORS = 3
 _MAX_EXCERPT = 60
 
 
-def reply_mismatch(error: ValidationError, request: Request, *, env_name: str) -> ReplyMismatch:
-    """The error for a reply that the generated classes can't read."""
-    root = "$" if request.operation == "state" else "$.observation"
-    shown, path = _describe(error, root)
+def reply_mismatch(
+    error: ValidationError, request: Request, *, env_name: str, place: str
+) -> ReplyMismatch:
+    """The error for a reply that the generated classes can't read.
+
+    Args:
+        error: what pydantic says.
+        request: the request that was answered.
+        env_name: the environment's name.
+        place: the JSON pointer to what was read, in the reply.
+    """
+    shown, path = _describe(error, json_path(pointer_keys(place)))
     return ReplyMismatch(
         f"the reply to {request.operation} doesn't fit {env_name}'s contract: {shown}",
         path=path,

@@ -41,8 +41,9 @@ from ..errors import (
 )
 from ..json_value import as_array, as_object
 
-Operation = Literal["reset", "step", "state", "schema", "health"]
-"""The three requests of a session, and the two that any client may make at any time."""
+Operation = Literal["reset", "step", "state", "schema", "health", "create", "close"]
+"""The three requests of a session, the two that any client may make at any time, and the two that
+begin and end a session on a server that has its own routes for it."""
 
 _REPLY_TYPE: Mapping[str, str] = {
     "reset": "observation",
@@ -137,13 +138,13 @@ def websocket_frame(request: Request) -> str:
     return _to_json(frame, request)
 
 
-@dataclass(frozen=True, slots=True)
-class HttpCall:
-    """An HTTP request: method, path below the base URL, and JSON body if it has one."""
+class HttpCall(NamedTuple):
+    """An HTTP request: method, path below the base URL, JSON body if it has one, own headers."""
 
-    method: Literal["GET", "POST"]
+    method: str
     path: str
     body: bytes | None
+    headers: Mapping[str, str] = _NO_HEADERS
 
 
 def http_call(request: Request) -> HttpCall:
@@ -152,16 +153,29 @@ def http_call(request: Request) -> HttpCall:
     if request.operation == "state":
         return HttpCall("GET", path, None)
     if request.operation == "reset":
-        return HttpCall("POST", path, _to_json(request.data, request).encode())
+        return HttpCall("POST", path, json_body(request.data, request))
     body: dict[str, Any] = {
         "action": request.data,
-        # The first servers documented whole seconds; later ones refuse zero.
-        "timeout_s": max(1, math.ceil(request.timeout_s)),
+        "timeout_s": whole_seconds(request.timeout_s),
         "request_id": request.request_id,
     }
     if request.episode_id is not None:
         body["episode_id"] = request.episode_id
-    return HttpCall("POST", path, _to_json(body, request).encode())
+    return HttpCall("POST", path, json_body(body, request))
+
+
+def whole_seconds(timeout_s: float) -> int:
+    """A time limit as servers take it: the first want whole seconds, and later ones refuse zero."""
+    return max(1, math.ceil(timeout_s))
+
+
+def json_body(value: Any, request: Request) -> bytes:
+    """The body of an HTTP request.
+
+    Raises:
+        InvalidRequest: ``value`` can't be written as JSON.
+    """
+    return _to_json(value, request).encode()
 
 
 _encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Unpack
 
 from ...documented import complete, documented
-from ...errors import EngineError, StartError
+from ...errors import EngineError, ProviderError, StartError
 from ..base import Provider, ServerExit
 from ..cleanup import Cleanup
 from ..docker.engine import LOOPBACK
@@ -85,6 +85,23 @@ class UVProvider(Provider):
         """The commit that runs, for a project from git; empty before a start."""
         return self._revision
 
+    @property
+    def app(self) -> str:
+        """The application that is served, ``module:name``. Known while the server runs."""
+        app: str = self._options["app"] or _declared_app(self._project)
+        return app
+
+    def run(self, *arguments: str, timeout_s: float) -> subprocess.CompletedProcess[bytes]:
+        """Run Python in the project while its server runs: same dependencies, same variables.
+
+        Raises:
+            subprocess.TimeoutExpired: it took longer.
+        """
+        server = self._server
+        if server is None:
+            raise ProviderError(f"{self._describe()} doesn't run")
+        return server.run([*_uv_run(self._project), *arguments], self._project, timeout_s)
+
     def start(
         self,
         port: int | None = None,
@@ -117,13 +134,15 @@ class UVProvider(Provider):
             end = partial(server.end, self._options["grace_s"])
             self._cleanup = Cleanup(self._describe(), end)
             server.create_folder()
-            project = self._project if self._source is None else self._clone(self._source, server)
+            if self._source is not None:
+                self._project = self._clone(self._source, server)
+            project = self._project
             if not (project / "pyproject.toml").is_file():
                 raise StartError(f"{project} is not a project: it has no pyproject.toml")
             env = processes.server_environment({**self._env_vars, **(env_vars or {})})
             with self._listen(port) as listener:
                 # The server inherits the socket, so no other program can take the port meanwhile.
-                command = self._command(project, listener.fileno(), workers)
+                command = self._command(listener.fileno(), workers)
                 server.spawn(command, env, project, listener)
                 bound = listener.getsockname()[1]
             host = f"[{self._connect_host}]" if ":" in self._connect_host else self._connect_host
@@ -173,10 +192,8 @@ class UVProvider(Provider):
                 raise StartError(f"port {port} of {self._host} is taken ({error})") from error
             raise StartError(f"can't listen on {self._host}: {error}") from error
 
-    def _command(self, project: Path, fd: int, workers: int) -> list[str]:
-        app: str = self._options["app"] or _declared_app(project)
-        command = ["uv", "run", "--isolated", "--project", str(project)]
-        command += ["--", "python", "-u", "-m", "uvicorn", app]
+    def _command(self, fd: int, workers: int) -> list[str]:
+        command = [*_uv_run(self._project), "-u", "-m", "uvicorn", self.app]
         command += [f"--fd={fd}", f"--workers={workers}"]
         return [*command, "--reload"] if self._options["reload"] else command
 
@@ -203,6 +220,7 @@ class _Server:
         self.log = self.folder / "server.log"
         self._record = Record(self._name, what, str(self.folder), this_process())
         self._process: subprocess.Popen[bytes] | None = None
+        self._env: Mapping[str, str] = {}
 
     def create_folder(self) -> None:
         self._record.save()
@@ -211,17 +229,31 @@ class _Server:
     def spawn(
         self, command: list[str], env: Mapping[str, str], project: Path, listener: socket.socket
     ) -> None:
+        self._env = {**env, processes.COOKIE: self._name}  # also marks those that leave the group
         with self.log.open("ab") as output:
             self._process = subprocess.Popen(  # noqa: S603 - a list, no shell
                 command,
                 cwd=project,
-                env={**env, processes.COOKIE: self._name},
+                env=self._env,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 pass_fds=[listener.fileno()],
                 start_new_session=True,  # a process group of its own
             )
+
+    def run(
+        self, command: list[str], project: Path, timeout_s: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(  # noqa: S603 - a list, no shell
+            command,
+            env=self._env,  # so it ends with the server
+            cwd=project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
 
     def exit_code(self) -> int | None:
         return None if self._process is None else self._process.poll()
@@ -231,6 +263,11 @@ class _Server:
             processes.end_group(self._process, grace_s)
         processes.kill_marked(self._name)  # those that left the group
         self._record.remove()
+
+
+def _uv_run(project: Path) -> list[str]:
+    """The command that starts a project's Python."""
+    return ["uv", "run", "--isolated", "--project", str(project), "--", "python"]
 
 
 def _declared_app(project: Path) -> str:
