@@ -26,7 +26,7 @@ from .text import UntrustedText, identifier
 # The names that generated modules may import, by module. The imports, the audit and the names that
 # a contract can't use are all taken from here.
 _IMPORTS = {
-    "typing": ("Annotated", "Any", "Literal", "TypeAlias", "Unpack", "overload"),
+    "typing": ("Annotated", "Any", "Literal", "TYPE_CHECKING", "TypeAlias", "Unpack", "overload"),
     "datetime": ("date", "datetime", "time", "timedelta"),
     "uuid": ("UUID",),
     "envgen_runtime": ("AsyncEnvClient", "EnvClient", "JsonValue", "StepResult"),

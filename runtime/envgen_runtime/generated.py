@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .clients.codec import Codec
 from .clients.fields import StepOptions, accepts_fields
-from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
+from .models.base import ReplyModel, RequestModel
 from .models.constraints import Omittable, OneOf, Tag, UniqueItems, constant
 from .models.json_types import JsonTypes
 from .models.linked import Linked
+from .models.sending import reset_fields, wire_fields
 from .wire.envelope import Envelope
 from .wire.routes import HttpRoute, HttpWire
 

@@ -70,7 +70,7 @@ def test_what_a_session_refuses(url: str) -> None:
         env.step(HELLO)
     assert env.state().step_count == 0, "a state can be asked for at any time"
     env.reset()
-    with pytest.raises(rt.InvalidRequest, match=r"takes CodeAction, not dict"):
+    with pytest.raises(rt.InvalidRequest, match=r"takes CodeAction, not a dict"):
         env.step({"code": "1"})  # type: ignore[arg-type]
     assert env.step(HELLO).reward == 1.0, "what was never sent loses nothing"
     env.close()

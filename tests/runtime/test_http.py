@@ -201,13 +201,28 @@ def test_requests_go_through_a_proxy(
 
 
 @both_clients
-def test_a_server_that_no_proxy_names_is_asked_directly(
-    server: Server, is_async: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_this_machine_is_asked_without_a_proxy(
+    server: Server, host: str, is_async: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with contextlib.closing(Player(server.url, is_async=is_async)) as env:
+    monkeypatch.delenv("no_proxy", raising=False)
+    url = server.url.replace("127.0.0.1", host)
+    with contextlib.closing(Player(url, is_async=is_async)) as env:
         assert env.reset().observation.stdout == "hello"
+
+
+@both_clients
+def test_a_server_that_no_proxy_names_is_asked_directly(
+    is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "env.invalid")
+    player = Player("http://env.invalid", is_async=is_async, retry=rt.RetryPolicy(attempts=1))
+    with contextlib.closing(player) as env:
+        with pytest.raises(rt.ConnectError) as caught:
+            env.reset()
+    assert isinstance(caught.value.__cause__.__cause__, socket.gaierror)
 
 
 @both_clients

@@ -337,14 +337,13 @@ def test_a_proxy_is_gone_through(url: str, is_async: bool, monkeypatch: pytest.M
     def proxy(listener: socket.socket) -> None:
         client, _ = listener.accept()
         asked.append(client.recv(65536))
-        host, port = asked[0].split(b" ")[1].split(b":")
-        server = socket.create_connection((host, int(port)))
+        server = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])))
         client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
         threading.Thread(target=pump, args=(server, client), daemon=True).start()
         pump(client, server)
 
     async def play() -> None:
-        async with AsyncCodingEnv(url) as env:
+        async with AsyncCodingEnv("http://env.invalid") as env:
             await env.reset()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -355,10 +354,10 @@ def test_a_proxy_is_gone_through(url: str, is_async: bool, monkeypatch: pytest.M
         if is_async:
             asyncio.run(play())
         else:
-            with CodingEnv(url) as env:
+            with CodingEnv("http://env.invalid") as env:
                 env.reset()
         thread.join(5)
-    assert asked[0].startswith(b"CONNECT 127.0.0.1:")
+    assert asked[0].startswith(b"CONNECT env.invalid:80 ")
     assert b"Proxy-Authorization: Basic dTpw" in asked[0]
 
 
@@ -380,7 +379,7 @@ def test_a_proxy_that_opens_no_tunnel_is_left(
         thread = threading.Thread(target=refuse, daemon=True)
         thread.start()
         retry = rt.RetryPolicy(attempts=1)
-        with CodingEnv("ws://127.0.0.1:9", transport="websocket", retry=retry) as env:
+        with CodingEnv("ws://env.invalid", transport="websocket", retry=retry) as env:
             with pytest.raises(rt.ConnectError, match=r"(?i)tunnel"):
                 env.reset()
         thread.join()

@@ -107,14 +107,27 @@ class _Auditor:
                     pass
                 case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as exports):
                     self._expressions([exports])
-                case ast.Assign(
-                    targets=[ast.Name(id=name)],
-                    value=ast.Call(
-                        func=ast.Name(id="TypeAliasType"),
-                        args=[ast.Constant(value=called), ast.Constant(value=str(alias))],
-                        keywords=[],
-                    ),
-                ) if name == called:
+                case ast.If(
+                    test=ast.Name(id="TYPE_CHECKING"),
+                    body=[
+                        ast.AnnAssign(
+                            target=ast.Name(id=shown),
+                            annotation=ast.Name(id="TypeAlias"),
+                            value=ast.Constant(value=str(shown_alias)),
+                        ),
+                        *texts,
+                    ],
+                    orelse=[
+                        ast.Assign(
+                            targets=[ast.Name(id=name)],
+                            value=ast.Call(
+                                func=ast.Name(id="TypeAliasType"),
+                                args=[ast.Constant(value=called), ast.Constant(value=str(alias))],
+                                keywords=[],
+                            ),
+                        )
+                    ],
+                ) if name == called == shown and alias == shown_alias and _are_texts(texts):
                     self._annotations([self._parsed(alias, statement)])
                 case ast.AnnAssign(
                     target=ast.Name(),
@@ -266,6 +279,16 @@ class _Auditor:
             f"({type(node).__name__}); nothing was written",
             hint="the contract may be hostile; if it isn't, this is a fault in envgen",
         )
+
+
+def _are_texts(statements: Iterable[ast.stmt]) -> bool:
+    """Whether statements are docstrings."""
+    return all(
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Constant)
+        and isinstance(statement.value.value, str)
+        for statement in statements
+    )
 
 
 def _is_harmless(node: ast.AST) -> bool:

@@ -42,10 +42,12 @@ def broken(expression: str, indent: int) -> list[str]:
 
 def _spans(tree: ast.AST) -> Iterator[tuple[int, int]]:
     """The lines of each statement (of a class or function: its decorators and header) in order."""
-    for statement in getattr(tree, "body", []):
+    for statement in (*getattr(tree, "body", ()), *getattr(tree, "orelse", ())):
         match statement:
             case ast.Expr(value=ast.Constant(value=str())):
                 continue
+            case ast.If():
+                yield from _spans(statement)
             case ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
                 for decorator in statement.decorator_list:
                     yield decorator.lineno - 1, (decorator.end_lineno or 0) - 1

@@ -72,17 +72,27 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
 
 
 def _alias(planned: PlannedAlias) -> str:
-    """An alias; one that is evaluated late is a string, as type checkers want it."""
+    """An alias. One that is evaluated late is a string.
+
+    pydantic needs a ``TypeAliasType`` for it. pyright reads that as a variable where another alias
+    refers to it first (1.1.41x), so type checkers are shown a plain alias.
+    """
     name, type_ = planned.name, planned.type.render()
-    if planned.is_lazy:
-        if not name.startswith("_") and not _is_of_models(planned.type):
-            type_ = f"Annotated[{type_}, JsonTypes()]"
-        source = f'{name} = TypeAliasType("{name}", {literal(UntrustedText(type_))})\n'
-    else:
-        source = f"{name}: TypeAlias = {type_}\n"
-    if planned.description is not None:
-        source += f"{docstring(planned.description, indent='')}\n"
-    return source + "\n"
+    indent = "    " if planned.is_lazy else ""
+    described = (
+        f"{indent}{docstring(planned.description, indent=indent)}\n"
+        if planned.description is not None
+        else ""
+    )
+    if not planned.is_lazy:
+        return f"{name}: TypeAlias = {type_}\n{described}\n"
+    if not name.startswith("_") and not _is_of_models(planned.type):
+        type_ = f"Annotated[{type_}, JsonTypes()]"
+    late = literal(UntrustedText(type_))
+    return (
+        f"if TYPE_CHECKING:\n{indent}{name}: TypeAlias = {late}\n{described}"
+        f'else:\n{indent}{name} = TypeAliasType("{name}", {late})\n\n'
+    )
 
 
 def _is_of_models(type_: Type) -> bool:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from envgen_runtime.transports.tcp import is_loopback
 from envgen_runtime.wire.redaction import checked_headers, without_secrets
 
 from ..config import SourceSettings
@@ -102,7 +103,9 @@ class Web:
         self._home = _origin(url)
         self._headers = resolved_headers(settings.headers)
         self._allow_redirects = settings.allow_redirects
-        self._client = httpx.AsyncClient(timeout=settings.timeout_s)
+        host = urlsplit(url).hostname or ""
+        directly = {f"all://{urlsplit(url).netloc}": None} if is_loopback(host) else {}
+        self._client = httpx.AsyncClient(timeout=settings.timeout_s, mounts=directly)
 
     async def __aenter__(self) -> Self:
         return self

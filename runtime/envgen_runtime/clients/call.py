@@ -37,7 +37,7 @@ from ..json_value import JsonValue
 from ..observe.observers import Notifier, RequestEvent
 from ..providers import AnyProvider, Provider
 from ..transports import TransportName
-from ..wire.detection import explain_refused_upgrade
+from ..wire.detection import explain_refused_upgrade, web_page
 from ..wire.mismatch import explain_drift, reply_mismatch
 from ..wire.protocol import Request, read_http, retry_after
 from ..wire.redaction import redact
@@ -248,7 +248,11 @@ class Calls:
                 schema = yield Get("/schema", request)
                 health = yield Get("/health", request)
                 error = explain_refused_upgrade(
-                    refusal, schema=schema.status, health=health.status, base_url=self._url
+                    refusal,
+                    schema=schema.status,
+                    health=health.status,
+                    base_url=self._url,
+                    page=web_page(schema.headers, schema.body),
                 )
                 if error is not None:
                     raise error from refusal

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConnectError
 from ..transports import ConnectionOptions
+from ..wire.detection import web_page
 from ..wire.protocol import Request, endpoint
 from ..wire.redaction import split_credentials
 
@@ -55,9 +56,12 @@ def probe(
     request = Request("health", {}, timeout_s, "ready")
     try:
         with closing(HttpTransport(endpoint(address).http, options)) as http:
-            status = http.get("/health" if has_health else "/", request).status
+            response = http.get("/health" if has_health else "/", request)
     except ConnectError as error:
         is_late = isinstance(error.__cause__, TIMED_OUT)
         return "none in time" if is_late else f"{NO_CONNECTION}{error}"
-    answers = not has_health and status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return READY if answers or status == HTTPStatus.OK else f"HTTP {status}"
+    if not has_health and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        return READY
+    if response.status != HTTPStatus.OK:
+        return f"HTTP {response.status}"
+    return web_page(response.headers, response.body) or READY

@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from ..errors import ConnectError
@@ -25,6 +26,14 @@ def default_ssl_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: no proxy and no compression are needed."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
 def proxy_for(host: str, port: int, *, secure: bool) -> str | None:
     """The URL of the proxy for a WebSocket to ``host``, from the usual environment variables.
 
@@ -32,17 +41,19 @@ def proxy_for(host: str, port: int, *, secure: bool) -> str | None:
         ConnectError: the variable has no URL of a proxy.
     """
     names = ("wss", "socks", "https") if secure else ("ws", "socks", "https", "http")
-    return _named_proxy(f"{host}:{port}", names)
+    return _named_proxy(host, f"{host}:{port}", names)
 
 
 def http_proxy_for(url: str) -> str | None:
     """The URL of the proxy for an HTTP request to ``url``; otherwise as ``proxy_for``."""
     parts = urlsplit(url)
-    return _named_proxy(parts.netloc.rpartition("@")[2], (parts.scheme, "all"))
+    netloc = parts.netloc.rpartition("@")[2]
+    return _named_proxy(parts.hostname or "", netloc, (parts.scheme, "all"))
 
 
-def _named_proxy(netloc: str, names: tuple[str, ...]) -> str | None:
-    if urllib.request.proxy_bypass(netloc):
+def _named_proxy(host: str, netloc: str, names: tuple[str, ...]) -> str | None:
+    # The variables mean other machines, though many set them without NO_PROXY.
+    if is_loopback(host) or urllib.request.proxy_bypass(netloc):
         return None
     proxies = urllib.request.getproxies()
     name = next((name for name in names if name in proxies), None)

@@ -13,7 +13,6 @@ import logging
 import math
 from collections.abc import Mapping
 from functools import cache
-from ipaddress import ip_address
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
@@ -39,6 +38,7 @@ from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, Upgrad
 from ..wire.protocol import Request, read_frame, retry_after
 from . import ConnectionOptions
 from .frames import MessageReader, frame_size, text_frame
+from .tcp import is_loopback
 
 PING_INTERVAL_S = 20.0
 """Pings stop middleboxes from closing an idle socket. Pongs have no time limit: a missing one
@@ -272,7 +272,7 @@ def _parsed(address: str) -> WebSocketURI:
 
 def _extensions(options: ConnectionOptions, host: str) -> list[ClientPerMessageDeflateFactory]:
     """The extensions to offer. Small windows compress a step as well, and use less memory."""
-    if options.compression == "none" or (options.compression == "auto" and _is_loopback(host)):
+    if options.compression == "none" or (options.compression == "auto" and is_loopback(host)):
         return []
     return [
         ClientPerMessageDeflateFactory(
@@ -281,13 +281,6 @@ def _extensions(options: ConnectionOptions, host: str) -> list[ClientPerMessageD
             compress_settings={"memLevel": 5},
         )
     ]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @cache

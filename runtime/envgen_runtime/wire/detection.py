@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from ..errors import ConnectError, UpgradeRefused
 
+_TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+
+
+def web_page(headers: Mapping[str, str], body: bytes) -> str | None:
+    """What a person calls the web page in a response, such as ``a web page ("Sign in")``.
+
+    None if it is no page.
+    """
+    if not headers.get("content-type", "").lower().startswith("text/html"):
+        return None
+    title = _TITLE.search(body[:65536])
+    return f'a web page ("{_words(title[1])}")' if title else "a web page"
+
+
+def _words(text: bytes) -> str:
+    shown = text.decode(errors="replace")
+    return " ".join("".join(char if char.isprintable() else " " for char in shown).split())
+
 
 def explain_refused_upgrade(
-    refusal: UpgradeRefused, *, schema: int, health: int, base_url: str
+    refusal: UpgradeRefused, *, schema: int, health: int, base_url: str, page: str | None = None
 ) -> ConnectError | None:
     """The error for a refused upgrade, told from two routes' answers; None if HTTP is right.
 
@@ -23,6 +43,12 @@ def explain_refused_upgrade(
         return refused(f"{base_url} wants authorization: pass it in default_headers")
     if schema == HTTPStatus.NOT_FOUND and health == HTTPStatus.OK:
         return None
+    if page is not None:
+        return refused(
+            f"{base_url} answers with {page}, not as an environment: a Space that sleeps or "
+            "builds, a login page, or a tunnel's warning? Open it in a browser, or wait for the "
+            "server with from_url()"
+        )
     if schema == HTTPStatus.OK:
         return refused(
             f"{refusal}, though the server publishes /schema: a server of its age gives a "

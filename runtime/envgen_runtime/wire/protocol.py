@@ -40,6 +40,7 @@ from ..errors import (
     ServerSessionError,
 )
 from ..json_value import as_array, as_object
+from .redaction import without_secrets
 
 Operation = Literal["reset", "step", "state", "schema", "health", "create", "close"]
 """The three requests of a session, the two that any client may make at any time, and the two that
@@ -108,15 +109,16 @@ def endpoint(base_url: str) -> Endpoint:
     Raises ValueError if it is not an absolute http, https, ws or wss URL.
     """
     parts = urlsplit(base_url.strip())
+    shown = without_secrets(base_url)
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if parts.scheme not in schemes or not parts.hostname:
         raise ValueError(
-            f"base_url must look like http://host:port or ws://host:port, not {base_url!r}"
+            f"base_url must look like http://host:port or ws://host:port, not {shown!r}"
         )
     if parts.port == 0:  # reading it raises ValueError if it isn't a port
-        raise ValueError(f"base_url has a port that nothing can listen on: {base_url!r}")
+        raise ValueError(f"base_url has a port that nothing can listen on: {shown!r}")
     if parts.query or parts.fragment:
-        raise ValueError(f"base_url takes no query and no fragment: {base_url!r}")
+        raise ValueError(f"base_url takes no query and no fragment: {shown!r}")
     path = parts.path.rstrip("/")
     socket_scheme = schemes[parts.scheme]
     http_scheme = "https" if socket_scheme == "wss" else "http"

@@ -1,0 +1,195 @@
+"""What of a model is sent, as JSON."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date, time, timedelta
+from enum import Enum
+from functools import cache
+from typing import Any, Literal, NamedTuple, cast, get_args, get_origin
+from uuid import UUID
+
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticSerializationError
+
+from ..errors import InvalidRequest
+from ..json_value import as_object, json_path
+from .base import JsonModel, RequestModel, is_closed, wire_name
+from .constraints import is_constant
+
+
+class _Field(NamedTuple):
+    """A field as it is written into a request."""
+
+    name: str
+    alias: str
+    may_be_left_out: bool
+    default: Any
+
+
+@cache
+def _fields(model: type[BaseModel]) -> tuple[_Field, ...]:
+    return tuple(
+        _Field(
+            name,
+            wire_name(name, info),
+            not info.is_required() and not _is_tag(info),
+            info.get_default(call_default_factory=True, validated_data={}),
+        )
+        for name, info in model.model_fields.items()
+    )
+
+
+def _is_tag(info: FieldInfo) -> bool:
+    is_one = get_origin(info.annotation) is Literal and len(get_args(info.annotation)) == 1
+    return is_one or is_constant(info)
+
+
+def sent_fields(model: BaseModel) -> dict[str, Any]:
+    """What its author said with a model, under the wire names, as JSON values.
+
+    That is the fields that were set, or changed since, and tags (fields whose only value is a
+    constant; servers tell the members of a union by them). Fields left alone are left out, so that
+    the *server's* default applies: the contract's schema does not tell what a ``default_factory``
+    makes, and a server's newer default should win over the one that this client was generated
+    with. So are the unknown fields that a closed model was received with.
+    """
+    try:
+        dumped = model.model_dump(mode="json", by_alias=True, warnings="error", fallback=_plain)
+        _leave_out(model, dumped)
+    except (PydanticSerializationError, UnicodeDecodeError, _NotJson) as error:
+        raise InvalidRequest(_not_json(model) or f"this can't be sent: {error}") from error
+    return dumped
+
+
+def _leave_out(value: Any, dumped: Any) -> None:
+    if isinstance(value, JsonModel):
+        pairs: Iterable[tuple[Any, Any]] = _sent(value, dumped)
+    elif (fields := as_object(value)) is not None:
+        pairs = zip(fields.values(), dumped.values(), strict=True)
+    else:
+        pairs = zip(value, dumped, strict=True)
+    for item, inner in pairs:
+        if isinstance(item, _CONTAINERS):
+            _leave_out(item, inner)
+        elif _is_not_json(item):
+            raise _NotJson
+
+
+_CONTAINERS = (JsonModel, list, tuple, dict)
+
+
+def _sent(model: JsonModel, dumped: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
+    """Drop what isn't sent of a model, and yield the values that are, each as it is dumped."""
+    for field in _fields(type(model)):
+        value = model.__dict__.get(field.name)
+        is_untouched = field.may_be_left_out and field.name not in model.model_fields_set
+        if is_untouched and value == field.default:
+            dumped.pop(field.alias, None)
+        else:
+            yield value, dumped.get(field.alias)
+    for name, value in (model.__pydantic_extra__ or {}).items():
+        if is_closed(model):
+            dumped.pop(name, None)
+        else:
+            yield value, dumped[name]
+
+
+# --- JSON's rule ----------------------------------------------------------------------------------
+
+
+class _NotJson(Exception):
+    """pydantic has dumped a value that JSON doesn't have: NaN as null, bytes as text."""
+
+
+def _is_not_json(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, _NOT_JSON)
+
+
+_NOT_JSON = (bytes, bytearray, set, frozenset)
+
+
+def _plain(value: Any) -> Any:
+    """A numpy scalar or array as a number or a list; numpy is not imported for it."""
+    if type(value).__module__ != "numpy":
+        raise _NotJson
+    plain = value.tolist()
+    if _bad_value(plain, ()) is not None:
+        raise _NotJson
+    return plain
+
+
+def _not_json(model: BaseModel) -> str | None:
+    """What is wrong with the first value that JSON doesn't have, and where it stands."""
+    found = _bad_value(model, ())
+    if found is None:
+        return None
+    path, value = found
+    shown = f"{value!r}" if isinstance(value, float) else f"a value of type {type(value).__name__}"
+    return f"{json_path(path)}: {shown} can't be sent as JSON"
+
+
+def _bad_value(value: Any, path: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], Any] | None:
+    items: Iterable[tuple[str | int, Any]]
+    if isinstance(value, BaseModel):
+        items = {**value.__dict__, **(value.__pydantic_extra__ or {})}.items()
+    elif (fields := as_object(value)) is not None:
+        items = fields.items()
+    elif isinstance(value, list | tuple):
+        items = enumerate(cast("list[Any]", value))
+    elif type(value).__module__ == "numpy":
+        return _bad_value(value.tolist(), path)
+    else:
+        return (path, value) if _is_not_json(value) or not isinstance(value, _JSON) else None
+    return next(filter(None, (_bad_value(item, (*path, key)) for key, item in items)), None)
+
+
+_JSON = (str, int, float, bool, type(None), date, time, timedelta, UUID, Enum)
+
+
+# --- for generated code ---------------------------------------------------------------------------
+
+
+def wire_fields(action: RequestModel, *models: type[RequestModel]) -> dict[str, Any]:
+    """The fields of an action as JSON, by wire name. InvalidRequest: it is none of ``models``."""
+    if not isinstance(action, models):
+        raise InvalidRequest(_not_an_action(action, models))
+    return sent_fields(action)
+
+
+def _not_an_action(given: Any, models: tuple[type[RequestModel], ...]) -> str:
+    wanted = " or ".join(model.__name__ for model in models)
+    if isinstance(given, dict):
+        return f"step() takes {wanted}, not a dict: pass its fields, step(**fields)"
+    if type(given).__name__ in (model.__name__ for model in models):
+        return (
+            f"step() takes {wanted}, and this {type(given).__name__} is of another class: "
+            f"{type(given).__module__} was reloaded or imported twice. Import the client again"
+        )
+    return f"step() takes {wanted}, not {type(given).__name__}"
+
+
+def reset_fields(model: type[RequestModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """An environment's own reset parameters under their wire names, as JSON values.
+
+    Args:
+        model: what the environment takes at reset.
+        values: by the model's field names. None for one that isn't required means not given:
+            the server's default applies.
+
+    Raises:
+        InvalidRequest: a value is not one that the environment takes.
+    """
+    given = {
+        name: value
+        for name, value in values.items()
+        if value is not None or model.model_fields[name].is_required()
+    }
+    try:
+        return sent_fields(model(**given))
+    except ValidationError as error:
+        raise InvalidRequest(f"reset() doesn't take these parameters: {error}") from error
