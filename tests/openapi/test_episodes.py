@@ -218,7 +218,7 @@ def test_exact_validation_and_traces(folder: Path) -> None:
         with package.WalkEnv.from_trace(trace) as env:
             env.reset()
             assert env.step(*arguments, **fields) == first
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest, match="no route for the state"):
         package.WalkEnv("http://127.0.0.1:1", validate="exact").state()
 
 
