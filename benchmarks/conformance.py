@@ -1,9 +1,9 @@
 """How much of JSON Schema is enforced: envgen in both modes, and datamodel-code-generator alone.
 
-Takes a folder of the official JSON-Schema-Test-Suite (a file per keyword; in each, groups of
-``description``, ``schema`` and ``tests``). For envgen, every schema becomes the property ``value``
-of an action. A check passes when an instance is accepted and valid, or refused and invalid; a
-schema that a side can't build fails all of its checks.
+Takes a folder of the official JSON-Schema-Test-Suite, which is named after its draft (a file per
+keyword; in each, groups of ``description``, ``schema`` and ``tests``). For envgen, every schema
+becomes the property ``value`` of an action. A check passes when an instance is accepted and valid,
+or refused and invalid; a schema that a side can't build fails all of its checks.
 """
 
 from __future__ import annotations
@@ -51,9 +51,13 @@ _REFERENCES = ("$ref", "$dynamicRef")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, help="a folder of the suite, such as draft7")
-    parser.add_argument("--draft", choices=DRAFTS, default="7")
     asked = parser.parse_args()
     warnings.simplefilter("ignore")
+    draft = DRAFTS.get(asked.folder.resolve().name.removeprefix("draft"))
+    if draft is None:
+        parser.error(
+            f"a folder is named after its draft: {', '.join(f'draft{it}' for it in DRAFTS)}"
+        )
     introduce(
         "Mandatory checks passed, of those whose schema refers to nothing outside the document "
         f"({asked.folder.name})."
@@ -63,14 +67,14 @@ def main() -> None:
     outside: list[str] = []
     with tempfile.TemporaryDirectory() as scratch:
         sides = {
-            "envgen, exact": lambda schema: _exact(schema, DRAFTS[asked.draft]),
-            "envgen": lambda schema: _default(schema, DRAFTS[asked.draft], Path(scratch)),
+            "envgen, exact": lambda schema: _exact(schema, draft),
+            "envgen": lambda schema: _default(schema, draft, Path(scratch)),
             "dcg, best options": lambda schema: _bare(schema, Path(scratch), best=True),
             "dcg": lambda schema: _bare(schema, Path(scratch), best=False),
         }
         for file in sorted(asked.folder.glob("*.json")):
             for group in json.loads(file.read_text()):
-                if file.stem == "refRemote" or _leaves(group["schema"], DRAFTS[asked.draft]):
+                if file.stem == "refRemote" or _leaves(group["schema"], draft):
                     outside.append(f"{file.stem}: {group['description']}")
                     continue
                 checks[file.stem] += len(group["tests"])

@@ -29,16 +29,11 @@ def test_what_a_schema_says_is_what_its_action_takes(
     module = load(build_package(contract, tmp_path_factory.mktemp("agreement")).folder)
     env = module.DoEnv("http://127.0.0.1:9")
     judge = Draft202012Validator(schema)
-    fields = module.DoAction.model_fields.items()
-    # A model takes a field by its Python name as well, so a further field can't have that name.
-    python_names = {name for name, field in fields if field.alias not in (None, name)}
     for _ in range(8):
         instance = data.draw(instances(schema, schema))
         if data.draw(st.booleans()):
             instance = data.draw(mutated(instance))
         note(json.dumps(instance))
-        if isinstance(instance, dict) and python_names & instance.keys():
-            continue
         is_valid = judge.is_valid(instance)
         if is_valid:
             made = module.DoAction.model_validate(instance)

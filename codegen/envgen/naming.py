@@ -14,6 +14,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import re
+import unicodedata
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 
@@ -30,11 +31,12 @@ _IMPORTS = {
     "uuid": ("UUID",),
     "envgen_runtime": ("AsyncEnvClient", "EnvClient", "JsonValue", "StepResult"),
     "envgen_runtime.generated": (
-        "Codec", "Envelope", "HttpRoute", "HttpWire", "Omittable", "OneOf", "ReplyModel",
-        "RequestModel", "StepOptions", "UniqueItems", "accepts_fields", "reset_fields",
-        "wire_fields",
+        "Codec", "Envelope", "HttpRoute", "HttpWire", "JsonTypes", "Linked", "Omittable", "OneOf",
+        "ReplyModel", "RequestModel", "StepOptions", "Tag", "UniqueItems", "accepts_fields",
+        "constant", "reset_fields", "wire_fields",
     ),
     "pydantic": ("ConfigDict", "Field", "TypeAdapter"),
+    "typing_extensions": ("TypeAliasType",),
 }  # fmt: skip
 LIBRARY: Mapping[str, str] = {name: module for module in _IMPORTS for name in _IMPORTS[module]}
 
@@ -51,6 +53,7 @@ _RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | _MODULE_NAMES | {"s
 _PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
 
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9]*")
+_SHOUT = re.compile(r"(?<![^\W_])[A-Z]{2,}(_+[A-Z]{2,})+(?![^\W_])")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")
 
 
@@ -130,8 +133,14 @@ class ChosenNames:
 
 
 def camel_case(name: str) -> str:
-    """``last_exit_code`` becomes ``LastExitCode``; upper-case letters stay."""
-    return "".join(word[:1].upper() + word[1:] for word in name.split("_"))
+    """``last_exit_code`` becomes ``LastExitCode``; upper-case letters stay, but of ``A_SHOUT``."""
+    words = re.split(r"[\W_]+", _SHOUT.sub(lambda match: match[0].title(), name))
+    return "".join(word[:1].upper() + word[1:] for word in words)
+
+
+def class_name(text: UntrustedText) -> str:
+    """``Chess move action`` becomes ``ChessMoveAction``, ``simple-user`` ``SimpleUser``."""
+    return camel_case(identifier(text, fallback="Model"))
 
 
 class ClassNames:
@@ -149,8 +158,7 @@ class ClassNames:
         A name in the settings doesn't change the derived names of other classes. Raises ConfigError
         if it is taken.
         """
-        plain = identifier(text, fallback="Model")
-        plain = plain[:1].upper() + plain[1:] if plain.isidentifier() else camel_case(plain)
+        plain = class_name(text)
         prefixed = plain if plain.startswith(within) else f"{within}{plain}"
         free = (name for name in (plain, prefixed) if name not in self._taken)
         name = next(free, None) or _numbered(prefixed, self._taken, self._numbers)
@@ -172,6 +180,14 @@ def _numbered(name: str, taken: AbstractSet[str], numbers: dict[str, int]) -> st
     return f"{name}{number}"
 
 
+def _needs_no_change(wire_name: str) -> bool:
+    """Whether Python takes a name as it is; pydantic takes no underscore before one."""
+    is_plain = wire_name.isidentifier() and not keyword.iskeyword(wire_name)
+    return (
+        is_plain and not wire_name.startswith("_") and unicodedata.is_normalized("NFKC", wire_name)
+    )
+
+
 def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> dict[str, str]:
     """The Python name of each field, by wire name; it shadows no class in ``taken``.
 
@@ -179,7 +195,10 @@ def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> di
     a new field never renames a field whose name needed no change.
     """
     reserved = _RESERVED_FIELDS | taken
-    names = {text.raw: identifier(text, fallback="field") for text in wire_names}
+    names = {
+        text.raw: text.raw if _needs_no_change(text.raw) else identifier(text, fallback="field")
+        for text in wire_names
+    }
     result = {
         wire: name
         for wire, name in names.items()

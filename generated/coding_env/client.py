@@ -28,11 +28,11 @@ class CodingEnvCodec(Codec[CodeAction, CodeObservation, CodeState]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[CodeObservation]:
         reply = Envelope.read(payload)
         fields = reply.with_lifted("done", "reward", "metadata")
-        observation = CodeObservation.model_validate(fields)
+        observation = CodeObservation.model_validate(fields, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> CodeState:
-        return CodeState.model_validate(payload)
+        return CodeState.model_validate(payload, extra="allow")
 
 
 class CodingEnv(CodingEnvCodec, EnvClient[CodeAction, CodeObservation, CodeState]):

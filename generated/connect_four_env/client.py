@@ -28,11 +28,11 @@ class ConnectFourEnvCodec(Codec[DropAction, BoardObservation, GameState]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[BoardObservation]:
         reply = Envelope.read(payload)
         fields = reply.with_lifted("done", "reward", "metadata")
-        observation = BoardObservation.model_validate(fields)
+        observation = BoardObservation.model_validate(fields, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> GameState:
-        return GameState.model_validate(payload)
+        return GameState.model_validate(payload, extra="allow")
 
 
 class ConnectFourEnv(

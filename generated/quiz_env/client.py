@@ -28,11 +28,11 @@ class QuizEnvCodec(Codec[AnswerAction, QuestionObservation, State]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[QuestionObservation]:
         reply = Envelope.read(payload)
         fields = reply.with_lifted("done", "reward", "metadata")
-        observation = QuestionObservation.model_validate(fields)
+        observation = QuestionObservation.model_validate(fields, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> State:
-        return State.model_validate(payload)
+        return State.model_validate(payload, extra="allow")
 
 
 class QuizEnv(QuizEnvCodec, EnvClient[AnswerAction, QuestionObservation, State]):

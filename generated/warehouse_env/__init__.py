@@ -13,7 +13,6 @@ from .models import (
     Position,
     WarehouseAction,
     WarehouseObservation,
-    WarehouseObservationPosition,
     WarehouseState,
 )
 
@@ -29,6 +28,5 @@ __all__ = [
     "WarehouseAction",
     "WarehouseEnv",
     "WarehouseObservation",
-    "WarehouseObservationPosition",
     "WarehouseState",
 ]

@@ -35,17 +35,17 @@ class WarehouseEnvCodec(
     ) -> StepResult[WarehouseObservation]:
         reply = Envelope.read(payload)
         fields = reply.with_lifted("done", "reward", "metadata")
-        observation = WarehouseObservation.model_validate(fields)
+        observation = WarehouseObservation.model_validate(fields, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_reset(self, payload: dict[str, Any]) -> StepResult[BriefingObservation]:
         reply = Envelope.read(payload)
         fields = reply.with_lifted("done", "reward", "metadata")
-        observation = BriefingObservation.model_validate(fields)
+        observation = BriefingObservation.model_validate(fields, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> WarehouseState:
-        return WarehouseState.model_validate(payload)
+        return WarehouseState.model_validate(payload, extra="allow")
 
 
 class WarehouseEnv(

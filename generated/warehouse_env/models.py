@@ -42,11 +42,8 @@ class Place(RequestModel):
     gently: bool = True
 
 
-class WarehouseObservationPosition(ReplyModel):
-    """A cell of the warehouse floor."""
-
-    x: Annotated[int, Field(ge=0)]
-    y: Annotated[int, Field(ge=0)]
+WarehouseAction: TypeAlias = Annotated[Move | Pick | Place, Field(discriminator="kind")]
+"""One thing the robot does."""
 
 
 class Item(ReplyModel):
@@ -69,7 +66,7 @@ class WarehouseObservation(ReplyModel):
     metadata: dict[str, JsonValue] = Field(default={})
     """What the environment wants to add."""
 
-    robot: WarehouseObservationPosition
+    robot: Position
     carrying: Item | None = None
     shelves: dict[str, list[Item]] = Field(default={})
     """Items by shelf."""
@@ -81,7 +78,7 @@ class Order(ReplyModel):
     """An item to bring somewhere."""
 
     sku: Annotated[str, Field(min_length=1)]
-    to: WarehouseObservationPosition
+    to: Position
     due_step: Annotated[int, Field(ge=1)] | None = None
 
 
@@ -98,7 +95,7 @@ class BriefingObservation(ReplyModel):
     """What the environment wants to add."""
 
     orders: Annotated[list[Order], Field(min_length=1)]
-    robot: WarehouseObservationPosition
+    robot: Position
 
 
 class WarehouseState(ReplyModel):
@@ -111,8 +108,4 @@ class WarehouseState(ReplyModel):
     """Steps taken in this episode."""
 
     delivered: list[str] = Field(default=[])
-    robot: WarehouseObservationPosition | None = None
-
-
-WarehouseAction: TypeAlias = Annotated[Move | Pick | Place, Field(discriminator="kind")]
-"""One of Move, Pick, Place."""
+    robot: Position | None = None

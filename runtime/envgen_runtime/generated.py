@@ -5,11 +5,14 @@ from __future__ import annotations
 from .clients.codec import Codec
 from .clients.fields import StepOptions, accepts_fields
 from .models.base import ReplyModel, RequestModel, reset_fields, wire_fields
-from .models.constraints import Omittable, OneOf, UniqueItems
+from .models.constraints import Omittable, OneOf, Tag, UniqueItems, constant
+from .models.json_types import JsonTypes
+from .models.linked import Linked
 from .wire.envelope import Envelope
 from .wire.routes import HttpRoute, HttpWire
 
 __all__ = [
-    "Codec", "Envelope", "HttpRoute", "HttpWire", "Omittable", "OneOf", "ReplyModel",
-    "RequestModel", "StepOptions", "UniqueItems", "accepts_fields", "reset_fields", "wire_fields",
+    "Codec", "Envelope", "HttpRoute", "HttpWire", "JsonTypes", "Linked", "Omittable", "OneOf",
+    "ReplyModel", "RequestModel", "StepOptions", "Tag", "UniqueItems", "accepts_fields", "constant",
+    "reset_fields", "wire_fields",
 ]  # fmt: skip

@@ -78,7 +78,7 @@ def test_a_class_name_is_given_once() -> None:
         "ObsCodingEnv",
         "Int",
         "ObsField",
-        "Odd_name",
+        "OddName",
     ]
 
 

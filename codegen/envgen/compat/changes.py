@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..contract.contract import Part
-from ..plan.plan import Direction
 
 Level = Literal["breaking", "warning", "info"]
 LEVELS: tuple[Level, ...] = ("info", "warning", "breaking")
 """From the least to the most serious."""
 
 ChangedPart = Part | Literal["tools", "wire"]
+
+Direction = Literal["request", "reply"]
 
 Bump = Literal["major", "minor", "patch", "none"]
 

@@ -10,7 +10,6 @@ from envgen_runtime.json_value import comparable, same_json
 
 from ..contract.contract import PARTS, REQUESTS, EnvContract, Part
 from ..contract.tools import Tool, ToolSchema
-from ..plan.plan import Direction
 from ..schema.document import PartDocument
 from ..schema.keywords import (
     JsonSchema,
@@ -22,7 +21,7 @@ from ..schema.keywords import (
     schemas_in,
 )
 from .alternatives import Alternative, alternatives, match
-from .changes import LEVELS, Change, ChangedPart, Changelog, change
+from .changes import LEVELS, Change, ChangedPart, Changelog, Direction, change
 from .limits import limit_changes
 from .routes import compare_wires
 from .structure import content, meaning, structure, value_text

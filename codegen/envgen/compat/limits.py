@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from ..plan.expressions import FORMAT_TYPES
+from ..plan.scalars import FORMAT_TYPES
 from ..schema.keywords import JsonSchema
 
 LimitRule = Literal["limit-tightened", "limit-loosened", "format-changed"]

@@ -1,21 +1,20 @@
-"""The plan: every class that will exist, its name and its fields' types.
+"""The plan: every class and alias that will exist, its name and its types.
 
 datamodel-code-generator renders classes well, and chooses names and types badly for our ends: it
 numbers names so that they move when another part changes, boxes a constrained number within a list
 into a class, and takes what isn't required for nullable. So names and types are settled first (see
-``planner``), and ``models`` has it render classes in which no choice is left.
+``planner``), and ``render.models`` has it render classes in which no choice is left.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 from ..contract.contract import Part
 from ..options import Transport
 from ..text import UntrustedText
-
-Direction = Literal["request", "reply"]
+from .types import Type
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +24,18 @@ class PlannedField:
     Attributes:
         name: its Python name.
         wire_name: its name in the contract.
-        type: its type, as a Python expression.
+        type: its type.
         default: its default, as a Python expression; None where the field is required.
         description: what the contract says about it.
+        deprecated: whether the contract advises against it.
     """
 
     name: str
     wire_name: UntrustedText
-    type: str
+    type: Type
     default: str | None
-    description: UntrustedText | None
+    description: UntrustedText | None = None
+    deprecated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +44,45 @@ class PlannedClass:
 
     Attributes:
         name: the class's name.
-        direction: whether it is sent or received.
-        open: whether it takes fields beside those that it names.
-        extras: the type of those fields, as a Python expression; None where it takes none.
+        sent: whether it can be reached from what is sent, so that it is strict.
+        extras: the types of the names and values of fields beside those that it names; None where
+            it takes none.
         fields: its fields, in the contract's order.
         description: what the contract says about it.
     """
 
     name: str
-    direction: Direction
-    open: bool
-    extras: str | None
+    sent: bool
+    extras: tuple[Type, Type] | None
     fields: tuple[PlannedField, ...]
-    description: UntrustedText | None
+    description: UntrustedText | None = None
+
+    def types(self) -> Iterator[Type]:
+        """Yield the types that it uses, in order."""
+        for item in self.fields:
+            yield item.type
+        yield from self.extras or ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedAlias:
+    """A name for a type that is no class.
+
+    Attributes:
+        name: the alias.
+        type: what it stands for.
+        description: what the contract says about it.
+        is_lazy: whether it is evaluated when it is used, since it leads back to itself or is large.
+    """
+
+    name: str
+    type: Type
+    description: UntrustedText | None = None
+    is_lazy: bool = False
+
+    def types(self) -> Iterator[Type]:
+        """Yield the type that it stands for."""
+        yield self.type
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +109,22 @@ class Plan:
     Attributes:
         client: the name of the sync client's class.
         transport: the transport that it uses unless its user names one, where settings choose it.
-        classes: by name, each after those that it uses (but for recursion).
+        definitions: classes and aliases by name, in the order in which they are declared.
         parts: the parts of the contract.
     """
 
     client: str
     transport: Transport | None = None
-    classes: dict[str, PlannedClass] = field(default_factory=dict[str, PlannedClass])
+    definitions: dict[str, PlannedClass | PlannedAlias] = field(
+        default_factory=dict[str, PlannedClass | PlannedAlias]
+    )
     parts: dict[Part, PlannedPart] = field(default_factory=dict[Part, PlannedPart])
+
+    @property
+    def classes(self) -> dict[str, PlannedClass]:
+        """The classes, by name."""
+        found = self.definitions.items()
+        return {name: item for name, item in found if isinstance(item, PlannedClass)}
 
     @property
     def unions(self) -> list[PlannedPart]:

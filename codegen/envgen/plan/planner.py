@@ -1,25 +1,40 @@
-"""Contract -> plan: names and types are settled here."""
+"""Contract -> plan: names and types are settled here.
+
+Every definition gets its name first and its content second, from a list of work, so that neither
+the depth of a contract nor the order of its properties matters. What depends on other definitions
+(tags of unions, defaults, which types admit null) is settled last, in ``finishing``.
+"""
 
 from __future__ import annotations
 
-import json
+from collections import Counter, deque
+from collections.abc import Mapping
 from typing import Any
 
-from envgen_runtime.contract.references import reachable
+from envgen_runtime.json_value import pointer_keys
 
-from ..contract.contract import PARTS, REQUESTS, EnvContract, Part
+from ..contract.contract import PARTS, EnvContract, Part
 from ..findings import Finding
-from ..naming import ChosenNames, ClassNames, camel_case, client_classes, client_name, field_names
+from ..naming import (
+    ChosenNames,
+    ClassNames,
+    camel_case,
+    class_name,
+    client_classes,
+    client_name,
+)
 from ..options import PackageOptions
+from ..schema.discriminators import with_tags
 from ..schema.document import PartDocument
-from ..schema.keywords import JsonSchema, as_array, as_object, pointer_to, tags_in
+from ..schema.inheritance import with_unions_of_children
+from ..schema.keywords import SCHEMA_MAPS, JsonSchema, as_array, as_object, pointer_to
 from ..text import UntrustedText
-from .defaults import default_expression
-from .expressions import JSON_VALUE, absent, constant_of, names_in, nullable, tagged_union
-from .plan import Direction, Plan, PlannedClass, PlannedField, PlannedPart
+from .definitions import Definition, Found, find_definitions
+from .finishing import Draft, DraftAlias, DraftField, Finisher
+from .order import in_order
+from .plan import Plan
 from .type_planner import TypePlanner
-
-_LIFTED = ("done", "reward", "metadata")
+from .types import JSON_VALUE, STR, Named, Type
 
 # What every reset takes. The client has parameters of its own for these.
 _RESET_FIELDS = frozenset({"seed", "episode_id"})
@@ -45,245 +60,238 @@ def make_plan(
     plan = Plan(options.class_name or client_name(contract.name), options.transport)
     chosen = ChosenNames(options.naming, env_name=contract.name)
     names = ClassNames(frozenset(client_classes(plan.client)), chosen)
-    shared: dict[str, str] = {}
-    # All parts claim their names before any definition does: it can't take a part's name.
-    planners = [
-        _PartPlanner(plan, names, shared, part, contract)
-        for part in PARTS
-        if part in contract.parts
-    ]
-    for planner in planners:
-        plan.parts[planner.part] = planner.root()
+    documents: dict[Part, PartDocument] = {
+        part: _prepared(part, contract.documents[part]) for part in PARTS if part in contract.parts
+    }
+    planner = _Planner(documents, names, prefix=plan.client.removesuffix("Env"))
+    planner.run()
+    finisher = Finisher(planner.drafts, planner.aliases, planner.definitions, chosen)
+    definitions = finisher.definitions()
+    plan.parts = {
+        part: finisher.part(document, planner.name_of(part)) for part, document in documents.items()
+    }
+    plan.definitions = in_order(definitions, [part.name for part in plan.parts.values()])
     chosen.check_all_used()
-    return plan, tuple(finding for planner in planners for finding in planner.findings)
+    return plan, tuple(finding for document in documents.values() for finding in document.findings)
 
 
-class _PartPlanner:
-    """Plans the classes of one part of the contract."""
+def _prepared(part: Part, schema: JsonSchema) -> PartDocument:
+    """A part with what discriminators imply written out."""
+    inherited = with_unions_of_children(schema)
+    return PartDocument(part, with_tags(PartDocument(part, inherited)))
+
+
+class _Planner:
+    """Plans all classes and aliases of a contract."""
+
+    def __init__(
+        self, documents: Mapping[Part, PartDocument], names: ClassNames, *, prefix: str
+    ) -> None:
+        self.drafts: dict[str, Draft] = {}
+        self.aliases: dict[str, DraftAlias] = {}
+        self.names = names
+        self.definitions = find_definitions(documents)
+        self.waiting: deque[Draft] = deque()
+        self._prefix = prefix
+        self._roots = {part: self.definitions[part, ""] for part in documents}
+        self._parts = {part: self._end(part) for part in documents}
+        self._claim_names()
+
+    def run(self) -> None:
+        """Plan what the parts reach."""
+        planned: set[str] = set()
+        reached = [*self._parts.values()]
+        while reached or self.waiting:
+            if self.waiting:
+                used = self._fields(self.waiting.popleft())
+            else:
+                definition = reached.pop()
+                if definition.name in planned:
+                    continue
+                planned.add(definition.name)
+                used = self._definition(definition)
+            reached += used
+
+    def name_of(self, part: Part) -> str:
+        """The name of a part's definition."""
+        return self._parts[part].name
+
+    # --- names ------------------------------------------------------------------------------------
+
+    def _end(self, part: Part) -> Definition:
+        """What a part is: the target of its reference where it is nothing but one."""
+        document = self._roots[part].found[0].document
+        place, _ = document.followed(document.schema, "")
+        return self.definitions[part, place]
+
+    def _claim_names(self) -> None:
+        """Name every definition: the parts first, then what needs no change, then the others."""
+        for part, root in self._roots.items():
+            if root is self._parts[part] and not root.name:
+                title = root.found[0].own_name or f"{self._prefix}{camel_case(part)}"
+                root.name = self.names.claim(UntrustedText(title), within=self._prefix)
+        different = [*dict.fromkeys(self.definitions.values())]
+        common = Counter(item.found[0].common_name for item in different)
+        for definition in sorted(different, key=lambda item: not _is_class_name(item)):
+            first = definition.found[0]
+            if definition.name or not first.place:
+                continue
+            root = self.definitions[first.document.part, ""]
+            within = root.name or f"{self._prefix}{camel_case(first.document.part)}"
+            is_alone = common[first.common_name] == 1
+            text = first.common_name if is_alone else first.own_name
+            text = text or self._label(first, within)
+            definition.name = self.names.claim(UntrustedText(text), within=within)
+
+    def _label(self, item: Found, within: str) -> str:
+        """A name for what is referred to by its place alone."""
+        keys = pointer_keys(item.place)
+        holder, inner = keys[:2], keys[2:]
+        owner = self.definitions.get((item.document.part, pointer_to("", *holder)))
+        if owner is not None and owner.name and inner:
+            within, keys = owner.name, inner
+        steps = {"items": "Item", "additionalProperties": "Value", "prefixItems": "Item"}
+        unions = {"anyOf": "Variant", "oneOf": "Variant"}
+        label = "".join(
+            {**steps, **unions}.get(key, "" if key in SCHEMA_MAPS else camel_case(key))
+            for key in keys
+        )
+        return f"{within}{label}"
+
+    # --- definitions ------------------------------------------------------------------------------
+
+    def _definition(self, definition: Definition) -> list[Definition]:
+        """Plan a class or an alias; returns the definitions that it refers to."""
+        found = definition.found[0]
+        document, name = found.document, definition.name
+        scope = _Scope(self, document, definition.sent, definition)
+        description = _description(found.schema)
+        if (target := document.reference_in(found.schema)) is not None:
+            type_: Type = scope.named(document.resolve(target, found.place)[0])
+            self.aliases[name] = DraftAlias(name, type_, document, found.place, description)
+            return scope.used
+        schema = document.merged(found.schema, found.place)
+        if definition is self._parts.get("reset_parameters"):
+            schema = _own_reset_parameters(document, found.place, schema)
+        if definition in self._parts.values() and scope.types.is_object(schema):
+            type_ = scope.class_for(schema, found.place, "", name)
+        else:
+            type_ = scope.types.plain_type(schema, found.place, name, "")
+        if type_ != Named(name):
+            self.aliases[name] = DraftAlias(name, type_, document, found.place, description)
+        return scope.used
+
+    def _fields(self, draft: Draft) -> list[Definition]:
+        """Type the fields of a class; returns the definitions that they refer to."""
+        scope = _Scope(self, draft.document, draft.sent)
+        schema, pointer, name = draft.schema, draft.pointer, draft.name
+        for wire_name, (child, place) in _properties(schema, pointer).items():
+            unset = "readOnly" if draft.sent else "writeOnly"
+            draft.fields.append(
+                DraftField(
+                    UntrustedText(wire_name),
+                    scope.types.type_of(child, place, name, camel_case(wire_name)),
+                    child,
+                    place,
+                    is_required=wire_name in draft.required
+                    and (as_object(child) or {}).get(unset) is not True,
+                    description=_description(child),
+                )
+            )
+        # Requests are closed unless the contract opens them: a misspelt field would be dropped by
+        # most servers without a word. Replies are open whatever it says.
+        is_closed = schema.get("additionalProperties", False) is False
+        if not is_closed or (draft.sent and schema.get("patternProperties")):
+            value = scope.types.further_fields(schema, pointer, name, "Field") or JSON_VALUE
+            key = scope.types.key_type(schema, pointer, name) if draft.sent else STR
+            draft.extras = (key, value)
+        elif not draft.sent:
+            draft.extras = (STR, JSON_VALUE)
+        scope.types.report_unchecked(schema, pointer)
+        return scope.used
+
+
+class _Scope:
+    """What the type planner asks for names, within one definition or class."""
 
     def __init__(
         self,
-        plan: Plan,
-        names: ClassNames,
-        shared: dict[str, str],
-        part: Part,
-        contract: EnvContract,
+        planner: _Planner,
+        document: PartDocument,
+        sent: bool,
+        definition: Definition | None = None,
     ) -> None:
-        self.part: Part = part
-        self._document = PartDocument(part, contract.documents[part])
-        self._types = TypePlanner(self._document, self)
-        self._direction: Direction = "request" if part in REQUESTS else "reply"
-        self._plan = plan
-        self._names = names
-        self._shared = shared
-        self._by_pointer: dict[str, str] = {}
-        self._tags = frozenset(tags_in(self._document.schema))
-        schema = self._document.schema
-        prefix = plan.client.removesuffix("Env")
-        key = self._content(schema, "")
-        self._root_is_shared = key in shared
-        if not self._root_is_shared:
-            title = UntrustedText(schema.get("title") or f"{prefix}{camel_case(part)}")
-            shared[key] = names.claim(title, within=prefix)
-        self.root_name: str = shared[key]
+        self.used: list[Definition] = []
+        self.types = TypePlanner(document, self)
+        self._planner = planner
+        self._document = document
+        self._sent = sent
+        self._definition = definition
 
-    @property
-    def findings(self) -> list[Finding]:
-        """What was typed differently from what the contract says."""
-        return self._document.findings
+    def definition_at(self, place: str) -> Type | None:
+        """The name of the definition at a place of the part; None where none is."""
+        found = self._planner.definitions.get((self._document.part, place))
+        return None if found is None else self.named(place)
 
-    # --- the part itself ------------------------------------------------------------------------
+    def named(self, place: str) -> Named:
+        """The name of the definition at a place that has one."""
+        definition = self._planner.definitions[self._document.part, place]
+        self.used.append(definition)
+        return Named(definition.name)
 
-    def root(self) -> PlannedPart:
-        """Plan the part, and everything that it uses."""
-        pointer, schema = self._document.followed(self._document.schema, "")
-        if self.part == "reset_parameters" and "properties" not in schema:
-            raise self._document.error(
-                pointer,
-                "reset parameters are an object with properties",
-                hint='write {"type": "object", "properties": {"level": {"type": "integer"}}}',
-            )
-        unions = [key for key in ("anyOf", "oneOf") if key in schema]
-        if unions and not self._types.only_narrows(schema, unions[0]):
-            return self._union_root(schema, pointer)
-        if schema.get("type", "object") != "object":
-            raise self._document.error(
-                pointer, f"{self.part} is a JSON object on the wire, not {schema['type']}"
-            )
-        if self.part == "reset_parameters":
-            schema = _without_reset_fields(schema)
-        self._by_pointer[""] = self._by_pointer[pointer] = self.root_name
-        if not self._root_is_shared:
-            self._define(self.root_name, schema, pointer)
-        properties = as_object(schema.get("properties")) or {}
-        lifted = tuple(name for name in _LIFTED if name in properties)
-        return PlannedPart(self.root_name, (self.root_name,), None, lifted)
-
-    def _union_root(self, schema: JsonSchema, pointer: str) -> PlannedPart:
-        union = self._types.type_of(schema, pointer, self.root_name, "")
-        models = tuple(name for name in names_in(union) if name in self._plan.classes)
-        told = tagged_union(models, self.tag(list(models), schema))
-        if not models or union != told:
-            raise self._document.error(
-                pointer,
-                f"{self.part} is a JSON object on the wire, and this is a union of {union}",
-                hint="every member has to be an object with properties",
-            )
-        fields = [
-            {field.wire_name.raw for field in self._plan.classes[model].fields} for model in models
-        ]
-        lifted = tuple(name for name in _LIFTED if all(name in names for names in fields))
-        return PlannedPart(self.root_name, models, union, lifted)
-
-    # --- classes --------------------------------------------------------------------------------
-
-    def class_at(self, pointer: str) -> str | None:
-        """The class of the schema at ``pointer``, if it has one."""
-        return self._by_pointer.get(pointer)
-
-    def class_for(self, schema: JsonSchema, pointer: str, label: str, within: str) -> str:
-        """The class for an object with fields, planned if it is not yet."""
-        if pointer not in self._by_pointer:
-            key = self._content(schema, pointer)
-            is_new = key not in self._shared
-            if is_new:
-                self._shared[key] = self._names.claim(UntrustedText(label), within=within)
-            self._by_pointer[pointer] = self._shared[key]
-            if is_new:
-                self._define(self._shared[key], schema, pointer)
-        return self._by_pointer[pointer]
-
-    def _content(self, schema: JsonSchema, pointer: str) -> str:
-        """Identifies a schema together with all that it refers to.
-
-        Parts of the same direction share a class where they agree to the letter.
-        """
-        reached = {
-            fields["$ref"]: self._document.resolve(fields["$ref"], place)[1]
-            for fields, place in reachable(schema, pointer, self._document.resolve)
-            if "$ref" in fields
-        }
-        return json.dumps([self._direction, schema, reached], sort_keys=True)
-
-    def _define(self, name: str, schema: JsonSchema, pointer: str) -> None:
-        properties, places = self._properties(schema, pointer)
+    def class_for(self, schema: JsonSchema, pointer: str, label: str, within: str) -> Type:
+        """The name of the class for an object with fields."""
+        definition = self._definition
+        is_itself = definition is not None and definition.found[0].place == pointer
         required = frozenset(as_array(schema.get("required")) or [])
-        typed = {
-            wire_name: self._field(
-                child,
-                places[wire_name],
-                name,
-                wire_name,
-                self._is_needed(child, wire_name, required),
-            )
-            for wire_name, child in properties.items()
-        }
-        extras = self._extras(schema, pointer, name)
-        expressions = [*(expression for expression, _ in typed.values()), extras or "None"]
-        used = frozenset(name for expression in expressions for name in names_in(expression))
-        names = field_names(list(map(UntrustedText, properties)), taken=used)
-        names = self._names.chosen.of_fields(name, names, taken=used)
-        self._types.report_unchecked(schema, pointer)
-        fields = tuple(
-            PlannedField(
-                names[wire_name],
-                UntrustedText(wire_name),
-                *typed[wire_name],
-                _description(properties[wire_name]),
-            )
-            for wire_name in properties
+        if definition is not None and is_itself and self.types.is_object(schema):
+            name = definition.name
+            required = required - definition.optional_elsewhere
+        else:
+            text = UntrustedText(f"{within}{label or 'Object'}")
+            name = self._planner.names.claim(text, within=within)
+        draft = Draft(
+            name, self._sent, self._document, pointer, schema, required, _description(schema)
         )
-        self._plan.classes[name] = PlannedClass(
-            name, self._direction, extras is not None, extras, fields, _description(schema)
+        self._planner.drafts[name] = draft
+        self._planner.waiting.append(draft)
+        return Named(name)
+
+
+def _properties(schema: JsonSchema, pointer: str) -> dict[str, tuple[Any, str]]:
+    """The fields of an object, also those that are only required, each with its place."""
+    named = as_object(schema.get("properties")) or {}
+    found = {
+        name: (child, pointer_to(pointer, "properties", name))
+        for name, child in named.items()
+        if child is not False
+    }
+    rest = schema.get("additionalProperties", True), pointer_to(pointer, "additionalProperties")
+    missing = [name for name in as_array(schema.get("required")) or [] if name not in named]
+    return {**found, **dict.fromkeys(missing, rest)}
+
+
+def _own_reset_parameters(document: PartDocument, pointer: str, schema: JsonSchema) -> JsonSchema:
+    """The reset parameters of an environment without those of every environment."""
+    if "properties" not in schema:
+        raise document.error(
+            pointer,
+            "reset parameters are an object with properties",
+            hint='write {"type": "object", "properties": {"level": {"type": "integer"}}}',
         )
-
-    def _properties(
-        self, schema: JsonSchema, pointer: str
-    ) -> tuple[dict[str, Any], dict[str, str]]:
-        """The fields of an object, also those that are only required, and where they stand."""
-        named = as_object(schema.get("properties")) or {}
-        properties = {name: child for name, child in named.items() if child is not False}
-        places = {name: pointer_to(pointer, "properties", name) for name in properties}
-        for name in as_array(schema.get("required")) or []:
-            if name not in named:
-                properties[name] = schema.get("additionalProperties", True)
-                places[name] = pointer_to(pointer, "additionalProperties")
-        return properties, places
-
-    def _is_needed(self, schema: Any, wire_name: str, required: frozenset[str]) -> bool:
-        """Whether a field is required; one that only the other side sets never is."""
-        unset = "readOnly" if self._direction == "request" else "writeOnly"
-        return wire_name in required and (as_object(schema) or {}).get(unset) is not True
-
-    def _extras(self, schema: JsonSchema, pointer: str, name: str) -> str | None:
-        """The type of fields that the contract doesn't name, if they are taken.
-
-        Requests are closed unless the contract opens them: a misspelt field would be dropped by
-        most servers without a word. Replies are open whatever it says.
-        """
-        is_closed = schema.get("additionalProperties", False) is False
-        if is_closed and (self._direction == "reply" or not schema.get("patternProperties")):
-            return JSON_VALUE if self._direction == "reply" else None
-        return self._types.further_fields(schema, pointer, name, "Field")
-
-    def _field(
-        self, schema: Any, pointer: str, within: str, wire_name: str, required: bool
-    ) -> tuple[str, str | None]:
-        """A field's type and default, as expressions."""
-        expression = self._types.type_of(schema, pointer, within, camel_case(wire_name))
-        if required:
-            return expression, None
-        fields = as_object(schema) or {}
-        if "default" in fields:
-            default = default_expression(
-                self._document, schema, fields["default"], pointer, self._complete_class
-            )
-            if default == "None":
-                return nullable(expression), default
-            if default is not None:
-                return expression, default
-            self._document.say(
-                pointer_to(pointer, "default"), "the default is none of the type's values"
-            )
-        constant = constant_of(expression) if wire_name in self._tags else None
-        if constant is not None:
-            return expression, constant  # a tag has to be there, and can be nothing else
-        # A field that is neither required nor has a default comes of a default_factory, which
-        # schemas don't show: for a container that means an empty one, not null.
-        empty = {"dict[": "{}", "list[": "[]"}.get(expression[:5])
-        return (absent(expression), "None") if empty is None else (expression, empty)
-
-    def _complete_class(self, pointer: str) -> PlannedClass | None:
-        return self._plan.classes.get(self._by_pointer.get(pointer, ""))
-
-    # --- unions ---------------------------------------------------------------------------------
-
-    def tag(self, members: list[str], schema: JsonSchema) -> str | None:
-        """The Python name of the field that tells ``members`` apart, if the schema names one."""
-        wire_name = (as_object(schema.get("discriminator")) or {}).get("propertyName")
-        different = set(members)
-        fields = [self._field_called(wire_name, member) for member in different]
-        tags = {constant_of(field.type) for field in fields if field is not None}
-        names = {field.name for field in fields if field is not None}
-        # pydantic tells members apart by strings, each member having its own.
-        are_strings = all(tag is not None and tag.startswith('"') for tag in tags)
-        is_told = len(tags) == len(different) > 1 and len(names) == 1 and are_strings
-        return names.pop() if is_told else None
-
-    def _field_called(self, wire_name: str | None, class_name: str) -> PlannedField | None:
-        planned = self._plan.classes.get(class_name)
-        fields = planned.fields if planned is not None else ()
-        return next((field for field in fields if field.wire_name.raw == wire_name), None)
-
-
-def _without_reset_fields(schema: JsonSchema) -> JsonSchema:
-    properties = as_object(schema.get("properties")) or {}
     required = as_array(schema.get("required")) or []
     return {
         **schema,
-        "properties": {key: properties[key] for key in properties if key not in _RESET_FIELDS},
+        "properties": {
+            key: child for key, child in schema["properties"].items() if key not in _RESET_FIELDS
+        },
         "required": [key for key in required if key not in _RESET_FIELDS],
     }
+
+
+def _is_class_name(definition: Definition) -> bool:
+    name = definition.found[0].own_name
+    return bool(name) and class_name(UntrustedText(name)) == name
 
 
 def _description(schema: Any) -> UntrustedText | None:

@@ -1,13 +1,12 @@
-"""Schema -> type, as a Python expression: the widest that is true, and as narrow as Python can say.
+"""Schema -> type: the widest that is true, and as narrow as Python can say.
 
-What a type can't say is reported, never dropped.
+What a type can't say is reported, never dropped. Nothing here depends on what has been planned
+before: a reference is the name of its definition, whatever that will be.
 """
 
 from __future__ import annotations
 
 from typing import Any, Protocol
-
-from envgen_runtime.json_value import pointer_keys
 
 from ..schema.document import PartDocument
 from ..schema.keywords import (
@@ -21,16 +20,21 @@ from ..schema.keywords import (
     is_of_type,
     is_tuple,
     pointer_to,
+    types_of,
 )
-from .expressions import (
+from .scalars import LOSSES, choices, fits, lengths, limited, scalar
+from .types import (
+    ANY_LIST,
+    ANY_MAP,
     JSON_VALUE,
-    annotated,
-    choices,
-    fits,
-    lengths,
-    nullable,
-    scalar,
-    tagged_union,
+    NONE,
+    STR,
+    ListOf,
+    MapOf,
+    Scalar,
+    TupleOf,
+    Type,
+    Union,
     union_of,
 )
 
@@ -41,43 +45,32 @@ _UNCHECKED = (
 )  # fmt: skip
 
 # What each JSON type is in Python, where a schema says nothing more of it.
-_ANY_OF_TYPE = {
-    "string": "str",
-    "number": "int | float",
-    "boolean": "bool",
-    "array": f"list[{JSON_VALUE}]",
-    "object": f"dict[str, {JSON_VALUE}]",
-    "null": "None",
+_ANY_OF_TYPE: dict[str, Type] = {
+    "string": STR,
+    "number": union_of([Scalar("int"), Scalar("float")]),
+    "boolean": Scalar("bool"),
+    "array": ANY_LIST,
+    "object": ANY_MAP,
+    "null": NONE,
 }
-
-# Keywords that give an object fields, so that it becomes a class.
-_SHAPING = frozenset({"properties", "required"})
 
 # Keywords that a schema may have besides those that say which values fit.
 _NEUTRAL = DESCRIBING | DEFINITIONS | {"$schema", "discriminator"}
 
-# References to what is no class are written out, so that a few nested ones could fill a disk.
-_MAX_EXPRESSION = 4000
 
+class Names(Protocol):
+    """What gives names to definitions and makes classes of objects with fields."""
 
-class Classes(Protocol):
-    """What makes classes of objects with fields."""
-
-    @property
-    def root_name(self) -> str:
-        """The name of the part's own class."""
+    def definition_at(self, place: str) -> Type | None:
+        """The name of the definition at a place of the part; None where none is."""
         ...
 
-    def class_at(self, pointer: str) -> str | None:
-        """The class of the schema at ``pointer``, if it has one."""
+    def named(self, place: str) -> Type:
+        """The name of a definition at a place that a reference leads to."""
         ...
 
-    def class_for(self, schema: JsonSchema, pointer: str, label: str, within: str) -> str:
-        """The class for an object with fields. ``label`` and ``within`` name one that has none."""
-        ...
-
-    def tag(self, members: list[str], schema: JsonSchema) -> str | None:
-        """The Python name of the field that tells ``members`` apart, if the schema names one."""
+    def class_for(self, schema: JsonSchema, pointer: str, label: str, within: str) -> Type:
+        """The name of the class for an object with fields that is written in place."""
         ...
 
 
@@ -87,47 +80,28 @@ class TypePlanner:
     Everywhere, ``within`` and ``label`` name a class that has no name of its own.
     """
 
-    def __init__(self, document: PartDocument, classes: Classes) -> None:
+    def __init__(self, document: PartDocument, names: Names) -> None:
         self._document = document
-        self._classes = classes
-        self._inlining: list[str] = []
-        self._inlined: dict[str, str] = {}
+        self._names = names
 
-    def type_of(self, schema: bool | JsonSchema, pointer: str, within: str, label: str) -> str:
-        """The Python type for a schema, as an expression."""
+    def type_of(self, schema: bool | JsonSchema, pointer: str, within: str, label: str) -> Type:
+        """The Python type for a schema."""
         fields = as_object(schema)
         if fields is None:
             if schema is False:
                 self._document.say(pointer, "nothing fits the schema false; any value is taken")
             return JSON_VALUE
-        target = self._document.reference_in(fields)
-        if target is not None:
-            return self._reference(target, pointer)
-        return self._plain_type(self._document.merged(fields, pointer), pointer, within, label)
-
-    def _reference(self, target: str, pointer: str) -> str:
-        place, schema = self._document.resolve(target, pointer)
-        known = self._classes.class_at(place) or self._inlined.get(place)
+        known = self._names.definition_at(pointer)
         if known is not None:
             return known
-        if place in self._inlining:
-            self._document.say(
-                pointer, f"{target} leads back to itself outside of an object; any value is taken"
-            )
-            return JSON_VALUE
-        label = pointer_keys(place)[-1]
-        self._inlining.append(place)
-        try:
-            expression = self.type_of(schema, place, self._classes.root_name, label)
-        finally:
-            self._inlining.pop()
-        if len(expression) > _MAX_EXPRESSION:
-            self._document.say(pointer, f"{target} is too large for a type; any value is taken")
-            expression = JSON_VALUE
-        self._inlined[place] = expression
-        return expression
+        target = self._document.reference_in(fields)
+        if target is not None:
+            place, _ = self._document.resolve(target, pointer)
+            return self._names.named(place)
+        return self.plain_type(self._document.merged(fields, pointer), pointer, within, label)
 
-    def _plain_type(self, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
+    def plain_type(self, schema: JsonSchema, pointer: str, within: str, label: str) -> Type:
+        """The type of a schema without references of its own."""
         for keyword in ("const", "enum"):
             if keyword in schema:
                 self._report(schema, pointer, *_UNCHECKED, "anyOf", "oneOf")
@@ -156,7 +130,17 @@ class TypePlanner:
             for member in members
         )
 
-    def _untyped(self, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
+    def is_object(self, schema: JsonSchema) -> bool:
+        """Whether a schema says nothing but what an object is."""
+        unions = [keyword for keyword in ("anyOf", "oneOf") if keyword in schema]
+        if {"const", "enum"} & schema.keys() or not all(
+            self.only_narrows(schema, keyword) for keyword in unions
+        ):
+            return False
+        kinds = types_of(schema) or implied_types(schema)
+        return not kinds or kinds == ["object"]
+
+    def _untyped(self, schema: JsonSchema, pointer: str, within: str, label: str) -> Type:
         """A schema without ``type`` says something about some types, and allows all others."""
         kinds = implied_types(schema)
         if not kinds:
@@ -171,54 +155,73 @@ class TypePlanner:
                 return self._of_kind(kind, schema, pointer, within, label)
         return union_of(
             [
-                self._of_kind(kind, schema, pointer, within, label) if kind in kinds else python
-                for kind, python in _ANY_OF_TYPE.items()
+                self._of_kind(kind, schema, pointer, within, label) if kind in kinds else any_of
+                for kind, any_of in _ANY_OF_TYPE.items()
             ]
         )
 
-    def _of_kind(self, kind: str, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
-        if kind == "object" and any(schema.get(keyword) for keyword in _SHAPING):
-            is_definition = pointer.startswith(("/$defs/", "/definitions/"))
-            named = label if is_definition else f"{within}{label}"
-            return self._classes.class_for(schema, pointer, named, within)
+    def _of_kind(
+        self, kind: str, schema: JsonSchema, pointer: str, within: str, label: str
+    ) -> Type:
+        if kind == "object" and self._is_class(schema, pointer):
+            return self._names.class_for(schema, pointer, label, within)
         self._report(schema, pointer, *_UNCHECKED)
         if kind == "object":
             return self._map(schema, pointer, within, label)
         if kind == "array":
             return self._array(schema, pointer, within, label)
+        loss = LOSSES.get(str(schema.get("format"))) if kind == "string" else None
+        if loss is not None:
+            self._document.say(pointer_to(pointer, "format"), loss, severity="info")
         return scalar(
             kind,
             schema,
             lambda keyword, why: self._document.say(pointer_to(pointer, keyword), why),
         )
 
-    def _map(self, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
-        key = self._key(schema, pointer, within)
+    # --- objects ----------------------------------------------------------------------------------
+
+    def _map(self, schema: JsonSchema, pointer: str, within: str, label: str) -> Type:
+        key = self.key_type(schema, pointer, within)
         value = self.further_fields(schema, pointer, within, f"{label}Value") or JSON_VALUE
         limits = lengths("object", schema)
         if schema.get("propertyNames") is False or self._is_closed(schema):
-            limits = ["max_length=0"]
-        return annotated(f"dict[{key}, {value}]", limits)
+            limits = {"max_length": 0}
+        return limited(MapOf(key, value), limits)
+
+    def _is_class(self, schema: JsonSchema, pointer: str) -> bool:
+        """Whether an object has fields, or is declared to have none."""
+        if schema.get("properties") or schema.get("required"):
+            return True
+        rest = schema.get("additionalProperties")
+        is_declared = rest is False or self._names.definition_at(pointer) is not None
+        return "properties" in schema and is_declared and not rest
 
     def _is_closed(self, schema: JsonSchema) -> bool:
         is_closed = schema.get("additionalProperties") is False
         return is_closed and not schema.get("patternProperties")
 
-    def _key(self, schema: JsonSchema, pointer: str, within: str) -> str:
-        """The type of a map's keys."""
+    def key_type(self, schema: JsonSchema, pointer: str, within: str) -> Type:
+        """The type of the names of fields beside an object's properties."""
         names = as_object(schema.get("propertyNames"))
         patterns = as_object(schema.get("patternProperties")) or {}
+        if names is None and patterns and schema.get("additionalProperties") is False:
+            return union_of([self._pattern(pattern, pointer) for pattern in patterns])
         if len(patterns) == 1 and schema.get("additionalProperties") is False:
             names = {**(names or {}), "pattern": next(iter(patterns))}
         if names is None:
-            return "str"
+            return STR
         place = pointer_to(pointer, "propertyNames")
         only_strings = self._document.merged({"allOf": [names, {"type": "string"}]}, place)
-        return self.type_of(only_strings, place, within, "Key")
+        return self.plain_type(only_strings, place, within, "Key")
+
+    def _pattern(self, pattern: str, pointer: str) -> Type:
+        place = pointer_to(pointer, "patternProperties", pattern)
+        return scalar("string", {"pattern": pattern}, lambda _, why: self._document.say(place, why))
 
     def further_fields(
         self, schema: JsonSchema, pointer: str, within: str, label: str
-    ) -> str | None:
+    ) -> Type | None:
         """The type of an object's fields beside its properties; None where it has no others."""
         patterns = as_object(schema.get("patternProperties")) or {}
         rest = schema.get("additionalProperties", True)
@@ -241,32 +244,38 @@ class TypePlanner:
             )
         return union_of(members) if members else None
 
-    def _array(self, schema: JsonSchema, pointer: str, within: str, label: str) -> str:
+    # --- arrays -----------------------------------------------------------------------------------
+
+    def _array(self, schema: JsonSchema, pointer: str, within: str, label: str) -> Type:
         key, fixed, rest = fixed_items(schema)
         members = [
             self.type_of(item, pointer_to(pointer, key, index), within, f"{label}Item{index + 1}")
             for index, item in enumerate(fixed)
         ]
-        unique = ["UniqueItems()"] if schema.get("uniqueItems") is True else []
+        unique = schema.get("uniqueItems") is True
         if is_tuple(schema):
-            return annotated(f"tuple[{', '.join(members)}]", [], *unique)
-        limits = dict(limit.split("=") for limit in lengths("array", schema))
+            return limited(TupleOf(tuple(members)), {}, unique=unique)
+        limits = lengths("array", schema)
         if fixed:
-            self._document.say(pointer_to(pointer, key), "an open tuple is typed as a list")
+            kind = "a tuple of several lengths" if schema.get(rest) is False else "an open tuple"
+            self._document.say(pointer_to(pointer, key), f"{kind} is typed as a list")
         if schema.get(rest) is False:
-            most = min(len(fixed), int(limits.get("max_length", len(fixed))))
-            limits["max_length"] = str(most)
+            limits["max_length"] = min(len(fixed), limits.get("max_length", len(fixed)))
         else:
             place = pointer_to(pointer, rest)
             members.append(self.type_of(schema.get(rest, True), place, within, f"{label}Item"))
-        arguments = [f"{name}={limit}" for name, limit in limits.items()]
-        return annotated(f"list[{union_of(members)}]", arguments, *unique)
+        return limited(ListOf(union_of(members)), limits, unique=unique)
+
+    # --- unions -----------------------------------------------------------------------------------
 
     def _union(
         self, schema: JsonSchema, keyword: str, pointer: str, within: str, label: str
-    ) -> str:
+    ) -> Type:
+        self._report(schema, pointer, *_UNCHECKED)
         common = {
-            key: value for key, value in schema.items() if key not in _NEUTRAL and key != keyword
+            key: value
+            for key, value in schema.items()
+            if key not in _NEUTRAL and key != keyword and key not in _UNCHECKED
         }
         members = [
             self._member(
@@ -279,17 +288,14 @@ class TypePlanner:
             for index, member in enumerate(schema[keyword])
             if member is not False
         ]
-        plain = [member for member in members if member != "None"]
-        tag = self._classes.tag(plain, schema)
-        if tag is None:
-            if "discriminator" in schema:
-                self._document.say(
-                    pointer_to(pointer, "discriminator"),
-                    "not every member has it as a constant; members are told apart by their fields",
-                )
-            return union_of(members)
-        union = tagged_union(tuple(dict.fromkeys(plain)), tag)
-        return nullable(union) if "None" in members else union
+        tag = (as_object(schema.get("discriminator")) or {}).get("propertyName")
+        union = union_of(members)
+        if tag is None or not isinstance(union, Union):
+            return union
+        # The wire name for now: whether members have it is known once they are planned.
+        place = pointer_to(pointer, "discriminator")
+        plain = Union(tuple(item for item in union.members if item != NONE), tag, place)
+        return union_of([plain, NONE]) if NONE in union.members else plain
 
     def _member(
         self,
@@ -298,7 +304,7 @@ class TypePlanner:
         pointer: str,
         within: str,
         label: str,
-    ) -> str:
+    ) -> Type:
         """A member of a union, under what stands beside the union."""
         if not common or member is True:
             return self.type_of(common or member, pointer, within, label)
@@ -307,7 +313,9 @@ class TypePlanner:
         if target is not None:
             label = str(target).rsplit("/", 1)[-1]
         merged = self._document.merged({"allOf": [fields, common]}, pointer)
-        return self._plain_type(merged, pointer, within, label)
+        return self.plain_type(merged, pointer, within, label)
+
+    # --- what isn't checked -----------------------------------------------------------------------
 
     def _report(self, schema: JsonSchema, pointer: str, *keywords: str) -> None:
         for keyword in keywords:

@@ -18,19 +18,24 @@ _SIBLINGS = frozenset({".client", ".models"})
 # Only these and the methods below may be called.
 _CALLABLES = frozenset(
     {
-        "ConfigDict", "Field", "HttpRoute", "HttpWire", "OneOf", "StepResult", "TypeAdapter",
-        "UniqueItems", "UUID", "reset_fields", "super", "wire_fields",
+        "ConfigDict", "Field", "HttpRoute", "HttpWire", "JsonTypes", "Linked", "OneOf",
+        "StepResult", "TypeAdapter", "TypeAliasType", "UniqueItems", "UUID", "constant",
+        "reset_fields", "super", "timedelta", "wire_fields",
     }
 )  # fmt: skip
 _KEYWORDS: Mapping[str, frozenset[str]] = {
     "ConfigDict": frozenset({"extra"}),
     "Field": frozenset(
         {
-            "alias", "default", "discriminator", "ge", "gt", "le", "lt", "max_length",
+            "alias", "default", "deprecated", "discriminator", "ge", "gt", "le", "lt", "max_length",
             "min_length", "multiple_of", "pattern",
         }
     ),
+    "JsonTypes": frozenset(),
+    "Linked": frozenset(),
     "OneOf": frozenset(),
+    "TypeAliasType": frozenset(),
+    "timedelta": frozenset({"days", "microseconds", "seconds"}),
     "UniqueItems": frozenset(),
 }  # fmt: skip
 _METHODS = frozenset(
@@ -102,6 +107,15 @@ class _Auditor:
                     pass
                 case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as exports):
                     self._expressions([exports])
+                case ast.Assign(
+                    targets=[ast.Name(id=name)],
+                    value=ast.Call(
+                        func=ast.Name(id="TypeAliasType"),
+                        args=[ast.Constant(value=called), ast.Constant(value=str(alias))],
+                        keywords=[],
+                    ),
+                ) if name == called:
+                    self._annotations([self._parsed(alias, statement)])
                 case ast.AnnAssign(
                     target=ast.Name(),
                     annotation=ast.Name(id="TypeAlias"),
@@ -119,6 +133,13 @@ class _Auditor:
                     self._expressions([adapter])
                 case _:
                     raise self._error(statement)
+
+    def _parsed(self, expression: str, statement: ast.stmt) -> ast.expr:
+        """The type that a string in a statement stands for."""
+        try:
+            return ast.parse(expression, mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise self._error(statement) from error
 
     def _import(self, statement: ast.ImportFrom) -> None:
         module = "." * statement.level + (statement.module or "")
@@ -200,7 +221,9 @@ class _Auditor:
             match waiting.pop():
                 case ast.Subscript(value=ast.Name(id="Literal")):
                     pass
-                case ast.Call(func=ast.Name(id="Field" | "OneOf" | "UniqueItems")):
+                case ast.Call(
+                    func=ast.Name(id="Field" | "JsonTypes" | "Linked" | "OneOf" | "UniqueItems")
+                ):
                     pass
                 case ast.Call() as call:
                     raise self._error(call)

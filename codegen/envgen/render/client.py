@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..naming import LIBRARY
-from ..plan.expressions import nullable
 from ..plan.plan import Plan, PlannedField
+from ..plan.types import NONE, Type, Wrapped, union_of, without_constraints
 from ..text import UntrustedText
 from .context import ActionField, ClientClass, ClientContext, InitContext, ResetParameter
 from .examples import example
@@ -96,7 +95,7 @@ def _action_fields(plan: Plan) -> list[ActionField] | None:
     return [
         ActionField(
             field.name,
-            _without_constraints(field.type),
+            without_constraints(field.type).render(),
             not _has_default(field),
             field.description,
         )
@@ -123,35 +122,16 @@ def _step_options(fields: list[ActionField]) -> list[ActionField] | None:
     ]
 
 
-def _without_constraints(expression: str) -> str:
-    """A type with every ``Annotated[T, ...]`` as ``T``: a signature is for people."""
-    while found := [node for node in ast.walk(ast.parse(expression)) if _is_annotated(node)]:
-        # The last to begin has no other within.
-        node: Any = max(found, key=lambda node: getattr(node, "col_offset", 0))
-        text, plain = expression.encode(), node.slice.elts[0]  # ast counts bytes
-        kept = text[plain.col_offset : plain.end_col_offset]
-        expression = (text[: node.col_offset] + kept + text[node.end_col_offset :]).decode()
-    return expression
-
-
-def _is_annotated(node: ast.AST) -> bool:
-    match node:
-        case ast.Subscript(value=ast.Name(id="Annotated"), slice=ast.Tuple()):
-            return True
-        case _:
-            return False
-
-
 def _reset_parameters(plan: Plan) -> list[ResetParameter]:
     part = plan.parts.get("reset_parameters")
     if part is None:
         return []
-    taken = _RESET_PARAMETERS | plan.classes.keys() | LIBRARY.keys()
+    taken = _RESET_PARAMETERS | plan.definitions.keys() | LIBRARY.keys()
     return [
         ResetParameter(
             f"{field.name}_" if field.name in taken else field.name,
             field.name,
-            field.type if field.default is None else nullable(field.type),
+            _parameter_type(field).render(),
             not _has_default(field),
             field.description,
         )
@@ -159,5 +139,14 @@ def _reset_parameters(plan: Plan) -> list[ResetParameter]:
     ]
 
 
+def _parameter_type(field: PlannedField) -> Type:
+    """The type of a parameter: None leaves it to the server."""
+    match field.type:
+        case Wrapped(alias="Omittable"):
+            return field.type
+        case _:
+            return field.type if field.default is None else union_of([field.type, NONE])
+
+
 def _model_names(plan: Plan) -> list[str]:
-    return [*plan.classes, *(part.name for part in plan.unions)]
+    return [name for name in plan.definitions if not name.startswith("_")]

@@ -147,8 +147,8 @@ class ModelsContext:
     Attributes:
         env_name: the environment's name.
         fingerprint: identifies the structure of the contract, 64 hex digits.
-        body: the classes, as Python.
-        unions: the parts that are unions.
+        body: the classes and aliases, as Python.
+        unions: the parts that are unions; their aliases are in the body.
     """
 
     env_name: str

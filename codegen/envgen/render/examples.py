@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..plan.expressions import FIELD_KEYWORDS, JSON_TYPES, fits, value_literal
-from ..plan.plan import Plan, PlannedClass
+from ..plan.plan import Plan, PlannedAlias, PlannedClass
+from ..plan.scalars import FIELD_KEYWORDS, JSON_TYPES, fits
+from ..plan.types import (
+    JSON_VALUE,
+    NONE,
+    Constrained,
+    ListOf,
+    MapOf,
+    Named,
+    Scalar,
+    TupleOf,
+    Type,
+    Union,
+    Values,
+    Wrapped,
+    value_literal,
+)
 from ..text import UntrustedText, literal
 from .layout import broken
 
@@ -72,99 +86,78 @@ class _Values:
     """Values of planned types, as Python expressions; None where no simple value is known."""
 
     def __init__(self, plan: Plan) -> None:
-        self._classes = plan.classes
+        self._definitions = plan.definitions
         self._depth = 0
 
     def arguments(self, model: PlannedClass) -> dict[str, str] | None:
         """Values for the required fields of a class."""
-        values = {item.name: self._of(item.type) for item in model.fields if item.default is None}
+        needed = [item for item in model.fields if item.default is None]
+        values = {item.name: self._value(item.type) for item in needed}
         found = {name: value for name, value in values.items() if value is not None}
         return found if len(found) == len(values) else None
 
     def any_argument(self, model: PlannedClass) -> dict[str, str]:
         """A value for one field of a class that requires none, so that an example shows one."""
-        values = ((item.name, self._of(item.type)) for item in model.fields)
+        values = ((item.name, self._value(item.type)) for item in model.fields)
         shown = [(name, value) for name, value in values if value and value not in _EMPTY]
         return dict(shown[:1])
 
-    def _of(self, expression: str) -> str | None:
-        return self._value(ast.parse(expression, mode="eval").body, [])
-
-    def _value(self, node: ast.expr, metadata: list[ast.expr]) -> str | None:
-        match node:
-            case ast.Subscript(value=ast.Name(id=name), slice=index):
-                items = index.elts if isinstance(index, ast.Tuple) else [index]
-                return self._generic(name, items, metadata)
-            case ast.BinOp(left=left, right=right):
-                return self._value(left, metadata) or self._value(right, metadata)
-            case ast.Name(id=name) if name in self._classes:
-                return self._instance(name)
-            case ast.Name(id=name) if name in JSON_TYPES:
-                return _scalar(name, metadata)
-            case ast.Name(id="JsonValue"):
-                return '"..."'
+    def _value(self, type_: Type) -> str | None:
+        match type_:
+            case Named(name=name):
+                value = self._named(name.removeprefix("_"))
+            case Values(values=(first, *_)) | Constrained(one_of=(first, *_)):
+                value = value_literal(first)
+            case Union(members=members):
+                value = next(filter(None, map(self._value, members)), None)
+            case TupleOf(items=items):
+                values = [self._value(item) for item in items]
+                value = None if None in values else f"({', '.join(map(str, values))},)"
+            case Constrained(type=inner, limits=limits, unique=unique):
+                value = self._limited(inner, limits, is_unique=unique)
+            case Wrapped(type=inner):
+                value = self._value(inner)
             case _:
-                return "None" if ast.unparse(node) == "None" else None
+                value = self._limited(type_, {}, is_unique=False)
+        return value
 
-    def _generic(self, name: str, items: list[ast.expr], metadata: list[ast.expr]) -> str | None:
-        match name:
-            case "Annotated":
-                chosen = _chosen(items[1:])
-                return chosen or self._value(items[0], [*metadata, *items[1:]])
-            case "Literal":
-                return value_literal(ast.literal_eval(items[0]))
-            case "Omittable":
-                return self._value(items[0], metadata)
-            case "tuple":
-                values = [self._value(item, []) for item in items]
-                return None if None in values else f"({', '.join(map(str, values))},)"
-            case "list" | "dict":
-                return self._container(name, items[-1], metadata)
+    def _limited(self, type_: Type, limits: Mapping[str, Any], *, is_unique: bool) -> str | None:
+        match type_:
+            case ListOf() | MapOf():
+                return self._container(type_, limits, is_unique=is_unique)
+            case Scalar(name=name) if type_ != NONE and name in JSON_TYPES:
+                return _scalar(name, limits)
+            case Scalar():
+                return {JSON_VALUE: '"..."', NONE: "None"}.get(type_)
             case _:
-                return None
+                return self._value(type_)
 
-    def _container(self, name: str, item: ast.expr, metadata: list[ast.expr]) -> str | None:
-        count = int(_limits(metadata).get("min_length", 0))
+    def _container(
+        self, type_: ListOf | MapOf, limits: Mapping[str, Any], *, is_unique: bool
+    ) -> str | None:
+        count = int(limits.get("min_length", 0))
         if count == 0:
-            return "[]" if name == "list" else "{}"
-        value = self._value(item, [])
-        is_unique = any(ast.unparse(constraint) == "UniqueItems()" for constraint in metadata)
-        if value is None or name == "dict" or count > (1 if is_unique else _MAX_ITEMS):
+            return "[]" if isinstance(type_, ListOf) else "{}"
+        if isinstance(type_, MapOf) or count > (1 if is_unique else _MAX_ITEMS):
             return None
-        return f"[{', '.join([value] * count)}]"
+        value = self._value(type_.item)
+        return None if value is None else f"[{', '.join([value] * count)}]"
 
-    def _instance(self, name: str) -> str | None:
+    def _named(self, name: str) -> str | None:
         if self._depth == _MAX_DEPTH:
             return None
         self._depth += 1
-        arguments = self.arguments(self._classes[name])
-        self._depth -= 1
+        try:
+            definition = self._definitions[name]
+            if isinstance(definition, PlannedAlias):
+                return self._value(definition.type)
+            arguments = self.arguments(definition)
+        finally:
+            self._depth -= 1
         return f"{name}({_joined(arguments)})" if arguments is not None else None
 
 
-def _chosen(metadata: list[ast.expr]) -> str | None:
-    """The first of the values that a ``OneOf`` allows."""
-    for constraint in metadata:
-        match constraint:
-            case ast.Call(func=ast.Name(id="OneOf"), args=[first, *_]):
-                return value_literal(ast.literal_eval(first))
-            case _:
-                pass
-    return None
-
-
-def _limits(metadata: list[ast.expr]) -> dict[str, Any]:
-    """The keywords of every ``Field``."""
-    calls = (constraint for constraint in metadata if isinstance(constraint, ast.Call))
-    return {
-        str(keyword.arg): ast.literal_eval(keyword.value)
-        for call in calls
-        for keyword in call.keywords
-    }
-
-
-def _scalar(name: str, metadata: list[ast.expr]) -> str | None:
-    limits = _limits(metadata)
+def _scalar(name: str, limits: Mapping[str, Any]) -> str | None:
     known = {FIELD_KEYWORDS[key]: limits[key] for key in limits if key in FIELD_KEYWORDS}
     candidates = _strings(limits) if name == "str" else _numbers(limits, name)
     fitting = (value for value in candidates if fits(JSON_TYPES[name], known, value))

@@ -1,7 +1,7 @@
 """Plan -> ``models.py``, through datamodel-code-generator.
 
 It renders the classes alone. Types, defaults and texts go in as ``text.Placeholders`` and come back
-as the plan has them; imports and layout are ours.
+as the plan has them; aliases, imports and layout are ours.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from ..errors import AuditError
 from ..naming import LIBRARY
-from ..plan.expressions import JSON_VALUE
-from ..plan.plan import Plan, PlannedClass, PlannedField
-from ..text import Placeholders
+from ..plan.plan import Plan, PlannedAlias, PlannedClass, PlannedField
+from ..plan.types import JSON_VALUE, NONE, STR, MapOf, Named, Scalar, Type, Values
+from ..text import Placeholders, UntrustedText, docstring, literal
 from .context import ModelsContext
 from .modules import render
 from .templating import Templates
@@ -28,8 +28,9 @@ _EMPTY_CONFIG = re.compile(r"^ {4}model_config = ConfigDict\(\s*\)\n+", re.MULTI
 
 _DOCSTRING = re.compile(r'"""\s*(envgen_d\d+_)\s*"""')
 _BLANK_LINES = re.compile(r"\n\s*\n+")
+_MANY_BLANK_LINES = re.compile(r"\n{4,}")
 
-_BASES = {"request": "RequestModel", "reply": "ReplyModel"}
+_CLASS = re.compile(r"class (EnvgenN\d+x)\b")
 
 # BaseModel declares the attribute as a mapping of anything, or None.
 _IGNORE = "  # pyright: ignore[reportIncompatibleVariableOverride]"
@@ -43,37 +44,72 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
         AuditError: datamodel-code-generator rendered something else than was planned.
     """
     placeholders = Placeholders()
-    aliases: dict[str, str] = {}
-    definitions = {
-        (name := placeholders.name(planned.name)): _definition(name, planned, placeholders, aliases)
+    wire_names: dict[str, str] = {}
+    classes = {
+        (name := placeholders.name(planned.name)): _definition(
+            name, planned, placeholders, wire_names
+        )
         for planned in plan.classes.values()
     }
+    rendered = _classes(_generate(classes, wire_names))
     try:
-        body = placeholders.restore(_classes(_generate(definitions, aliases)))
+        blocks = {
+            match[1]: block for block in rendered if (match := _CLASS.match(block)) is not None
+        }
+        body = "".join(
+            _alias(item)
+            if isinstance(item, PlannedAlias)
+            else f"\n\n{placeholders.restore(blocks[placeholders.name(item.name)])}\n\n\n"
+            for item in plan.definitions.values()
+        )
     except KeyError as error:
-        raise AuditError(
-            "the rendered models have a placeholder that was not handed out"
-        ) from error
+        raise AuditError("the rendered models are not those that were planned") from error
+    body = _MANY_BLANK_LINES.sub("\n\n\n", body).strip("\n") + "\n"
+    if body.startswith("class "):
+        body = f"\n{body}"  # two blank lines stand between imports and a class
     context = ModelsContext(env_name, fingerprint, body, plan.unions)
     return render("models.py", context, names=LIBRARY, templates=templates)
 
 
+def _alias(planned: PlannedAlias) -> str:
+    """An alias; one that is evaluated late is a string, as type checkers want it."""
+    name, type_ = planned.name, planned.type.render()
+    if planned.is_lazy:
+        if not name.startswith("_") and not _is_of_models(planned.type):
+            type_ = f"Annotated[{type_}, JsonTypes()]"
+        source = f'{name} = TypeAliasType("{name}", {literal(UntrustedText(type_))})\n'
+    else:
+        source = f"{name}: TypeAlias = {type_}\n"
+    if planned.description is not None:
+        source += f"{docstring(planned.description, indent='')}\n"
+    return source + "\n"
+
+
+def _is_of_models(type_: Type) -> bool:
+    """Whether a type is made of models alone, which have the types of JSON Schema already."""
+    if isinstance(type_, MapOf):
+        return type_.key == STR and _is_of_models(type_.value)
+    if isinstance(type_, Scalar | Values):
+        return type_ in (JSON_VALUE, NONE)
+    return isinstance(type_, Named) or all(map(_is_of_models, type_.children()))
+
+
 def _definition(
-    name: str, planned: PlannedClass, placeholders: Placeholders, aliases: dict[str, str]
+    name: str, planned: PlannedClass, placeholders: Placeholders, wire_names: dict[str, str]
 ) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     required: list[str] = []
-    if planned.extras is not None and planned.extras != JSON_VALUE:
+    if planned.extras is not None and planned.extras != (STR, JSON_VALUE):
         # pydantic checks the fields that a model doesn't name against this annotation.
         key = placeholders.name("__pydantic_extra__")
-        extras = f"dict[str, {planned.extras}]{_IGNORE}"
+        extras = f"{MapOf(*planned.extras).render()}{_IGNORE}"
         properties[key] = {"customTypePath": _type(extras, placeholders)}
         required.append(key)
     for item in planned.fields:
         key = item.wire_name.raw
         if key != item.name:
             key = placeholders.literal(item.wire_name)
-            aliases[f"{name}.{key}"] = item.name
+            wire_names[f"{name}.{key}"] = item.name
         properties[key] = _property(item, placeholders)
         if item.default is None:
             required.append(key)
@@ -81,17 +117,20 @@ def _definition(
         "type": "object",
         "properties": properties,
         "required": required,
-        "customBasePath": f"envgen_runtime.generated.{_BASES[planned.direction]}",
+        "customBasePath": f"envgen_runtime.generated.{'Request' if planned.sent else 'Reply'}Model",
     }
     if planned.description is not None:
         definition["description"] = placeholders.docstring(planned.description)
-    if planned.open and planned.direction == "request":
+    if planned.sent and planned.extras is not None:
         definition["additionalProperties"] = True
     return definition
 
 
 def _property(item: PlannedField, placeholders: Placeholders) -> dict[str, Any]:
-    schema = {"customTypePath": _type(item.type, placeholders)}
+    type_ = item.type.render()
+    if item.deprecated:
+        type_ = f"Annotated[{type_}, Field(deprecated=True)]"
+    schema = {"customTypePath": _type(type_, placeholders)}
     if item.default is not None:
         schema["default"] = placeholders.code(_default(item.default))
     if item.description is not None:
@@ -108,7 +147,7 @@ def _type(expression: str, placeholders: Placeholders) -> str:
     return f"{_PLACEHOLDER_MODULE}.{placeholders.type(expression)}"
 
 
-def _generate(definitions: dict[str, Any], aliases: dict[str, str]) -> str:
+def _generate(definitions: dict[str, Any], wire_names: dict[str, str]) -> str:
     if not definitions:
         return ""
     # Importing it takes half a second: not for --help, nor where nothing is built.
@@ -121,7 +160,7 @@ def _generate(definitions: dict[str, Any], aliases: dict[str, str]) -> str:
         input_file_type=InputFileType.JsonSchema,
         output_model_type=DataModelType.PydanticV2BaseModel,
         target_python_version=PythonVersion.PY_311,
-        aliases=aliases,
+        aliases=wire_names,
         # Nothing but these arguments may decide what is rendered.
         settings_path=Path("/nonexistent"),
         formatters=[],
@@ -141,11 +180,13 @@ def _generate(definitions: dict[str, Any], aliases: dict[str, str]) -> str:
     return source
 
 
-def _classes(source: str) -> str:
+def _classes(source: str) -> list[str]:
     """The classes of a module, with blank lines where formatters have them."""
     start = source.find("\nclass ")
     source = _NEEDLESS_CONFIG.sub("", source[start:] if start >= 0 else "")
     source = _DOCSTRING.sub(r'"""\1"""', _EMPTY_CONFIG.sub("", source))
     source = source.replace("'", '"')  # of placeholders and settings: there are no other strings
     source = _BLANK_LINES.sub("\n", source).replace('"""\n', '"""\n\n')
-    return re.sub(r"\n+class ", "\n\n\nclass ", source).strip("\n") + "\n"
+    return [
+        f"class {block.strip()}" for block in re.split(r"^class ", source, flags=re.MULTILINE)[1:]
+    ]

@@ -45,9 +45,12 @@ class PartDocument:
         return pointer_to("", *pointer_keys(place)), schema
 
     def reference_in(self, schema: JsonSchema) -> str | None:
-        """Return the reference of a schema that is nothing but a reference."""
-        narrowing = schema.keys() - {"$ref", "$schema", *DEFINITIONS, *DESCRIBING}
-        return schema["$ref"] if "$ref" in schema and not narrowing else None
+        """Return the reference of a schema that is nothing but one, in an ``allOf`` or not."""
+        saying = schema.keys() - {"$schema", *DEFINITIONS, *DESCRIBING}
+        members = as_array(schema.get("allOf")) or []
+        if saying == {"allOf"} and len(members) == 1:  # beside a description, before draft 2019-09
+            return self.reference_in(as_object(members[0]) or {})
+        return schema["$ref"] if saying == {"$ref"} else None
 
     def followed(self, schema: JsonSchema, pointer: str) -> tuple[str, JsonSchema]:
         """Return the schema at the end of a chain of plain references, folded, and its pointer.

@@ -201,7 +201,18 @@ class PartSchema:
             full = f"#/components/schemas/{target}" if known else target
             if isinstance(full, str) and full.startswith("#/"):
                 mapping[tag] = self._reference(full, pointer_to(pointer, "mapping", tag))
+        self._include_children(pointer.removesuffix("/discriminator"), schemas or {}, pointer)
         return {**value, "mapping": mapping} if mapping else value
+
+    def _include_children(self, base: str, schemas: dict[str, Any], pointer: str) -> None:
+        """Include the schemas that inherit from one with a discriminator."""
+        for name, schema in schemas.items():
+            members = as_array((as_object(schema) or {}).get("allOf")) or []
+            parents = (pointer_of(reference_of(member) or "") for member in members)
+            if base in parents:
+                child = pointer_to("/components/schemas", name)
+                if child not in self._names:
+                    self._reference(reference_to(child), pointer)
 
 
 def _local(name: str, *keys: str) -> str:

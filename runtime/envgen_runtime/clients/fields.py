@@ -83,7 +83,7 @@ def accepts_fields(
 
 def _validated(model: type[RequestModel], fields: Mapping[str, object]) -> RequestModel:
     try:
-        return model.model_validate(fields, by_name=True)
+        return model(**fields)
     except ValidationError as error:
         raise invalid_fields(error, model) from error
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar, cast
 
 from pydantic import BeforeValidator, GetCoreSchemaHandler
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticCustomError, PydanticKnownError, core_schema
 
 from ..json_value import comparable
@@ -20,6 +21,45 @@ def _check_not_null(value: Any) -> Any:
 
 Omittable: TypeAlias = Annotated[T | None, BeforeValidator(_check_not_null)]
 """The type of a field that may be left out: it reads as None then, but null is refused."""
+
+
+CONSTANT = "envgen_constant"
+"""The key in a schema's metadata that marks a ``constant``."""
+
+AS_TAG = "envgen_tag"
+"""The key in a schema's metadata that marks a ``Tag``."""
+
+
+class _Marked:
+    """Marks a schema for the rewriting of the model that it is in."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        schema = cast("dict[str, Any]", handler(source))
+        metadata = {**schema.get("metadata", {}), self.key: True}
+        return cast("CoreSchema", {**schema, "metadata": metadata})
+
+
+def constant(value: T) -> T:
+    """The default of a field that is required and has one value: constructors fill it in."""
+    field = FieldInfo(default=value)
+    field.metadata.append(_Marked(CONSTANT))
+    return cast("T", field)
+
+
+Tag: TypeAlias = Annotated[T, _Marked(AS_TAG)]
+"""The type of a field whose integers tell the members of a union apart."""
+
+
+def is_constant(field: FieldInfo) -> bool:
+    """Whether a field is a ``constant``."""
+    return any(isinstance(item, _Marked) and item.key == CONSTANT for item in field.metadata)
 
 
 class OneOf:
@@ -61,4 +101,6 @@ def _check_unique(items: list[Any]) -> list[Any]:
     return items
 
 
-__all__ = ["Omittable", "OneOf", "UniqueItems"]
+__all__ = [
+    "AS_TAG", "CONSTANT", "Omittable", "OneOf", "Tag", "UniqueItems", "constant", "is_constant",
+]  # fmt: skip

@@ -15,13 +15,15 @@ pydantic-core checks all of this without calling Python, except constants that a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
+from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from ..json_value import as_array, as_object
-from .constraints import OneOf
+from .constraints import AS_TAG, CONSTANT, OneOf
 
 _LARGEST_EXACT = 2.0**53
 
@@ -38,11 +40,26 @@ _FORMATS = {
     "uuid": (f"^{_HEX}{{8}}(-{_HEX}{{4}}){{3}}-{_HEX}{{12}}$", "uuid_type"),
 }
 
+# A leap second is a valid time that Python's types don't have.
+_LEAP_SECOND = re.compile(r":60(\.\d+)?")
+_WITH_LEAP_SECOND = rf"^({_DATE}[Tt ])?\d\d:\d\d:60(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$"
+
 # Keys that hold schemas. A nested model is left alone because it rewrites its own.
 _INNER = ("schema", "items_schema", "keys_schema", "values_schema", "extras_schema", "fields")
 
 Node: TypeAlias = Any
 """A ``CoreSchema``, whose many types have no common way to read or change a key."""
+
+
+class JsonTypes:
+    """Gives an alias the types of JSON Schema. What a model refers to by an alias isn't its own."""
+
+    __slots__ = ()
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return cast("CoreSchema", _exact(handler(source)))
 
 
 def exact_types(schema: CoreSchema) -> CoreSchema:
@@ -55,13 +72,31 @@ def exact_types(schema: CoreSchema) -> CoreSchema:
     return cast("CoreSchema", node)
 
 
+def with_open_serialization(schema: CoreSchema) -> CoreSchema:
+    """Return the schema of a closed model that still dumps the unknown fields it was read with."""
+    node: Node = schema
+    if node["type"] == "model":
+        open_ = {"extra_behavior": "allow"}
+        fields = {"schema": {**node["schema"], **open_}, "cls": node["cls"]}
+        node = {**node, "serialization": {"type": "model", **fields, **open_}}
+    elif "schema" in node:
+        node = {**node, "schema": with_open_serialization(node["schema"])}
+    return cast("CoreSchema", node)
+
+
 def _exact(node: Node) -> Node:
     node_type: str = node["type"]
     if node_type in ("model", "definition-ref"):
         return node
+    if node_type == "model-field" and _is_constant(node["schema"]):
+        node = {**node, "schema": node["schema"]["schema"]}  # without its default: it is required
     if rewrite := _REWRITES.get(node_type):
         return rewrite(node)
     return {**node, **{key: _inner(node[key]) for key in _INNER if key in node}}
+
+
+def _is_constant(node: Node) -> bool:
+    return node["type"] == "default" and CONSTANT in node["schema"].get("metadata", {})
 
 
 def _inner(value: Any) -> Any:
@@ -101,7 +136,7 @@ def _integer(node: Node) -> Node:
     whole = core_schema.no_info_after_validator_function(
         _whole, core_schema.float_schema(strict=True)
     )
-    return _either(core_schema.int_schema(strict=True), whole, "int_type", node)
+    return _either([core_schema.int_schema(strict=True), whole], "int_type", node)
 
 
 def _whole(number: float) -> int:
@@ -117,7 +152,7 @@ def _number(node: Node) -> Node:
         return core_schema.no_info_wrap_validator_function(
             _keep_large,
             node,
-            metadata=_described_as(node),
+            metadata=described_as(node),
             serialization=core_schema.simple_ser_schema("any"),
         )
     below = core_schema.float_schema(
@@ -127,7 +162,7 @@ def _number(node: Node) -> Node:
         [below, core_schema.int_schema(strict=True), node],
         mode="left_to_right",
         custom_error_type="float_type",
-        metadata=_described_as(node),
+        metadata=described_as(node),
     )
 
 
@@ -139,24 +174,32 @@ def _keep_large(value: Any, validate: Callable[[Any], float]) -> float:
 
 def _parsed(node: Node) -> Node:
     pattern, error = _FORMATS[node["type"]]
-    text = core_schema.str_schema(strict=True, pattern=pattern)
-    return _either(_strict(node), text, error, node)
+    texts: list[CoreSchema] = [core_schema.str_schema(strict=True, pattern=pattern)]
+    if node["type"] in ("datetime", "time"):
+        with_leap_second = core_schema.str_schema(strict=True, pattern=_WITH_LEAP_SECOND)
+        texts.insert(0, core_schema.no_info_after_validator_function(_before, with_leap_second))
+    return _either([_strict(node), *texts], error, node)
+
+
+def _before(leap_second: str) -> str:
+    return _LEAP_SECOND.sub(":59.999999", leap_second, count=1)
 
 
 def _literal(node: Node) -> Node:
-    if all(isinstance(value, str) for value in node["expected"]):
+    is_tag = AS_TAG in node.get("metadata", {})
+    if is_tag or all(isinstance(value, str) for value in node["expected"]):
         return node
     return core_schema.no_info_before_validator_function(OneOf(*node["expected"]).check, node)
 
 
-def _either(first: CoreSchema, second: CoreSchema, error: str, then: Node) -> Node:
-    """Return a schema for what fits one of two, and then ``then``, as which it is described."""
-    union = core_schema.union_schema([first, second], mode="left_to_right", custom_error_type=error)
-    return core_schema.chain_schema([union, then], metadata=_described_as(then))
+def _either(first: list[CoreSchema], error: str, then: Node) -> Node:
+    """Return a schema for what fits one of some, and then ``then``, as which it is described."""
+    union = core_schema.union_schema([*first], mode="left_to_right", custom_error_type=error)
+    return core_schema.chain_schema([union, then], metadata=described_as(then))
 
 
-def _described_as(node: Node) -> dict[str, Any]:
-    """Return metadata that makes ``model_json_schema`` describe the original node."""
+def described_as(node: Node) -> dict[str, Any]:
+    """Return metadata that makes ``model_json_schema`` describe another node."""
 
     def describe(_schema: CoreSchema, handler: Callable[[CoreSchema], Any]) -> Any:
         return handler(node)

@@ -28,11 +28,11 @@ class LabEnvCodec(Codec[MixAction, MixObservation, LabState]):
 
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[MixObservation]:
         reply = Envelope.read(payload)
-        observation = MixObservation.model_validate(reply.observation)
+        observation = MixObservation.model_validate(reply.observation, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> LabState:
-        return LabState.model_validate(payload)
+        return LabState.model_validate(payload, extra="allow")
 
 
 class LabEnv(LabEnvCodec, EnvClient[MixAction, MixObservation, LabState]):
@@ -61,7 +61,7 @@ class LabEnv(LabEnvCodec, EnvClient[MixAction, MixObservation, LabState]):
         cell: Omittable[tuple[int, str]] = ...,
         amounts: dict[str, float] = ...,
         amount: Omittable[float] = ...,
-        either: Omittable[str | str] = ...,
+        either: Omittable[str] = ...,
         loose: str | float | bool | list[JsonValue] | dict[str, JsonValue] | None = ...,
         **options: Unpack[StepOptions],
     ) -> StepResult[MixObservation]: ...
@@ -96,7 +96,7 @@ class AsyncLabEnv(LabEnvCodec, AsyncEnvClient[MixAction, MixObservation, LabStat
         cell: Omittable[tuple[int, str]] = ...,
         amounts: dict[str, float] = ...,
         amount: Omittable[float] = ...,
-        either: Omittable[str | str] = ...,
+        either: Omittable[str] = ...,
         loose: str | float | bool | list[JsonValue] | dict[str, JsonValue] | None = ...,
         **options: Unpack[StepOptions],
     ) -> StepResult[MixObservation]: ...

@@ -28,11 +28,11 @@ class DefaultsEnvCodec(Codec[CaseAction, CaseObservation, CaseState]):
 
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[CaseObservation]:
         reply = Envelope.read(payload)
-        observation = CaseObservation.model_validate(reply.observation)
+        observation = CaseObservation.model_validate(reply.observation, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> CaseState:
-        return CaseState.model_validate(payload)
+        return CaseState.model_validate(payload, extra="allow")
 
 
 class DefaultsEnv(DefaultsEnvCodec, EnvClient[CaseAction, CaseObservation, CaseState]):

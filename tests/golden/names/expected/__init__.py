@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .client import AsyncNamesEnv, NamesEnv
-from .models import CaseState, Class_, Int, IntPoint, IntWhere, Point
+from .models import CaseState, Class, Int, IntPoint, IntWhere, Point
 
 __all__ = [
     "AsyncNamesEnv",
     "CaseState",
-    "Class_",
+    "Class",
     "Int",
     "IntPoint",
     "IntWhere",

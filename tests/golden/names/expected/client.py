@@ -14,28 +14,28 @@ from envgen_runtime.generated import (
     wire_fields,
 )
 
-from .models import CaseState, Class_, Int, Point
+from .models import CaseState, Class, Int, Point
 
 
-class NamesEnvCodec(Codec[Class_, Int, CaseState]):
+class NamesEnvCodec(Codec[Class, Int, CaseState]):
     """Serialization of names_env's models, shared by both clients."""
 
     env_name = "names_env"
     fingerprint = "df6c0baefc57e40715459f2838479eb12c7e24aa40f8a00c5d9b654cc9541799"
 
-    def _step_payload(self, action: Class_) -> dict[str, Any]:
-        return wire_fields(action, Class_)
+    def _step_payload(self, action: Class) -> dict[str, Any]:
+        return wire_fields(action, Class)
 
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[Int]:
         reply = Envelope.read(payload)
-        observation = Int.model_validate(reply.observation)
+        observation = Int.model_validate(reply.observation, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> CaseState:
-        return CaseState.model_validate(payload)
+        return CaseState.model_validate(payload, extra="allow")
 
 
-class NamesEnv(NamesEnvCodec, EnvClient[Class_, Int, CaseState]):
+class NamesEnv(NamesEnvCodec, EnvClient[Class, Int, CaseState]):
     """Client for names_env.
 
     Example:
@@ -48,7 +48,7 @@ class NamesEnv(NamesEnvCodec, EnvClient[Class_, Int, CaseState]):
     @overload
     def step(
         self,
-        action: Class_,
+        action: Class,
         **options: Unpack[StepOptions],
     ) -> StepResult[Int]: ...
 
@@ -68,7 +68,7 @@ class NamesEnv(NamesEnvCodec, EnvClient[Class_, Int, CaseState]):
         **options: Unpack[StepOptions],
     ) -> StepResult[Int]: ...
 
-    @accepts_fields(Class_)
+    @accepts_fields(Class)
     def step(self, *args: Any, **kwargs: Any) -> StepResult[Int]:
         """Take one step, with an action or with its fields. It is sent at most once.
 
@@ -78,13 +78,13 @@ class NamesEnv(NamesEnvCodec, EnvClient[Class_, Int, CaseState]):
         return super().step(*args, **kwargs)
 
 
-class AsyncNamesEnv(NamesEnvCodec, AsyncEnvClient[Class_, Int, CaseState]):
+class AsyncNamesEnv(NamesEnvCodec, AsyncEnvClient[Class, Int, CaseState]):
     """Client for names_env, for asyncio: the same methods, awaited."""
 
     @overload
     async def step(
         self,
-        action: Class_,
+        action: Class,
         **options: Unpack[StepOptions],
     ) -> StepResult[Int]: ...
 
@@ -104,7 +104,7 @@ class AsyncNamesEnv(NamesEnvCodec, AsyncEnvClient[Class_, Int, CaseState]):
         **options: Unpack[StepOptions],
     ) -> StepResult[Int]: ...
 
-    @accepts_fields(Class_)
+    @accepts_fields(Class)
     async def step(self, *args: Any, **kwargs: Any) -> StepResult[Int]:
         """Take one step, as ``NamesEnv.step`` does. It is sent at most once."""
         return await super().step(*args, **kwargs)

@@ -12,7 +12,7 @@ class Point(RequestModel):
     x: Omittable[int] = None
 
 
-class Class_(RequestModel):
+class Class(RequestModel):
     """Names that Python or pydantic keep for themselves."""
 
     from_: Annotated[str, Field(alias="from")]

@@ -37,11 +37,11 @@ class LevelEnvCodec(Codec[MoveAction, LevelObservation, LevelState]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[LevelObservation]:
         reply = Envelope.read(payload)
         fields = reply.with_lifted("done", "reward")
-        observation = LevelObservation.model_validate(fields)
+        observation = LevelObservation.model_validate(fields, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> LevelState:
-        return LevelState.model_validate(payload)
+        return LevelState.model_validate(payload, extra="allow")
 
 
 class LevelEnv(LevelEnvCodec, EnvClient[MoveAction, LevelObservation, LevelState]):

@@ -25,11 +25,11 @@ class UnionsEnvCodec(Codec[CaseAction, CaseObservation, CaseState]):
     def _parse_result(self, payload: dict[str, Any]) -> StepResult[CaseObservation]:
         reply = Envelope.read(payload)
         fields = reply.with_lifted("done")
-        observation = _CaseObservation.validate_python(fields)
+        observation = _CaseObservation.validate_python(fields, extra="allow")
         return StepResult(observation, reply.reward, reply.done, reply.metadata)
 
     def _parse_state(self, payload: dict[str, Any]) -> CaseState:
-        return CaseState.model_validate(payload)
+        return CaseState.model_validate(payload, extra="allow")
 
 
 class UnionsEnv(UnionsEnvCodec, EnvClient[CaseAction, CaseObservation, CaseState]):

@@ -25,6 +25,9 @@ class Stay(RequestModel):
     for_: Annotated[Omittable[int | str], Field(alias="for")] = None
 
 
+CaseAction: TypeAlias = Annotated[Go | Stay, Field(discriminator="kind")]
+
+
 class Seen(ReplyModel):
     done: Omittable[bool] = None
     what: Annotated[str, Field(max_length=9)] | list[Annotated[int, Field(ge=0)]] | None
@@ -35,12 +38,8 @@ class Unseen(ReplyModel):
     why: str
 
 
+CaseObservation: TypeAlias = Seen | Unseen
+
+
 class CaseState(ReplyModel):
     pass
-
-
-CaseAction: TypeAlias = Annotated[Go | Stay, Field(discriminator="kind")]
-"""One of Go, Stay."""
-
-CaseObservation: TypeAlias = Seen | Unseen
-"""One of Seen, Unseen."""

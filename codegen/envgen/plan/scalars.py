@@ -1,11 +1,10 @@
-"""Type expressions: scalars, literals, unions, and the constraints on them."""
+"""Scalars, enumerations, and the limits on them: what of them pydantic can check."""
 
 from __future__ import annotations
 
-import ast
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from fractions import Fraction
 from typing import Any
@@ -19,10 +18,18 @@ from pydantic_core import (
     core_schema,
 )
 
-from ..schema.keywords import JsonSchema, as_array, as_object
-from ..text import UntrustedText, literal
-
-JSON_VALUE = "JsonValue"
+from ..schema.keywords import JsonSchema
+from .types import (
+    ANY_LIST,
+    ANY_MAP,
+    NONE,
+    Constrained,
+    Scalar,
+    Type,
+    Values,
+    union_of,
+    value_literal,
+)
 
 Report = Callable[[str, str], None]
 """Takes a keyword and why it isn't checked."""
@@ -37,6 +44,15 @@ FORMAT_TYPES = {
     "duration": "timedelta",
     "time": "time",
     "uuid": "UUID",
+}
+
+# What those types don't keep.
+LOSSES = {
+    "date-time": "a datetime keeps microseconds: nanoseconds are cut off, and a leap second is "
+    "the last microsecond before it ends",
+    "duration": "a timedelta keeps days: a year is read as 365 of them, a month as 30",
+    "time": "a time keeps microseconds: nanoseconds are cut off, and a leap second is the last "
+    "microsecond before it ends",
 }
 
 _PARSERS: Mapping[str, Callable[[str], object]] = {
@@ -69,22 +85,21 @@ JSON_TYPES: Mapping[str, str] = {python: type_ for type_, python in _SCALARS.ite
 """The JSON type of each scalar of Python."""
 
 
-def scalar(kind: str, schema: JsonSchema, report: Report) -> str:
-    """The expression for a scalar of JSON type ``kind``, with its constraints."""
-    python = _SCALARS[kind]
+def scalar(kind: str, schema: JsonSchema, report: Report) -> Type:
+    """The type for a scalar of JSON type ``kind``, with its limits."""
     if kind == "string":
         known = FORMAT_TYPES.get(str(schema.get("format")))
         if known is not None:
             for keyword in _LENGTHS["string"].keys() | {"pattern"}:
                 if keyword in schema:
                     report(keyword, f"{keyword} isn't checked on a {known}")
-            return known
-    limits = _limits(kind, schema, report)
-    arguments = (
-        f"{name}={literal(UntrustedText(limit)) if isinstance(limit, str) else repr(limit)}"
-        for name, limit in limits.items()
-    )
-    return annotated(python, arguments)
+            return Scalar(known)
+    return limited(Scalar(_SCALARS[kind]), _limits(kind, schema, report))
+
+
+def limited(type_: Type, limits: Mapping[str, Any], *, unique: bool = False) -> Type:
+    """``type_`` under limits, if there are any."""
+    return Constrained(type_, limits, unique=unique) if limits or unique else type_
 
 
 def fits(kind: str, schema: JsonSchema, value: Any) -> bool:
@@ -101,19 +116,8 @@ def _ignore(_keyword: str, _why: str) -> None:
     """Reports are for the type; a default repeats none."""
 
 
-def annotated(expression: str, arguments: Iterable[str], *constraints: str) -> str:
-    """``expression`` under a ``Field`` with ``arguments`` and under ``constraints``, if any."""
-    field = ", ".join(arguments)
-    metadata = [*([f"Field({field})"] if field else []), *constraints]
-    return f"Annotated[{expression}, {', '.join(metadata)}]" if metadata else expression
-
-
-def lengths(kind: str, schema: JsonSchema) -> list[str]:
-    """The ``Field`` arguments that limit an array's or a map's length."""
-    return [f"{argument}={limit}" for argument, limit in _lengths(kind, schema).items()]
-
-
-def _lengths(kind: str, schema: JsonSchema) -> dict[str, int]:
+def lengths(kind: str, schema: JsonSchema) -> dict[str, int]:
+    """The ``Field`` arguments that limit an array's, a map's or a string's length."""
     return {
         # Nothing is longer than what Python can count.
         argument: min(int(schema[keyword]), sys.maxsize)
@@ -126,7 +130,7 @@ def _limits(kind: str, schema: JsonSchema, report: Report) -> dict[str, Any]:
     """The ``Field`` arguments for a scalar."""
     limits: dict[str, Any] = {}
     if kind == "string":
-        limits.update(_lengths(kind, schema))
+        limits.update(lengths(kind, schema))
         pattern = schema.get("pattern")
         if pattern is not None and _is_usable(kind, {"pattern": pattern}):
             limits["pattern"] = pattern
@@ -181,59 +185,34 @@ def _is_usable(kind: str, limits: dict[str, Any]) -> bool:
     return True
 
 
-def choices(values: list[Any]) -> str:
-    """The expression for an enumeration or a constant."""
-    has_fractions = any(isinstance(value, float) and not value.is_integer() for value in values)
-    literals: list[Any] = []
-    others: dict[str, list[Any]] = {}
-    for value in values:
-        if isinstance(value, float) and not has_fractions:
-            literals.append(int(value))
-        elif (
-            value is None
-            or isinstance(value, str | bool)
-            or (isinstance(value, int) and not has_fractions)
-        ):
+def choices(values: list[Any]) -> Type:
+    """The type for an enumeration or a constant."""
+    numbers = [item for item in values if isinstance(item, int | float) and item is not True]
+    numbers = [item for item in numbers if item is not False]
+    is_whole = all(not isinstance(item, float) or item.is_integer() for item in numbers)
+    # pydantic compares literals as integers of 64 bits, and type checkers know no fractions.
+    fits_literal = is_whole and all(-(2**63) <= item < 2**63 for item in numbers)
+    literals: list[str | int | bool] = []
+    others: dict[Type, list[Any]] = {}
+    for given in values:
+        is_number = isinstance(given, int | float) and not isinstance(given, bool)
+        value: Any = int(given) if is_number and is_whole else given
+        if isinstance(value, str | bool) or (is_number and fits_literal):
             literals.append(value)
-        else:
-            others.setdefault(_kind(value), []).append(value)
-    unique = dict.fromkeys(value_literal(value) for value in literals if value is not None)
-    members = [f"Literal[{', '.join(unique)}]"] if unique else []
-    members += [f"Annotated[{kind}, {one_of(allowed)}]" for kind, allowed in others.items()]
-    return " | ".join(members + ["None"] * (None in literals))
+        elif value is not None:
+            others.setdefault(_kind(value, is_whole=is_whole), []).append(value)
+    unique = {value_literal(value): value for value in literals}
+    members: list[Type] = [Values(tuple(unique.values()))] if unique else []
+    members += [Constrained(kind, {}, tuple(allowed)) for kind, allowed in others.items()]
+    return union_of([*members, *([NONE] if None in values else [])])
 
 
-def constant_of(expression: str) -> str | None:
-    """The one value of a type that has no other, as an expression."""
-    match ast.parse(expression, mode="eval").body:
-        case ast.Subscript(value=ast.Name(id="Literal"), slice=ast.Constant() as only):
-            return value_literal(only.value)
-        case _:
-            return None
-
-
-def one_of(values: list[Any]) -> str:
-    """The constraint that a value is one of these."""
-    return f"OneOf({', '.join(map(value_literal, values))})"
-
-
-def _kind(value: Any) -> str:
+def _kind(value: Any, *, is_whole: bool) -> Type:
     if isinstance(value, dict):
-        return f"dict[str, {JSON_VALUE}]"
-    return f"list[{JSON_VALUE}]" if isinstance(value, list) else "float"
-
-
-def value_literal(value: Any) -> str:
-    """The Python literal for a JSON value."""
-    if isinstance(value, str):
-        return literal(UntrustedText(value))
-    fields, items = as_object(value), as_array(value)
-    if fields is not None:
-        pairs = (f"{value_literal(key)}: {value_literal(item)}" for key, item in fields.items())
-        return f"{{{', '.join(pairs)}}}"
-    if items is not None:
-        return f"[{', '.join(map(value_literal, items))}]"
-    return repr(value)
+        return ANY_MAP
+    if isinstance(value, list):
+        return ANY_LIST
+    return Scalar("int" if is_whole else "float")
 
 
 def parsed_literal(schema: JsonSchema, text: str) -> str | None:
@@ -244,6 +223,8 @@ def parsed_literal(schema: JsonSchema, text: str) -> str | None:
     known = FORMAT_TYPES.get(str(schema.get("format")))
     if known is None:
         return value_literal(text)
+    if known == "timedelta":
+        return _duration(text)
     parse = _PARSERS.get(known)
     if parse is None:
         return None
@@ -255,44 +236,12 @@ def parsed_literal(schema: JsonSchema, text: str) -> str | None:
     return f"{call}({value_literal(text)})"
 
 
-def nullable(expression: str) -> str:
-    """``expression`` or ``None``."""
-    is_nullable = expression in (JSON_VALUE, "None") or expression.endswith("| None")
-    if is_nullable or expression.startswith("Omittable["):
-        return expression
-    return f"{expression} | None"
-
-
-def absent(expression: str) -> str:
-    """The type of a field that may be left out, which reads as None, but is never null."""
-    if nullable(expression) == expression:
-        return expression
-    return f"Omittable[{expression}]"
-
-
-def names_in(expression: str) -> list[str]:
-    """The names that an expression uses, each once."""
-    nodes = ast.walk(ast.parse(expression, mode="eval"))
-    names = sorted((node.col_offset, node.id) for node in nodes if isinstance(node, ast.Name))
-    return list(dict.fromkeys(name for _, name in names))
-
-
-def union_of(members: list[str]) -> str:
-    """The union of ``members``, each once, ``None`` last."""
-    parts = [part for member in members for part in _without_none(member)]
-    unique = [part for part in dict.fromkeys(parts) if part != "None"]
-    if JSON_VALUE in unique:
-        return JSON_VALUE
-    return " | ".join(unique + ["None"] * ("None" in parts)) or JSON_VALUE
-
-
-def tagged_union(members: tuple[str, ...], tag: str | None) -> str:
-    """The union of classes that the field ``tag`` tells apart; a plain one where it is None."""
-    arguments = [] if tag is None else [f"discriminator={literal(UntrustedText(tag))}"]
-    return annotated(" | ".join(members), arguments)
-
-
-def _without_none(expression: str) -> list[str]:
-    if expression.endswith(" | None"):
-        return [expression.removesuffix(" | None"), "None"]
-    return [expression]
+def _duration(text: str) -> str | None:
+    """The expression for a duration, as pydantic reads it."""
+    try:
+        value = SchemaValidator(core_schema.timedelta_schema()).validate_python(text)
+    except ValidationError:
+        return None
+    parts = {"days": value.days, "seconds": value.seconds, "microseconds": value.microseconds}
+    given = ", ".join(f"{name}={number}" for name, number in parts.items() if number)
+    return f"timedelta({given})"
