@@ -220,7 +220,7 @@ def test_exact_validation_and_traces(folder: Path) -> None:
             assert env.step(*arguments, **fields) == first
     with (
         package.WalkEnv("http://127.0.0.1:1", validate="exact") as env,
-        pytest.raises(InvalidRequest),
+        pytest.raises(InvalidRequest, match="no route for the state"),
     ):
         env.state()
 

@@ -15,6 +15,7 @@ from .. import forks
 from ..contract.conformance import check_action, check_reset, exact_part
 from ..contract.contract import package_contract
 from ..documented import documented
+from ..errors import InvalidRequest
 from ..json_value import JsonValue
 from ..observe.trace import Replay
 from ..providers import AnyProvider
@@ -245,6 +246,8 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         return self._calls.exchange(request, self._parse_result)
 
     def _state_call(self, timeout_s: float | None) -> Call[StateT]:
+        if self.wire is not None and self.wire.state is None:  # said before a session is made
+            raise InvalidRequest(f"{self.env_name}'s server has no route for the state")
         return self._calls.exchange(self._request("state", {}, timeout_s), self._parse_state)
 
     def _request(
