@@ -119,4 +119,4 @@ def test_nothing_else_is_read(reference: str, says: str, outside: Path) -> None:
 def test_a_part_may_be_a_file() -> None:
     save(POINT, "point.json")
     assert run("build", save(contract(action={"$ref": "point.json"})), "--bundle").exit_code == 0
-    assert load(Path("generated/do_env")).DoAction(x=1).x == 1
+    assert load(Path("generated/do_env")).Point(x=1).x == 1
