@@ -218,8 +218,11 @@ def test_exact_validation_and_traces(folder: Path) -> None:
         with package.WalkEnv.from_trace(trace) as env:
             env.reset()
             assert env.step(*arguments, **fields) == first
-    with pytest.raises(InvalidRequest):
-        package.WalkEnv("http://127.0.0.1:1", validate="exact").state()
+    with (
+        package.WalkEnv("http://127.0.0.1:1", validate="exact") as env,
+        pytest.raises(InvalidRequest),
+    ):
+        env.state()
 
 
 def test_a_client_asks_for_no_route_that_the_document_lacks() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from envgen.sources.address import Kind, kind_of, label
+from envgen.sources.address import Kind, kind_of, label, recorded
 
 
 @pytest.mark.parametrize(
@@ -42,3 +42,10 @@ def test_what_a_source_names(source: str, kind: Kind, tmp_path: Path) -> None:
 )
 def test_a_source_is_shown_without_secrets(source: str, shown: str) -> None:
     assert label(source) == shown
+
+
+def test_a_source_is_recorded_without_paths_of_this_machine(tmp_path: Path) -> None:
+    assert recorded(str(tmp_path / "a.json")) == "a.json"
+    assert recorded(str(tmp_path)) == tmp_path.name
+    for source in ("schemas/a.json", "docker://maze", "python:maze.models:A,O,S"):
+        assert recorded(source) == source

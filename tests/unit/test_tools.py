@@ -196,6 +196,17 @@ def test_a_reset_observation_of_its_own_stays() -> None:
     assert parsed.parts["reset_observation"]["required"] == ["name", "done"]
 
 
+def test_a_server_with_routes_of_its_own_replies_as_it_publishes() -> None:
+    reset, step = (
+        {"method": "POST", "path": path, "reply": {"observation": "/observation"}}
+        for path in ("/reset", "/step")
+    )
+    wire = {"reset": reset, "step": step}
+    parsed = parse_contract(tooled(wire=wire), source="x")
+    assert "reset_observation" not in parsed.parts
+    assert parsed.parts["observation"]["required"] == ["tool_name"]
+
+
 @pytest.mark.parametrize(
     "document",
     [contract(), contract(observation=PLACE), tooled(observation={**RESULT, "required": []})],

@@ -209,7 +209,8 @@ def _as_sent(
     """Return the parts as the environment sends them, where it publishes others or none."""
     findings: list[Finding] = []
     by_name = {str(part): schema for part, schema in published.items()}
-    sent = with_tool_replies(by_name)
+    # A document with routes of its own types the reply of each route.
+    sent = with_tool_replies(by_name) if wire is None else by_name
     parts: dict[Part, JsonSchema] = {part: sent[part] for part in PARTS if part in sent}
     if sent.get("observation") is not published["observation"]:
         message = "its own fields are optional: a last step may reply with the base Observation"

@@ -64,7 +64,7 @@ class Origin:
     ) -> Origin:
         """The origin of a package that is generated now."""
         return cls(
-            source=portable(source),
+            source=source,
             client=client,
             contract=contract.fingerprint,
             document=_document(contract),
@@ -178,11 +178,3 @@ def _document(contract: EnvContract) -> str:
 
 def _is_portable(name: str) -> bool:
     return Path(name).name == name
-
-
-def portable(source: str) -> str:
-    """Return a source as the lock records it: the same on every machine, with no absolute path."""
-    if "://" in source:
-        return source
-    path = Path(source)
-    return path.name if path.is_absolute() else path.as_posix()

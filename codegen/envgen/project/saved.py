@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ..config import SourceSettings
 from ..errors import ContractError, OutputError
-from ..output.lock import LockedPackage, portable, read_lock
-from ..sources import ReadSource, kind_of, label, read_source
+from ..output.lock import LockedPackage, read_lock
+from ..sources import ReadSource, kind_of, label, read_source, recorded
 
 _FILE = "contract.json"
 
@@ -48,7 +48,7 @@ class SavedContract:
         settings = SourceSettings() if state is None else SourceSettings(state=state)
         read = read_source(str(path), name=name, settings=settings)
         if locked is None:
-            return replace(read, is_derived=True, origin=label(self.source))
+            return replace(read, is_derived=True, origin=self._recorded)
         origin = locked.origin.source
         if origin != self._recorded:
             read = read.with_note(
@@ -59,7 +59,7 @@ class SavedContract:
 
     @property
     def _recorded(self) -> str:
-        return portable(label(self.source))
+        return recorded(self.source)
 
     def _find(self) -> tuple[Path, LockedPackage | None]:
         """The file, and its package's entry in the lock."""

@@ -14,13 +14,21 @@ from ..naming import environment_name
 from ..schema.keywords import as_object
 from ..text import UntrustedText
 from . import file, openapi
-from .address import is_started, kind_of, label
+from .address import is_started, kind_of, label, recorded
 from .parsing import Document
 
 if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
 
-__all__ = ["ReadSource", "is_started", "kind_of", "label", "read_contract", "read_source"]
+__all__ = [
+    "ReadSource",
+    "is_started",
+    "kind_of",
+    "label",
+    "read_contract",
+    "read_source",
+    "recorded",
+]
 
 _Origins = dict[str, tuple[str, str]]
 """For places in a contract: the source that each came from, and its place there."""
@@ -130,7 +138,7 @@ def read_source(
         at, pointer = _located(finding.pointer, origins) or (document.source, finding.pointer)
         is_here = at == document.source
         findings.append(replace(finding, pointer=place_of(pointer)) if is_here else finding)
-    return ReadSource(replace(contract, findings=tuple(findings)), is_derived, label(source))
+    return ReadSource(replace(contract, findings=tuple(findings)), is_derived, recorded(source))
 
 
 def _load(

@@ -38,6 +38,15 @@ def is_started(source: str) -> bool:
     return kind_of(source) in ("image", "folder", "space")
 
 
+def recorded(source: str) -> str:
+    """A source as the lock records it: its label, with no path of this machine."""
+    shown = label(source)
+    if kind_of(source) not in ("file", "folder") or source.startswith("git+"):
+        return shown
+    path = Path(shown)
+    return path.name if path.is_absolute() else path.as_posix()
+
+
 def label(source: str) -> str:
     """A source as it may be shown and committed: without secrets."""
     if kind_of(source) == "url":
