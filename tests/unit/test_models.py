@@ -325,6 +325,14 @@ def test_a_tag_that_is_not_required_is_sent(tmp_path: Path) -> None:
     assert not package.findings
 
 
+@pytest.mark.parametrize("value", ["x", 1, [], {}, [1], True])
+def test_a_required_constant_is_filled_in_and_wanted(tmp_path: Path, value: Any) -> None:
+    models = build(action({"class": {"const": value}}, required=["class"]), tmp_path)
+    assert models.DoAction().class_ == value
+    with pytest.raises(ValidationError):
+        models.DoAction.model_validate({})
+
+
 def test_a_constant_that_is_no_tag_is_sent_when_it_is_said(tmp_path: Path) -> None:
     module = build(action({"confirm": {"const": True}}), tmp_path)
     env = module.DoEnv("http://127.0.0.1:9")

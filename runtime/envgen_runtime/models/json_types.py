@@ -96,7 +96,10 @@ def _exact(node: Node) -> Node:
 
 
 def _is_constant(node: Node) -> bool:
-    return node["type"] == "default" and CONSTANT in node["schema"].get("metadata", {})
+    inner = node["schema"] if node["type"] == "default" else None
+    while inner is not None and CONSTANT not in inner.get("metadata", {}):
+        inner = inner.get("schema") if inner["type"].startswith("function-") else None
+    return inner is not None
 
 
 def _inner(value: Any) -> Any:
