@@ -128,7 +128,7 @@ def test_a_start_in_asyncio(engine: DockerClient, run: Run, plain: str) -> None:
         from generated.coding_env import AsyncCodingEnv
         async def main():
             env = await AsyncCodingEnv.from_docker_image({plain!r})
-            print(env._provider.container_name, flush=True)
+            print(env._calls.provider.container_name, flush=True)
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.sleep(60)
         asyncio.run(main())
