@@ -144,7 +144,7 @@ def test_a_mock_takes_an_action_beside_a_field_of_that_name(tmp_path: Path) -> N
     env.step(module.DoAction(action="a"))
     env.step(action="a")
     shown = pydoc.render_doc(module.DoEnv.step, renderer=pydoc.plaintext)
-    assert "DoAction | None = None, /, *, action:" in shown
+    assert "DoAction | None = None, /, *, action:" in " ".join(shown.split())
 
 
 # --- examples -------------------------------------------------------------------------------------

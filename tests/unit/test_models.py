@@ -325,6 +325,18 @@ def test_a_tag_that_is_not_required_is_sent(tmp_path: Path) -> None:
     assert not package.findings
 
 
+def test_a_definition_may_be_null(tmp_path: Path) -> None:
+    null = {"$ref": "#/$defs/N"}
+    maybe = {"anyOf": [null, {"type": "null"}]}
+    definitions = {"$defs": {"N": {"type": "null"}}}
+    models = build(action({"a": null, "b": maybe}, **definitions), tmp_path)
+    kept = build(observation({"a": null, "b": maybe}, **definitions), tmp_path / "kept")
+    assert kept.SeeObservation.model_validate({"a": None, "b": None}).b is None
+    assert models.DoAction.model_validate({"a": None}).a is None
+    with pytest.raises(ValidationError):
+        models.DoAction.model_validate({"a": 1})
+
+
 @pytest.mark.parametrize("value", ["x", 1, [], {}, [1], True])
 def test_a_required_constant_is_filled_in_and_wanted(tmp_path: Path, value: Any) -> None:
     models = build(action({"class": {"const": value}}, required=["class"]), tmp_path)

@@ -78,6 +78,8 @@ def _alias(planned: PlannedAlias) -> str:
     refers to it first (1.1.41x), so type checkers are shown a plain alias.
     """
     name, type_ = planned.name, planned.type.render()
+    if type_ == "None":
+        type_ = "Literal[None]"  # at run time, None can't be united with None: N | None
     indent = "    " if planned.is_lazy else ""
     described = (
         f"{indent}{docstring(planned.description, indent=indent)}\n"
