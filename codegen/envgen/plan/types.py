@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, cast
 
+from typing_extensions import override
+
 from envgen_runtime.json_value import as_array, as_object, comparable
 
 from ..text import UntrustedText, literal
@@ -23,23 +25,14 @@ class Node:
 
     def render(self) -> str:
         """The type as a Python expression."""
-        return self._render()
+        raise NotImplementedError
 
     def children(self) -> tuple[Type, ...]:
         """The types directly within this one."""
-        return self._children()
+        return ()
 
     def map_children(self, change: Callable[[Type], Type]) -> Type:
         """The same type with ``change`` applied to the types directly within it."""
-        return self._with_children(change)
-
-    def _render(self) -> str:
-        raise NotImplementedError
-
-    def _children(self) -> tuple[Type, ...]:
-        return ()
-
-    def _with_children(self, change: Callable[[Type], Type]) -> Type:
         del change
         return cast("Type", self)
 
@@ -50,7 +43,8 @@ class Scalar(Node):
 
     name: str
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         return self.name
 
 
@@ -66,7 +60,8 @@ class Named(Node):
     name: str
     is_linked: bool = False
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         return f"Annotated[{self.name}, Linked()]" if self.is_linked else self.name
 
 
@@ -82,7 +77,8 @@ class Values(Node):
     def __hash__(self) -> int:
         return hash(comparable(self.values))
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         return f"Literal[{', '.join(map(value_literal, self.values))}]"
 
 
@@ -102,7 +98,8 @@ class Constrained(Node):
     one_of: tuple[Any, ...] | None = None
     unique: bool = False
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         metadata = [_field(self.limits)] if self.limits else []
         if self.one_of is not None:
             metadata.append(f"OneOf({', '.join(map(value_literal, self.one_of))})")
@@ -110,10 +107,12 @@ class Constrained(Node):
             metadata.append("UniqueItems()")
         return f"Annotated[{self.type.render()}, {', '.join(metadata)}]"
 
-    def _children(self) -> tuple[Type, ...]:
+    @override
+    def children(self) -> tuple[Type, ...]:
         return (self.type,)
 
-    def _with_children(self, change: Callable[[Type], Type]) -> Type:
+    @override
+    def map_children(self, change: Callable[[Type], Type]) -> Type:
         return replace(self, type=change(self.type))
 
     def _key(self) -> Any:
@@ -132,13 +131,16 @@ class ListOf(Node):
 
     item: Type
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         return f"list[{self.item.render()}]"
 
-    def _children(self) -> tuple[Type, ...]:
+    @override
+    def children(self) -> tuple[Type, ...]:
         return (self.item,)
 
-    def _with_children(self, change: Callable[[Type], Type]) -> Type:
+    @override
+    def map_children(self, change: Callable[[Type], Type]) -> Type:
         return ListOf(change(self.item))
 
 
@@ -148,13 +150,16 @@ class TupleOf(Node):
 
     items: tuple[Type, ...]
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         return f"tuple[{', '.join(item.render() for item in self.items)}]"
 
-    def _children(self) -> tuple[Type, ...]:
+    @override
+    def children(self) -> tuple[Type, ...]:
         return self.items
 
-    def _with_children(self, change: Callable[[Type], Type]) -> Type:
+    @override
+    def map_children(self, change: Callable[[Type], Type]) -> Type:
         return TupleOf(tuple(map(change, self.items)))
 
 
@@ -165,13 +170,16 @@ class MapOf(Node):
     key: Type
     value: Type
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         return f"dict[{self.key.render()}, {self.value.render()}]"
 
-    def _children(self) -> tuple[Type, ...]:
+    @override
+    def children(self) -> tuple[Type, ...]:
         return (self.key, self.value)
 
-    def _with_children(self, change: Callable[[Type], Type]) -> Type:
+    @override
+    def map_children(self, change: Callable[[Type], Type]) -> Type:
         return MapOf(change(self.key), change(self.value))
 
 
@@ -190,16 +198,19 @@ class Union(Node):
     tag: str | None = None
     place: str = field(default="", compare=False)
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         union = " | ".join(member.render() for member in self.members)
         if self.tag is None:
             return union
         return f"Annotated[{union}, {_field({'discriminator': self.tag})}]"
 
-    def _children(self) -> tuple[Type, ...]:
+    @override
+    def children(self) -> tuple[Type, ...]:
         return self.members
 
-    def _with_children(self, change: Callable[[Type], Type]) -> Type:
+    @override
+    def map_children(self, change: Callable[[Type], Type]) -> Type:
         return replace(self, members=tuple(map(change, self.members)))
 
 
@@ -210,13 +221,16 @@ class Wrapped(Node):
     alias: str
     type: Type
 
-    def _render(self) -> str:
+    @override
+    def render(self) -> str:
         return f"{self.alias}[{self.type.render()}]"
 
-    def _children(self) -> tuple[Type, ...]:
+    @override
+    def children(self) -> tuple[Type, ...]:
         return (self.type,)
 
-    def _with_children(self, change: Callable[[Type], Type]) -> Type:
+    @override
+    def map_children(self, change: Callable[[Type], Type]) -> Type:
         return Wrapped(self.alias, change(self.type))
 
 
