@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated, Any, Literal
-from uuid import uuid4
 
-from fastapi import APIRouter, Body, Cookie, FastAPI, Header, HTTPException, Query, Response
+from fastapi import APIRouter, Body, FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
@@ -50,6 +49,11 @@ class SeedReply(BaseModel):
     observation: Place
     reward: float | None = None
     done: bool = False
+
+
+def seed_reply(walk: Walk, by: int) -> SeedReply:
+    place, reward, done = walk.move(by)
+    return SeedReply(observation=place, reward=reward, done=done)
 
 
 class SeedReset(BaseModel):
@@ -117,8 +121,7 @@ def slashes() -> FastAPI:
 
     @app.post("/env/step/")
     def step(action: Move) -> SeedReply:
-        place, reward, done = walk.move(action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
+        return seed_reply(walk, action.by)
 
     return app
 
@@ -260,215 +263,6 @@ def flat() -> FastAPI:
     return app
 
 
-# --- sessions ------------------------------------------------------------------------------------
-
-
-class Created(BaseModel):
-    id: str
-
-
-class Begun(BaseModel):
-    session_id: str
-    observation: Place
-
-
-def by_path() -> FastAPI:
-    """``POST /envs``, then ``/envs/{env_id}/...``; ``DELETE`` ends it."""
-    app = FastAPI(title="Walks")
-    walks: dict[str, Walk] = {}
-    app.state.walks = walks
-
-    def known(env_id: str) -> Walk:
-        if env_id not in walks:
-            raise HTTPException(404, "no such environment")
-        return walks[env_id]
-
-    @app.post("/envs", status_code=201)
-    def create() -> Created:
-        env_id = f"walk {len(walks)}/{uuid4().hex}"[:12].replace("/", "-")
-        walks[env_id] = Walk()
-        return Created(id=env_id)
-
-    @app.post("/envs/{env_id}/reset")
-    def reset(env_id: str, body: SeedReset) -> SeedReply:
-        known(env_id)
-        walks[env_id] = Walk(body.start)
-        return SeedReply(observation=Place(at=body.start))
-
-    @app.post("/envs/{env_id}/step")
-    def step(env_id: str, body: SeedStep) -> SeedReply:
-        place, reward, done = known(env_id).move(body.action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    @app.get("/envs/{env_id}")
-    def read(env_id: str) -> WalkState:
-        walk = known(env_id)
-        return WalkState(step_count=walk.steps, at=walk.at)
-
-    @app.delete("/envs/{env_id}", status_code=204)
-    def delete(env_id: str) -> None:
-        del walks[env_id]
-
-    return app
-
-
-class Opened(BaseModel):
-    id: int
-    observation: Place
-
-
-def by_path_without_reset() -> FastAPI:
-    """``POST /envs`` gives an id and an observation, and there is no reset."""
-    app = FastAPI(title="Walks")
-    walks: list[Walk] = []
-
-    @app.post("/envs")
-    def create() -> Opened:
-        walks.append(Walk())
-        return Opened(id=len(walks) - 1, observation=Place(at=0))
-
-    @app.post("/envs/{env_id}/step")
-    def step(env_id: int, action: Move) -> SeedReply:
-        place, reward, done = walks[env_id].move(action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    return app
-
-
-def by_cookie() -> FastAPI:
-    app = FastAPI(title="Walk")
-    walks: dict[str, Walk] = {}
-
-    @app.post("/reset")
-    def reset(response: Response) -> SeedReply:
-        session = uuid4().hex
-        walks[session] = Walk()
-        response.set_cookie("session", session, httponly=True, samesite="lax", max_age=3600)
-        return SeedReply(observation=Place(at=0))
-
-    @app.post("/step")
-    def step(body: SeedStep, session: Annotated[str, Cookie()]) -> SeedReply:
-        place, reward, done = walks[session].move(body.action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    return app
-
-
-def by_header() -> FastAPI:
-    """The id comes as a field of reset's reply and goes back as a header."""
-    app = FastAPI(title="Walk")
-    walks: dict[str, Walk] = {}
-
-    @app.post("/reset")
-    def reset() -> Begun:
-        session = uuid4().hex
-        walks[session] = Walk()
-        return Begun(session_id=session, observation=Place(at=0))
-
-    @app.post("/step")
-    def step(action: Move, x_session_id: Annotated[str, Header()]) -> SeedReply:
-        place, reward, done = walks[x_session_id].move(action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    return app
-
-
-def by_response_header() -> FastAPI:
-    """The id comes and goes as a header."""
-    app = FastAPI(title="Walk")
-    walks: dict[str, Walk] = {}
-
-    @app.post("/reset")
-    def reset(response: Response) -> SeedReply:
-        session = response.headers["X-Session-Id"] = uuid4().hex
-        walks[session] = Walk()
-        return SeedReply(observation=Place(at=0))
-
-    @app.post("/step")
-    def step(action: Move, x_session_id: Annotated[str, Header()]) -> SeedReply:
-        place, reward, done = walks[x_session_id].move(action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    return app
-
-
-def by_chosen_header() -> FastAPI:
-    """The client names its session."""
-    app = FastAPI(title="Walk")
-    walks: dict[str, Walk] = {}
-
-    @app.post("/reset")
-    def reset(x_session_id: Annotated[str, Header()]) -> SeedReply:
-        walks[x_session_id] = Walk()
-        return SeedReply(observation=Place(at=0))
-
-    @app.post("/step")
-    def step(action: Move, x_session_id: Annotated[str, Header()]) -> SeedReply:
-        place, reward, done = walks[x_session_id].move(action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    return app
-
-
-def by_query() -> FastAPI:
-    app = FastAPI(title="Walk")
-    walks: dict[str, Walk] = {}
-
-    @app.post("/reset")
-    def reset(start: int = 0) -> Begun:
-        session = uuid4().hex
-        walks[session] = Walk(start)
-        return Begun(session_id=session, observation=Place(at=start))
-
-    @app.post("/step")
-    def step(session_id: str, action: Move) -> SeedReply:
-        place, reward, done = walks[session_id].move(action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    return app
-
-
-class BodyStep(BaseModel):
-    session_id: str
-    action: int
-
-
-def by_body() -> FastAPI:
-    app = FastAPI(title="Walk")
-    walks: dict[str, Walk] = {}
-
-    @app.post("/reset")
-    def reset() -> Begun:
-        session = uuid4().hex
-        walks[session] = Walk()
-        return Begun(session_id=session, observation=Place(at=0))
-
-    @app.post("/step")
-    def step(body: BodyStep) -> SeedReply:
-        place, reward, done = walks[body.session_id].move(body.action)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    return app
-
-
-def by_argument() -> FastAPI:
-    """The path names one of the server's environments."""
-    app = FastAPI(title="Walks")
-    walks = {"short": Walk(), "long": Walk()}
-
-    @app.post("/env/{env_id}/reset")
-    def reset(env_id: str) -> SeedReply:
-        walks[env_id] = Walk()
-        return SeedReply(observation=Place(at=0))
-
-    @app.post("/env/{env_id}/step")
-    def step(env_id: str, action: Move) -> SeedReply:
-        place, reward, done = walks[env_id].move(action.by)
-        return SeedReply(observation=place, reward=reward, done=done)
-
-    return app
-
-
 # --- other habits --------------------------------------------------------------------------------
 
 
@@ -489,8 +283,7 @@ def enum_action() -> FastAPI:
 
     @app.post("/step")
     def step(action: Annotated[Way, Body(embed=True)]) -> SeedReply:
-        place, reward, done = walk.move(3 if action is Way.WALK else 0)
-        return SeedReply(observation=place, reward=reward, done=done)
+        return seed_reply(walk, 3 if action is Way.WALK else 0)
 
     return app
 

@@ -13,7 +13,7 @@ import yaml
 from envgen.compat import compare
 from envgen.contract.contract import EnvContract
 from envgen.sources import read_contract
-from tests.openapi import apps
+from tests.openapi import apps, sessions
 from tests.support import load, run, save
 
 
@@ -107,7 +107,7 @@ def test_a_contract_without_routes_of_its_own_has_no_wire() -> None:
 
 
 def test_a_contract_with_a_wire_survives_being_saved() -> None:
-    contract = read(apps.by_path().openapi())
+    contract = read(sessions.by_path().openapi())
     again = read(contract.to_json(), "saved.json")
     assert (again.wire, again.fingerprint) == (contract.wire, contract.fingerprint)
     assert again.to_json() == contract.to_json()

@@ -21,7 +21,7 @@ from envgen_runtime import (
     RequestTimeout,
     SessionLost,
 )
-from tests.openapi import apps
+from tests.openapi import apps, sessions
 from tests.support import load, run
 
 
@@ -50,15 +50,15 @@ SHAPES = {
     "gymnasium": Shape(apps.gymnasium, number),
     "box": Shape(apps.box, number, lambda observation: observation.obs[0]),
     "flat": Shape(apps.flat, has_state=True),
-    "by_path": Shape(apps.by_path, has_state=True),
-    "by_path_without_reset": Shape(apps.by_path_without_reset),
-    "by_cookie": Shape(apps.by_cookie),
-    "by_header": Shape(apps.by_header),
-    "by_response_header": Shape(apps.by_response_header),
-    "by_chosen_header": Shape(apps.by_chosen_header),
-    "by_query": Shape(apps.by_query),
-    "by_body": Shape(apps.by_body, number),
-    "by_argument": Shape(apps.by_argument, parameters={"env_id": "short"}),
+    "by_path": Shape(sessions.by_path, has_state=True),
+    "by_path_without_reset": Shape(sessions.by_path_without_reset),
+    "by_cookie": Shape(sessions.by_cookie),
+    "by_header": Shape(sessions.by_header),
+    "by_response_header": Shape(sessions.by_response_header),
+    "by_chosen_header": Shape(sessions.by_chosen_header),
+    "by_query": Shape(sessions.by_query),
+    "by_body": Shape(sessions.by_body, number),
+    "by_argument": Shape(sessions.by_argument, parameters={"env_id": "short"}),
     "enum_action": Shape(apps.enum_action, lambda _: {"action": "walk"}),
     "union_and_nesting": Shape(
         apps.union_and_nesting, lambda package: {"action": package.Go(by=2)}
@@ -165,7 +165,7 @@ def test_sessions_do_not_meet() -> None:
 
 
 def test_a_session_is_ended() -> None:
-    app = apps.by_path()
+    app = sessions.by_path()
     with serving(app) as url:
         package = built(url)
         with package.WalkEnv(url) as env:
@@ -177,7 +177,7 @@ def test_a_session_is_ended() -> None:
 
 
 def test_a_lost_session_begins_anew() -> None:
-    app = apps.by_path()
+    app = sessions.by_path()
     with serving(app) as url:
         package = built(url)
         with package.WalkEnv(url) as env:

@@ -11,7 +11,8 @@ from fastapi import Body, FastAPI
 from pydantic import BaseModel
 
 from envgen_runtime.json_value import at_pointer
-from tests.openapi.apps import GymAction, Move, Place, SeedReply, Walk, by_path
+from tests.openapi.apps import GymAction, Move, Place, SeedReply, Walk
+from tests.openapi.sessions import by_path
 from tests.support import run, save
 
 
@@ -150,7 +151,7 @@ def test_a_session_whose_id_has_no_type() -> None:
 
 
 def test_a_missing_argument_and_an_unknown_one() -> None:
-    from tests.openapi.apps import by_argument
+    from tests.openapi.sessions import by_argument
     from tests.support import load
 
     save(by_argument().openapi(), "api.json")
