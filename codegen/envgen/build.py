@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from envgen_runtime.contract.parts import CONTRACT_FILE
+
 from .contract.contract import EnvContract
 from .errors import AuditError, ConfigError
 from .findings import Finding
@@ -107,4 +109,4 @@ def _render(contract: EnvContract, plan: Plan, templates: Templates) -> dict[str
             raise
         hint = f"a block in {templates.folder} may have written it; {DOCS}"
         raise error.with_context(hint=hint) from error
-    return {**modules, "contract.json": contract.to_json(), "py.typed": ""}
+    return {**modules, CONTRACT_FILE: contract.to_json(), "py.typed": ""}

@@ -8,6 +8,8 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from envgen_runtime.contract.parts import CONTRACT_FILE
+
 from ..errors import OutputError
 
 # The first line of every generated __init__.py holds these words.
@@ -77,7 +79,7 @@ def _is_replaceable(folder: Path) -> bool:
         return True
     try:
         with (folder / "__init__.py").open(encoding="utf-8", errors="replace") as file:
-            return (folder / "contract.json").is_file() and _MARK in file.readline()
+            return (folder / CONTRACT_FILE).is_file() and _MARK in file.readline()
     except OSError:
         return False
 

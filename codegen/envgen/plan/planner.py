@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from envgen_runtime.json_value import pointer_keys
+from envgen_runtime.wire.protocol import COMMON_PARAMETERS
 
 from ..contract.contract import PARTS, EnvContract, Part
 from ..findings import Finding
@@ -37,7 +38,6 @@ from .type_planner import TypePlanner
 from .types import JSON_VALUE, STR, Named, Type
 
 # What every reset takes. The client has parameters of its own for these.
-_RESET_FIELDS = frozenset({"seed", "episode_id"})
 
 
 def make_plan(
@@ -283,9 +283,11 @@ def _own_reset_parameters(document: PartDocument, pointer: str, schema: JsonSche
     return {
         **schema,
         "properties": {
-            key: child for key, child in schema["properties"].items() if key not in _RESET_FIELDS
+            key: child
+            for key, child in schema["properties"].items()
+            if key not in COMMON_PARAMETERS
         },
-        "required": [key for key in required if key not in _RESET_FIELDS],
+        "required": [key for key in required if key not in COMMON_PARAMETERS],
     }
 
 

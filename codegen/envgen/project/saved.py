@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from envgen_runtime.contract.parts import CONTRACT_FILE
+
 from ..config import SourceSettings
 from ..errors import ContractError, OutputError
 from ..output.lock import LockedPackage, read_lock
 from ..sources import ReadSource, kind_of, label, read_source, recorded
-
-_FILE = "contract.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,9 @@ class SavedContract:
             name for name, locked in packages.items() if locked.origin.source == self._recorded
         ]  # fmt: skip
         for name in names:
-            path, copy = self.out / name / _FILE, self.schemas / f"{name}.json"
+            path, copy = self.out / name / CONTRACT_FILE, self.schemas / f"{name}.json"
             locked = packages.get(name)
-            known = None if locked is None else locked.files.get(_FILE)
+            known = None if locked is None else locked.files.get(CONTRACT_FILE)
             is_edited = path.is_file() and known is not None and not known.matches(path)
             if path.is_file() and not is_edited:
                 return path, locked
@@ -78,7 +78,7 @@ class SavedContract:
                 return copy, locked
             if is_edited:
                 raise OutputError(
-                    f"edited by hand: {_FILE}",
+                    f"edited by hand: {CONTRACT_FILE}",
                     source=str(path.parent),
                     hint="restore it, or remove it and run envgen sync",
                 )

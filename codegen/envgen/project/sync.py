@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from envgen_runtime.contract.parts import CONTRACT_FILE
+
 from ..compat import Changelog, compare
 from ..config import load_config
 from ..contract.contract import EnvContract
@@ -66,7 +68,7 @@ def _generated(folders: Iterable[Path]) -> dict[str, EnvContract]:
     for out in folders:
         for name in read_lock(out).packages:
             try:
-                contracts[name] = read_contract(str(out / name / "contract.json"), name=name)
+                contracts[name] = read_contract(str(out / name / CONTRACT_FILE), name=name)
             except EnvgenError:
                 continue  # the package is gone, so it is built as a new one
     return contracts

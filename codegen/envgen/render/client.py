@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from envgen_runtime.wire.protocol import COMMON_PARAMETERS
+
 from ..naming import LIBRARY
 from ..plan.plan import Plan, PlannedField
 from ..plan.types import NONE, Type, Wrapped, union_of, without_constraints
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
 # Names that the generated reset uses itself.
 _RESET_PARAMETERS = frozenset(
-    {"self", "seed", "episode_id", "timeout_s", "extra", "super", "parameters"}
+    {*COMMON_PARAMETERS, "self", "timeout_s", "extra", "super", "parameters"}
 )
 
 

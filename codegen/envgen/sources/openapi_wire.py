@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from envgen_runtime.wire.protocol import COMMON_PARAMETERS
+
 from ..contract.wire import ResetRoute, Route, StepRoute, Wire
 from ..errors import ContractError
 from ..findings import Finding, Severity
@@ -17,7 +19,6 @@ from .openapi_shapes import Shape, Shapes
 
 R = TypeVar("R", bound=Route)
 
-_COMMON = ("seed", "episode_id")
 _KNOWN = ("timeout_s", "request_id", "episode_id")
 """Values that the client adds to a request where there is a place for them."""
 
@@ -215,14 +216,14 @@ class WirePlanner:
             if item.place in ("path", "query") and not session.knows(item.name)
         ]
         names["query"] += [item.name for item in own if item.place == "query"]
-        parameters = [item for item in own if item.name not in _COMMON]
+        parameters = [item for item in own if item.name not in COMMON_PARAMETERS]
         fields: list[str] = []
         source = object_of(parameters, reset.pointer)
         content = reset.request
         if content is not None:
             body = self._body(reset, content)
             if body.kind == "object":
-                known = (*_COMMON, *_KNOWN)
+                known = (*COMMON_PARAMETERS, *_KNOWN)
                 fields = [item for item in body.fields if item in known or session.knows(item)]
                 rest = without(body, fields, keep_whole=False)
                 add_fields(source, rest)
@@ -233,7 +234,7 @@ class WirePlanner:
                     "reset parameters are only typed if they are properties",
                 )
             if body.kind == "untyped":
-                fields = list(_COMMON)
+                fields = list(COMMON_PARAMETERS)
         if source.schema["properties"]:
             self.parts["reset_parameters"] = source
         taken = {*fields, *names["query"]}

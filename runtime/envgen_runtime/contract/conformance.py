@@ -13,13 +13,12 @@ from typing import Any
 from ..errors import InvalidRequest, ReplyMismatch
 from ..json_value import as_object, at_pointer, json_path, pointer_keys
 from ..wire.envelope import Envelope
-from ..wire.protocol import Operation
+from ..wire.protocol import COMMON_PARAMETERS, Operation
 from .contract import has_contract, package_contract
 from .exact import ExactValidator, Violation
 from .references import members
 
 _MAX_SHOWN = 3
-_COMMON_PARAMETERS = ("seed", "episode_id")  # every environment may be sent these
 
 
 def check_action(client: type, data: Mapping[str, Any]) -> None:
@@ -36,7 +35,7 @@ def check_reset(client: type, data: Mapping[str, Any]) -> None:
         own = {
             key: value
             for key, value in data.items()
-            if key in known or key not in _COMMON_PARAMETERS
+            if key in known or key not in COMMON_PARAMETERS
         }
         _check_request(client, "reset_parameters", own)
 

@@ -20,6 +20,9 @@ REQUIRED_PARTS: tuple[Part, ...] = ("action", "observation", "state")
 REQUESTS: frozenset[Part] = frozenset({"action", "reset_parameters"})
 """The parts that clients send. Servers send the others."""
 
+CONTRACT_FILE = "contract.json"
+"""The file in a package that has its contract."""
+
 UNPUBLISHED = "unpublished"
 """The key under which ``contract.json`` lists what its environment doesn't publish in this form:
 ``name`` or ``state`` where the user gave it, ``tools`` where they are not known. A server's own is

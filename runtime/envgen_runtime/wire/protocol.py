@@ -46,6 +46,9 @@ Operation = Literal["reset", "step", "state", "schema", "health", "create", "clo
 """The three requests of a session, the two that any client may make at any time, and the two that
 begin and end a session on a server that has its own routes for it."""
 
+COMMON_PARAMETERS = ("seed", "episode_id")
+"""What every reset can be given. Contracts don't list them."""
+
 _REPLY_TYPE: Mapping[str, str] = {
     "reset": "observation",
     "step": "observation",

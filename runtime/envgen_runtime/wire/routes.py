@@ -13,10 +13,9 @@ from uuid import uuid4
 
 from ..errors import InvalidRequest, NotReset, ProtocolError
 from ..json_value import as_array, at_pointer
-from .protocol import HttpCall, Operation, Request, json_body, whole_seconds
+from .protocol import COMMON_PARAMETERS, HttpCall, Operation, Request, json_body, whole_seconds
 
 _NAME = re.compile(r"\{([^{}]+)\}")
-_COMMON = ("seed", "episode_id")
 _log = logging.getLogger("envgen_runtime")
 
 
@@ -239,10 +238,10 @@ class RoutedSession:
         """Leave out what every reset can be given and this server doesn't take."""
         if request.operation != "reset":
             return data
-        for name in _COMMON:
+        for name in COMMON_PARAMETERS:
             if name in data:
                 _log.warning("the server's reset takes no %s: it is not sent", name)
-        return {name: value for name, value in data.items() if name not in _COMMON}
+        return {name: value for name, value in data.items() if name not in COMMON_PARAMETERS}
 
 
 def _no_value(request: Request, where: str, name: str) -> ProtocolError:
