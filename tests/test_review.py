@@ -249,7 +249,7 @@ def test_a_field_wins_over_a_parameter_of_its_name(tmp_path: Path) -> None:
     python = {name: "x" for name in names if name != "self"}
     data, options = sent(module, **python, self_="x")
     assert data == dict.fromkeys(names, "x")
-    assert options["timeout_s"] == 15.0, "the client's"
+    assert options["timeout_s"] == 60.0, "the client's"
     act = module.DoAction(action="x", timeout_s="x")
     assert sent(module, act, timeout_s=3) == (
         {"action": "x", "timeout_s": "x"},

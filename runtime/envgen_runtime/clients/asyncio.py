@@ -17,6 +17,7 @@ from .base import ClientBase, ResetArguments
 from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
 from .constructors import AsyncConstructors
+from .stock import explain_names
 
 T = TypeVar("T")
 
@@ -194,3 +195,6 @@ def _check_loop() -> None:
             "asyncio.run() in it",
             retryable=False,
         ) from error
+
+
+explain_names(AsyncEnvClient, is_async=True)

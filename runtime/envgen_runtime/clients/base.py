@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from .. import forks
 from ..contract.conformance import check_action, check_reset, exact_part
-from ..contract.contract import package_contract
+from ..contract.contract import has_contract, package_contract
 from ..documented import documented
 from ..errors import InvalidRequest
 from ..json_value import JsonValue
@@ -30,6 +30,7 @@ from .call import Call, Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .options import ClientChanges, SessionOptions, checked, timeouts
 from .session import Phase
+from .stock import check_limit
 
 _CONNECTION_OPTIONS = (
     "connect_timeout_s", "max_message_bytes", "compression", "ssl_context", "http_client",
@@ -53,7 +54,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
     def __init__(
         self,
         base_url: str,
-        request_timeout_s: float = 15.0,
+        request_timeout_s: float = 60.0,
         default_headers: Mapping[str, str] | None = None,
         provider: AnyProvider | None = None,
         **options: Unpack[SessionOptions],
@@ -230,6 +231,9 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
     ) -> Call[StepResult[ResetT]]:
         timeout_s = given["timeout_s"]
         named = {"seed": given["seed"], "episode_id": given["episode_id"]}
+        if "timeout" in extra:
+            known = package_contract(type(self)).get("reset") if has_contract(type(self)) else None
+            check_limit("reset", extra, (known or {}).get("properties", ()))
         data = {**extra, **{key: value for key, value in named.items() if value is not None}}
         if self._exact:
             check_reset(type(self), data)

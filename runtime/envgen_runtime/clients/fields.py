@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from ..errors import InvalidRequest
 from ..models.base import RequestModel
 from ..wire.mismatch import invalid_fields
+from .stock import check_limit
 
 R = TypeVar("R")
 
@@ -52,6 +53,7 @@ def accepts_fields(
             args = (keywords.pop("action"),)
         if args:
             if keywords.keys() - STEP_OPTIONS.keys():
+                check_limit("step", keywords, ())
                 raise InvalidRequest("step() takes an action or an action's fields, not both")
             return args, keywords
         options = {name: keywords.pop(name) for name in options_beside_fields if name in keywords}
@@ -85,6 +87,8 @@ def _validated(model: type[RequestModel], fields: Mapping[str, object]) -> Reque
     try:
         return model(**fields)
     except ValidationError as error:
+        if any(detail["loc"] == ("timeout",) for detail in error.errors()):
+            check_limit("step", fields, model.model_fields)
         raise invalid_fields(error, model) from error
 
 

@@ -13,6 +13,7 @@ from ..providers import AnyProvider
 from ..transports import Compression, TransportName
 from ..wire.protocol import Operation
 from ..wire.retries import RetryPolicy
+from .stock import check_names
 
 if TYPE_CHECKING:
     import ssl
@@ -79,7 +80,7 @@ class ClientOptions(SessionOptions, total=False):
             (authorization, tracing).
     """
 
-    request_timeout_s: Annotated[float, 15.0]
+    request_timeout_s: Annotated[float, 60.0]
     default_headers: Mapping[str, str] | None
 
 
@@ -118,6 +119,7 @@ def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
         TypeError: there is no option of that name.
         ValueError: a limit is not positive, or a choice is not one of those allowed.
     """
+    check_names(client, given, ClientOptions.__annotations__)
     options = complete(ClientOptions, given, of=client)
     for name in _POSITIVE:
         value = options[name]

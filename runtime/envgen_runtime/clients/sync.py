@@ -16,6 +16,7 @@ from .base import ClientBase, ResetArguments
 from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
 from .constructors import Constructors
+from .stock import explain_names
 
 T = TypeVar("T")
 
@@ -221,3 +222,6 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
+
+
+explain_names(EnvClient, is_async=False)

@@ -112,8 +112,11 @@ def endpoint(base_url: str) -> Endpoint:
     Raises ValueError if it is not an absolute http, https, ws or wss URL.
     """
     parts = urlsplit(base_url.strip())
-    shown = without_secrets(base_url)
+    has_scheme = "://" in base_url
+    shown = without_secrets(base_url if has_scheme else f"//{base_url.strip()}")
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+    if not has_scheme and (address := shown.strip("/")):
+        raise ValueError(f"base_url needs a scheme: http://{address} or https://{address}")
     if parts.scheme not in schemes or not parts.hostname:
         raise ValueError(
             f"base_url must look like http://host:port or ws://host:port, not {shown!r}"
