@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-Transport = Literal["auto", "websocket", "http"]
+Transport = Literal["auto", "websocket", "http", "http-unchecked"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,8 @@ class AsyncEnv(EnvCodec, AsyncEnvClient[Code, Ran, Standing]):
     pass
 
 
-Transport = Literal["websocket", "http"]
-both_transports = pytest.mark.parametrize("transport", ["websocket", "http"])
+Transport = Literal["websocket", "http-unchecked"]
+both_transports = pytest.mark.parametrize("transport", ["websocket", "http-unchecked"])
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +145,10 @@ def test_a_refused_action_and_a_failure_leave_the_episode(url: str, transport: T
         assert env.step(Code(code="")).done
         with pytest.raises(ServerError, match="ended after 2 steps") as failure:
             env.step(Code(code=""))
-        assert failure.value.code == {"websocket": "EXECUTION_ERROR", "http": "HTTP_500"}[transport]
+        assert (
+            failure.value.code
+            == {"websocket": "EXECUTION_ERROR", "http-unchecked": "HTTP_500"}[transport]
+        )
         assert env.state().step_count == 2
         assert not env.reset().done
 
@@ -156,7 +159,7 @@ def test_a_socket_has_its_own_environment_and_http_has_one(url: str) -> None:
         other.reset()
         one.step(Code(code=""))
         assert (one.state().step_count, other.state().step_count) == (1, 0)
-    with Env(url, transport="http") as one, Env(url, transport="http") as other:
+    with Env(url, transport="http-unchecked") as one, Env(url, transport="http-unchecked") as other:
         one.reset()
         one.step(Code(code=""))
         assert other.state().step_count == 1

@@ -62,7 +62,11 @@ def test_the_transport_is_the_one_the_server_needs(
 def test_http_can_be_insisted_on(
     modern: Release, start_server: StartServer, coding: ModuleType
 ) -> None:
-    with coding.CodingEnv(start_server(modern), transport="http") as env:
+    url = start_server(modern)
+    with coding.CodingEnv(url, transport="http") as env:
+        with pytest.raises(rt.InvalidRequest, match="http-unchecked"):
+            env.reset()
+    with coding.CodingEnv(url, transport="http-unchecked") as env:
         assert env.reset().observation.stdout == "ready"
         assert env.step(coding.CodeAction(code="hello")).observation.stdout == "hello"
         assert env.state().step_count == 0, "a fresh environment for every request"

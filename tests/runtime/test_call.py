@@ -111,7 +111,7 @@ def test_a_step_names_the_episode_that_its_reset_named() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-@pytest.mark.parametrize("transport", ["websocket", "http"])
+@pytest.mark.parametrize("transport", ["websocket", "http-unchecked"])
 def test_a_step_is_sent_once_whatever_happens(error: rt.EnvError, transport: Any) -> None:
     policy = rt.RetryPolicy(attempts=9, first_delay_s=0)
     env = ready(transport=transport, retry=policy)
@@ -167,7 +167,7 @@ def test_a_state_is_repeated_only_where_it_can_lose_no_episode() -> None:
     full = rt.CapacityReached("full", code="CAPACITY_REACHED")
     effects, _ = run(ready()._state_call(None), full)
     assert names(effects) == ["Send", "Drop"], "another session has another state"
-    effects, _ = run(ready(transport="http")._state_call(None), lost, {"step_count": 1})
+    effects, _ = run(ready(transport="http-unchecked")._state_call(None), lost, {"step_count": 1})
     assert names(effects) == ["Send", "Wait", "Send"], "a plain GET, over the same connection"
 
 
@@ -309,6 +309,16 @@ def test_one_of_the_first_servers_is_found_out() -> None:
         "http",
     ]
     assert [effect.path for effect in effects if isinstance(effect, Get)] == ["/schema", "/health"]
+
+
+def test_http_is_checked_once_before_the_first_request() -> None:
+    env = client(transport="http")
+    effects, _ = run(reset(env), answer(404), None, REPLY)
+    assert names(effects) == ["Get", "Open", "Send"]
+    effects, _ = run(reset(env), rt.ConnectError("gone"), REPLY)
+    assert names(effects) == ["Send", "Wait", "Send"]
+    effects, _ = run(reset(client(transport="http")), answer(200, {}))
+    assert names(effects) == ["Get"], "nothing is sent, and nothing is tried again"
 
 
 def test_a_later_server_is_never_spoken_to_over_http_by_itself() -> None:

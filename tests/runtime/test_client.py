@@ -36,7 +36,7 @@ def url() -> Iterator[str]:
         yield base_url
 
 
-@pytest.mark.parametrize("transport", ["auto", "websocket", "http"])
+@pytest.mark.parametrize("transport", ["auto", "websocket", "http-unchecked"])
 def test_an_episode(url: str, transport: Any) -> None:
     with CodingEnv(url, transport=transport) as env:
         first = env.reset(seed=3, episode_id="e")
@@ -52,7 +52,7 @@ def test_an_episode(url: str, transport: Any) -> None:
         assert env.step(HELLO).done
 
 
-@pytest.mark.parametrize("transport", ["auto", "websocket", "http"])
+@pytest.mark.parametrize("transport", ["auto", "websocket", "http-unchecked"])
 def test_an_async_episode(url: str, transport: Any) -> None:
     async def play() -> None:
         async with AsyncCodingEnv(url, transport=transport) as env:

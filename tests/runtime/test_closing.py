@@ -180,7 +180,7 @@ def test_a_gateways_timeout_loses_the_session() -> None:
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        with CodingEnv(f"http://127.0.0.1:{server.server_port}", transport="http") as env:
+        with CodingEnv(f"http://127.0.0.1:{server.server_port}", transport="http-unchecked") as env:
             env.reset()
             with pytest.raises(rt.ServerError, match="504") as caught:
                 env.step(code="1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import math
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from starlette.routing import Route
 import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from generated.coding_env import CodeAction, CodingEnv, models
+from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv, models
 from tests.runtime.test_watching import CONTRACT
 
 
@@ -111,6 +112,30 @@ def test_a_page_is_called_a_page(page: str) -> None:
     with CodingEnv(page) as client, pytest.raises(rt.UpgradeRefused, match=r'"Sign in"') as caught:
         client.reset()
     assert "publishes" not in str(caught.value)
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_http_is_refused_where_it_holds_no_episode(is_async: bool) -> None:
+    async def play() -> None:
+        async with AsyncCodingEnv(url, transport="http") as env:
+            await env.reset()
+
+    def reset() -> None:
+        with CodingEnv(url, transport="http") as env:
+            env.reset()
+
+    app = create_app(CONTRACT, partial(CodingEnvironment, max_steps=100))
+    with serving(app) as url:
+        with pytest.raises(rt.InvalidRequest, match=r"fresh environment.*http-unchecked"):
+            asyncio.run(play()) if is_async else reset()
+        with CodingEnv(url, transport="http-unchecked") as env:
+            assert env.reset().done is False
+
+
+def test_http_is_told_a_page_from_a_server(page: str) -> None:
+    with CodingEnv(page, transport="http") as client:
+        with pytest.raises(rt.ConnectError, match=r'"Sign in"'):
+            client.reset()
 
 
 def test_a_page_is_not_healthy(page: str) -> None:

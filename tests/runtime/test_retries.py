@@ -197,14 +197,14 @@ HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 10
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
     async def play(url: str) -> None:
-        async with AsyncCodingEnv(url, transport="http") as env:
+        async with AsyncCodingEnv(url, transport="http-unchecked") as env:
             await env.reset(timeout_s=0.3)
 
     def ask(url: str) -> None:
         if is_async:
             asyncio.run(play(url))
             return
-        with CodingEnv(url, transport="http") as env:
+        with CodingEnv(url, transport="http-unchecked") as env:
             env.reset(timeout_s=0.3)
 
     with trickling(head) as url:
@@ -214,7 +214,7 @@ def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
 
 def test_a_limit_is_for_the_whole_reply_through_a_client_of_the_users() -> None:
     with trickling(HEAD) as url, httpx.Client() as own:
-        with CodingEnv(url, transport="http", http_client=own) as env:
+        with CodingEnv(url, transport="http-unchecked", http_client=own) as env:
             with pytest.raises(rt.RequestTimeout):
                 env.reset(timeout_s=0.3)
 

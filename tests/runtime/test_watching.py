@@ -61,7 +61,7 @@ class Recorder(rt.Observer):
         self.events.append(event)
 
 
-@pytest.mark.parametrize("transport", ["websocket", "http"])
+@pytest.mark.parametrize("transport", ["websocket", "http-unchecked"])
 def test_observers_see_requests_and_how_they_end(url: str, transport: Any) -> None:
     seen = Recorder()
     with StaleEnv(url, transport=transport, observers=[seen]) as env:
@@ -117,7 +117,7 @@ def echoing(seen: list[dict[str, str]]) -> Starlette:
     return Starlette(routes=[WebSocketRoute("/ws", session), *routes])
 
 
-@pytest.mark.parametrize("transport", ["websocket", "http"])
+@pytest.mark.parametrize("transport", ["websocket", "http-unchecked"])
 def test_trace_and_request_id_travel_in_headers(transport: Any) -> None:
     seen: list[dict[str, str]] = []
     with serving(echoing(seen)) as url:
@@ -132,7 +132,7 @@ def test_trace_and_request_id_travel_in_headers(transport: Any) -> None:
     assert all(headers["x-request-id"] for headers in seen)
 
 
-@pytest.mark.parametrize("transport", ["websocket", "http"])
+@pytest.mark.parametrize("transport", ["websocket", "http-unchecked"])
 def test_spans(transport: Any) -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
@@ -212,7 +212,7 @@ def test_what_is_no_trace_is_refused(tmp_path: Path) -> None:
 # --- secrets ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("transport", ["websocket", "http"])
+@pytest.mark.parametrize("transport", ["websocket", "http-unchecked"])
 def test_secrets_are_nowhere_to_be_read(transport: Any, caplog: pytest.LogCaptureFixture) -> None:
     async def tell(request: Request) -> Response:
         return Response(f"who is {request.headers['authorization']}?", 503)

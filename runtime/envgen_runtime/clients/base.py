@@ -129,7 +129,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         arguments = dict.fromkeys(cls.wire.arguments, "") if cls.wire else None
         client = cls(
             "http://replay.invalid",
-            transport="http",
+            transport="http-unchecked",
             on_drift="ignore",
             retry=once,
             parameters=arguments,

@@ -37,7 +37,7 @@ from ..json_value import JsonValue
 from ..observe.observers import Notifier, RequestEvent
 from ..providers import AnyProvider, Provider
 from ..transports import TransportName
-from ..wire.detection import explain_refused_upgrade, web_page
+from ..wire.detection import explain_refused_upgrade, refuse_http, web_page
 from ..wire.mismatch import explain_drift, reply_mismatch
 from ..wire.protocol import Request, read_http, retry_after
 from ..wire.redaction import redact
@@ -116,7 +116,9 @@ class Calls:
         running_loop: Callable[[], object],
     ) -> None:
         self.session = Session(running_loop)
-        self.transport: TransportName = "http" if client.wire else options["transport"]
+        given: TransportName = "http-unchecked" if client.wire else options["transport"]
+        self.transport: TransportName = "http" if given == "http-unchecked" else given
+        self._checks_http = given == "http"
         self.episode_id: str | None = None
         self._client = client
         self._wire = client.wire
@@ -258,6 +260,11 @@ class Calls:
                     raise error from refusal
                 self.transport = "http"
         if self.transport == "http":
+            if self._checks_http:
+                schema = yield Get("/schema", request)
+                page = web_page(schema.headers, schema.body)
+                refuse_http(schema.status, base_url=self._url, page=page)
+                self._checks_http = False
             yield Open("http", request)
         if self._wire is not None and self._wire.create is not None:
             yield Send(request._replace(operation="create", data={}))

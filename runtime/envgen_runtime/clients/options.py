@@ -34,8 +34,10 @@ class SessionOptions(TypedDict, total=False):
         state_timeout_s: for states, the server's contract and its health, instead of
             ``request_timeout_s``.
         transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first (before
-            0.2), whose environment is behind HTTP. ``http`` on a later server gives a fresh
-            environment to every request. None is the class's ``default_transport``.
+            0.2), whose environment is behind HTTP. ``http`` refuses a later server, which gives a
+            fresh environment to every HTTP request; ``http-unchecked`` uses it all the same, for
+            single requests, or if it keeps its environment. None is the class's
+            ``default_transport``.
         validate: ``types`` checks messages with the generated classes, which are wider than the
             contract where Python's types can't express it, and allows replies to have more fields
             than the contract. ``exact`` also checks them against the contract itself, to the

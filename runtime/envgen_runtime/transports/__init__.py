@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-TransportName = Literal["auto", "websocket", "http"]
+TransportName = Literal["auto", "websocket", "http", "http-unchecked"]
 Compression = Literal["auto", "deflate", "none"]
 
 INHERITED: Any = object()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from ..errors import ConnectError, UpgradeRefused
+from ..errors import ConnectError, InvalidRequest, UpgradeRefused
 
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
@@ -44,18 +44,40 @@ def explain_refused_upgrade(
     if schema == HTTPStatus.NOT_FOUND and health == HTTPStatus.OK:
         return None
     if page is not None:
-        return refused(
-            f"{base_url} answers with {page}, not as an environment: a Space that sleeps or "
-            "builds, a login page, or a tunnel's warning? Open it in a browser, or wait for the "
-            "server with from_url()"
-        )
+        return refused(_is_page(base_url, page))
     if schema == HTTPStatus.OK:
         return refused(
             f"{refusal}, though the server publishes /schema: a server of its age gives a "
             "fresh environment to every HTTP request, so HTTP would be silently wrong. Look "
-            'for a proxy that blocks WebSockets, or insist with transport="http"'
+            "for a proxy that blocks WebSockets"
         )
     return refused(
         f"{refusal}; /schema answered {schema} and /health {health}: this doesn't look like "
-        'an environment server. Check the URL, or insist with transport="http"'
+        "an environment server. Check the URL"
+    )
+
+
+def refuse_http(schema: int, *, base_url: str, page: str | None) -> None:
+    """Check that a server may keep an environment behind HTTP, told from what ``/schema`` answers.
+
+    Raises:
+        InvalidRequest: it makes one for every HTTP request, so an episode can't be played.
+        ConnectError: it answers with a web page.
+    """
+    if schema != HTTPStatus.OK:
+        return
+    if page is not None:
+        raise ConnectError(_is_page(base_url, page))
+    raise InvalidRequest(
+        f"{base_url} publishes /schema, so each HTTP request gets a fresh environment there, "
+        "and a step never sees the reset before it. Leave transport= out, which uses the "
+        'WebSocket; transport="http-unchecked" insists, if this server keeps its environment'
+    )
+
+
+def _is_page(base_url: str, page: str) -> str:
+    return (
+        f"{base_url} answers with {page}, not as an environment: a Space that sleeps or "
+        "builds, a login page, or a tunnel's warning? Open it in a browser, or wait for the "
+        "server with from_url()"
     )
