@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import envgen_runtime as rt
-from envgen_runtime.clients.call import Call, Diagnose, Drop, Get, Open, Wait
+from envgen_runtime.clients.effects import Call, Diagnose, Drop, Get, Open, Wait
 from envgen_runtime.clients.session import Phase
 from envgen_runtime.transports.http_messages import HttpResponse
 from generated.coding_env import CodeAction, CodingEnv
@@ -334,9 +334,9 @@ def test_the_contract_is_asked_for_once_and_explains_every_mismatch() -> None:
     server = env.contract
     server["observation"]["properties"].pop("exit_code")  # type: ignore[index,call-overload]
     wrong = {"observation": {"exit_code": "four"}, "done": False}
-    effects, first = run(reset(env), None, wrong, answer(200, server))
-    assert names(effects) == ["Open", "Send", "Get"]
-    assert effects[2].request.timeout_s <= 5, "an error is not held back for long"
+    effects, first = run(reset(env), None, None, wrong, answer(200, server))
+    assert names(effects) == ["Open", "LookAtContract", "Send", "Get"]
+    assert effects[3].request.timeout_s <= 5, "an error is not held back for long"
     effects, second = run(reset(env), wrong)
     assert names(effects) == ["Send"]
     removed = ("/observation/properties/exit_code: removed",)

@@ -86,7 +86,8 @@ class Player:
     def __init__(self, url: str, *, is_async: bool, **options: Any) -> None:
         kind = AsyncCodingEnv if is_async else CodingEnv
         self._runner = asyncio.Runner()
-        self._env: Any = kind(url, **{"transport": "http-unchecked", **options})
+        options = {"transport": "http-unchecked", "on_drift": "ignore", **options}
+        self._env: Any = kind(url, **options)
 
     def _run(self, call: Callable[[], Any]) -> Any:
         async def run() -> Any:

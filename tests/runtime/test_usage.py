@@ -1,4 +1,4 @@
-"""A client as people use it: options, copies, pickles, notebooks, keywords, episodes, drift."""
+"""A client as people use it: options, copies, pickles, notebooks, keywords, episodes."""
 
 from __future__ import annotations
 
@@ -29,10 +29,9 @@ from starlette.websockets import WebSocket
 import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from envgen_runtime.contract.drift import differences
 from envgen_runtime.transports import keepalive
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodeObservation, CodingEnv
-from tests.runtime.servers import answering, observed
+from tests.runtime.servers import observed
 from tests.support import ROOT
 
 CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
@@ -156,77 +155,6 @@ def test_an_open_session_does_not_travel(url: str) -> None:
         env.reset()
         with pytest.raises(TypeError, match="has not connected"):
             pickle.dumps(env)
-
-
-# --- drift --------------------------------------------------------------------------------------
-
-
-def changed() -> dict[str, Any]:
-    contract = json.loads(json.dumps(CONTRACT))
-    properties = contract["observation"]["properties"]
-    properties["output"] = properties.pop("stdout")
-    properties["exit_code"]["type"] = "string"
-    return contract
-
-
-def drifted(contract: dict[str, Any], *frames: str) -> Starlette:
-    async def schema(_request: Request) -> JSONResponse:
-        return JSONResponse(contract)
-
-    return Starlette(routes=[*answering(*frames).routes, Route("/schema", schema)])
-
-
-def test_a_mismatch_says_what_has_changed() -> None:
-    frames = [observed({"exit_code": "four"})] * 2
-    with serving(drifted(changed(), *frames)) as url, CodingEnv(url) as env:
-        with pytest.raises(rt.ReplyMismatch) as caught:
-            env.reset()
-    assert caught.value.path == "$.observation.exit_code"
-    assert "not 'four'" in str(caught.value)
-    assert "/observation/properties/stdout: removed" in caught.value.drift
-    assert "/observation/properties/output: added" in caught.value.drift
-    assert "/observation/properties/exit_code/type: 'integer' became 'string'" in str(caught.value)
-    assert f"envgen build {url}" in str(caught.value)
-
-
-def test_a_mismatch_without_a_change_says_so() -> None:
-    frames = [observed({"exit_code": "four"})]
-    with serving(drifted(CONTRACT, *frames)) as url, CodingEnv(url) as env:
-        with pytest.raises(rt.ReplyMismatch, match="publishes the same contract") as caught:
-            env.reset()
-    assert caught.value.drift == ()
-
-
-@pytest.mark.parametrize("is_async", [False, True])
-def test_drift_can_be_an_error_before_anything_is_sent(is_async: bool) -> None:
-    async def play(url: str) -> None:
-        async with AsyncCodingEnv(url, on_drift="error") as env:
-            await env.reset()
-
-    with serving(drifted(changed())) as url:
-        with pytest.raises(rt.ContractDrift, match="Regenerate with") as caught:
-            asyncio.run(play(url)) if is_async else CodingEnv(url, on_drift="error").reset()
-    assert not caught.value.sent
-    assert len(caught.value.drift) == 3
-
-
-def test_drift_can_be_ignored() -> None:
-    frames = [observed({"exit_code": "four"})]
-    with serving(drifted(changed(), *frames)) as url, CodingEnv(url, on_drift="ignore") as env:
-        with pytest.raises(rt.ReplyMismatch) as caught:
-            env.reset()
-    assert caught.value.drift == ()
-    assert "removed" not in str(caught.value)
-
-
-def test_both_contracts_can_be_read(url: str) -> None:
-    with CodingEnv(url, on_drift="error") as env:
-        env.reset()
-        assert differences(env.contract, env.server_contract()) == []
-        assert env.contract["name"] == "coding_env"
-        assert len(env.fingerprint) == 64
-        assert env.is_healthy()
-    assert not CodingEnv("http://127.0.0.1:9").is_healthy()
 
 
 def test_a_server_without_a_schema_says_so() -> None:

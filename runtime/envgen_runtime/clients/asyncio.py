@@ -14,9 +14,11 @@ from ..observe.trace import AsyncReplayTransport
 from ..result import StepResult, Transition
 from ..transports import AsyncTransport
 from .base import ClientBase, ResetArguments
-from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
+from .call import closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
+from .comparison import look_in_background
 from .constructors import AsyncConstructors
+from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .stock import explain_names
 
 T = TypeVar("T")
@@ -160,6 +162,8 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
                     await http.close()
             case Wait(delay_s):
                 await asyncio.sleep(delay_s)
+            case LookAtContract():
+                look_in_background(effect, self._endpoint.http, self._options)
             case Diagnose(provider, within_s):
                 return await asyncio.to_thread(provider.diagnosis, within_s)
         return None

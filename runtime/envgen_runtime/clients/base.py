@@ -26,8 +26,9 @@ from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
 from ..wire.routes import RoutedSession
-from .call import Call, Calls
+from .call import Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
+from .effects import Call
 from .options import ClientChanges, SessionOptions, checked, timeouts
 from .session import Phase
 from .stock import check_limit

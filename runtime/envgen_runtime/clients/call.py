@@ -11,21 +11,18 @@ awaiting alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from ..contract.conformance import check_reply, observation_place
-from ..contract.contract import has_contract, package_contract
-from ..contract.drift import differences
 from ..errors import (
     ActionRejected,
     ConnectError,
     ConnectionLost,
-    ContractDrift,
     EnvError,
     InvalidRequest,
     ReplyMismatch,
@@ -38,58 +35,16 @@ from ..observe.observers import Notifier, RequestEvent
 from ..providers import AnyProvider, Provider
 from ..transports import TransportName
 from ..wire.detection import explain_refused_upgrade, refuse_http, web_page
-from ..wire.mismatch import explain_drift, reply_mismatch
-from ..wire.protocol import Request, read_http, retry_after
+from ..wire.mismatch import reply_mismatch
+from ..wire.protocol import Request
 from ..wire.redaction import redact
 from ..wire.retries import Attempts, RetryPolicy, may_repeat
 from .codec import Codec
-from .options import OnDrift
+from .comparison import Comparison, server_schema
+from .effects import Call, Diagnose, Drop, Get, Open, Send, Wait
 from .session import Phase, Session
 
 T = TypeVar("T")
-
-_LOOK_TIMEOUT_S = 5.0  # an error waits for the server's contract no longer than this
-
-
-class Open(NamedTuple):
-    """Open a transport for the session. No outcome."""
-
-    transport: Literal["websocket", "http"]
-    request: Request
-
-
-class Send(NamedTuple):
-    """Send a request over the transport. The outcome is the payload of the reply."""
-
-    request: Request
-
-
-class Drop(NamedTuple):
-    """Close the transport at once, without a closing handshake. No outcome."""
-
-
-class Get(NamedTuple):
-    """Ask a route over a connection of its own. The outcome is the HTTP response."""
-
-    path: Literal["/schema", "/health", "/"]
-    request: Request
-
-
-class Wait(NamedTuple):
-    """Let time pass. No outcome."""
-
-    delay_s: float
-
-
-class Diagnose(NamedTuple):
-    """Ask the provider whether its server has ended. The outcome is what it says, or None."""
-
-    provider: Provider
-    within_s: float
-
-
-Effect = Open | Send | Drop | Get | Wait | Diagnose
-Call = Generator[Effect, Any, T]
 
 
 def closed_meanwhile() -> SessionClosed:
@@ -127,10 +82,8 @@ class Calls:
         self._notifier = Notifier(options["observers"], env_name=client.env_name, url=url)
         self.provider: AnyProvider | None = options["provider"]
         self._retry: RetryPolicy = options["retry"]
-        self._on_drift: OnDrift = options["on_drift"]
+        self._comparison = Comparison(client, url, options["on_drift"])
         self._exact: bool = options["validate"] == "exact"
-        self._drift: list[str] | None = None  # None until both contracts were compared
-        self._has_looked = False
 
     def after_fork(self) -> None:
         """Leave the session and the provider to the parent, in a forked child."""
@@ -172,7 +125,7 @@ class Calls:
             if payload is None:
                 yield from self._fail(error)
             if isinstance(error, ReplyMismatch | ActionRejected):
-                yield from self._explain_mismatch(error, request)
+                yield from self._comparison.explain(error, request)
             if event is not None:
                 self._notifier.ended(event, payload, error)
             raise
@@ -187,7 +140,7 @@ class Calls:
                 f"{self._client.env_name}'s server has routes of its own, and no /schema; "
                 f"compare its contract with: envgen diff PACKAGE {self._url}"
             )
-        return self._repeat(self._schema, request)
+        return self._repeat(server_schema, request)
 
     def is_healthy(self, request: Request) -> Call[bool]:
         """Ask once whether the server is healthy. The session takes no part in it."""
@@ -239,8 +192,7 @@ class Calls:
 
     def _open(self, request: Request) -> Call[None]:
         """Open the transport that the server wants."""
-        if self._on_drift == "error" and self._drift != []:
-            self._refuse_drift((yield from self._schema(request)))
+        yield from self._comparison.before_opening(request)
         if self.transport != "http":
             try:
                 yield Open("websocket", request)
@@ -266,6 +218,8 @@ class Calls:
                 refuse_http(schema.status, base_url=self._url, page=page)
                 self._checks_http = False
             yield Open("http", request)
+        if (look := self._comparison.in_background(request)) is not None:
+            yield look
         if self._wire is not None and self._wire.create is not None:
             yield Send(request._replace(operation="create", data={}))
         self.session.opened(in_loop=self.transport != "http")
@@ -279,12 +233,6 @@ class Calls:
             return
         with suppress(EnvError):
             yield Send(request._replace(operation="close", data={}))
-
-    def _schema(self, request: Request) -> Call[dict[str, JsonValue]]:
-        request = request._replace(operation="schema")
-        response = yield Get("/schema", request)
-        after_s = retry_after(response.headers.get("retry-after"))
-        return read_http(response.status, response.body, request, retry_after_s=after_s)
 
     def _drop(self) -> Call[None]:
         """Drop the connection of a session.
@@ -333,26 +281,3 @@ class Calls:
             within_s = 0.0 if isinstance(error, RequestTimeout) else 1.0
             if (diagnosis := (yield Diagnose(self.provider, within_s))) is not None:
                 error.add_note(diagnosis)
-
-    def _explain_mismatch(
-        self, error: ReplyMismatch | ActionRejected, request: Request
-    ) -> Call[None]:
-        """Add to ``error`` what has changed in the server's contract, asked for once per client."""
-        if self._on_drift != "check" or not has_contract(self._client):
-            return
-        if not self._has_looked and self._wire is None:
-            self._has_looked = True
-            with suppress(EnvError):
-                server = yield from self._schema(request._replace(timeout_s=_LOOK_TIMEOUT_S))
-                self._drift = differences(package_contract(self._client), server)
-        explain_drift(error, self._drift, url=self._url)
-
-    def _refuse_drift(self, server: dict[str, JsonValue]) -> None:
-        self._drift = differences(package_contract(self._client), server)
-        if self._drift:
-            url, env_name = self._url, self._client.env_name
-            raise ContractDrift(
-                f"{url} has another contract than {env_name}'s client was built from: "
-                f"{'; '.join(self._drift)}. Regenerate with: envgen build {url}",
-                drift=self._drift,
-            )

@@ -44,8 +44,10 @@ class SessionOptions(TypedDict, total=False):
             letter: a reply with a field that the contract forbids is a ``ReplyMismatch``, even
             where a newer server added it.
         on_drift: when to compare the server's contract with the one that the client was built from.
-            ``check`` does it once something doesn't fit, to say what has changed; ``error`` before
-            the first request, raising ``ContractDrift``; ``ignore`` never.
+            ``check`` does it in the background of the first reset, once per process and server, and
+            logs one warning that names what changes for this client; and once something doesn't
+            fit, to say so in the error. ``error`` does it before the first request, raising
+            ``ContractDrift``; ``ignore`` never.
         parameters: values that the routes of a server with routes of its own need, by name:
             ``env_id`` for ``/env/{env_id}/step``.
         retry: how requests that may be repeated are repeated. A step never is.

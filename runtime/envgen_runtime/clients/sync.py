@@ -13,9 +13,11 @@ from ..observe.trace import ReplayTransport
 from ..result import StepResult, Transition
 from ..transports import Transport
 from .base import ClientBase, ResetArguments
-from .call import Call, Diagnose, Drop, Effect, Get, Open, Send, Wait, closed_meanwhile
+from .call import closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
+from .comparison import look_in_background
 from .constructors import Constructors
+from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .stock import explain_names
 
 T = TypeVar("T")
@@ -197,6 +199,8 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
                     return http.get(path, request)
             case Wait(delay_s):
                 time.sleep(delay_s)
+            case LookAtContract():
+                look_in_background(effect, self._endpoint.http, self._options)
             case Diagnose(provider, within_s):
                 return provider.diagnosis(within_s)
         return None

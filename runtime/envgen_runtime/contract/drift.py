@@ -23,10 +23,11 @@ from .keywords import (
 )
 from .normal_form import normal_form
 from .parts import PARTS, UNPUBLISHED, is_base_state
-from .references import follow, reference_of, resolve
+from .references import follow, members, reference_of, resolve
 from .tools import with_tool_replies
 
 _MAX_LISTED = 20
+_COMMON_FIELDS = frozenset({"done", "reward", "metadata", "type"})
 _MAX_SHOWN = 60
 
 _VALUES = sorted({"$schema", *VALUES} - NAMING - PROSE - {"required", "discriminator"})
@@ -57,6 +58,34 @@ def differences(built_from: Mapping[str, Any], server: Mapping[str, Any]) -> lis
         except RecursionError:
             found.append(f"/{part}: nested too deeply to be compared")
     return found
+
+
+def is_worth_telling(found: list[str]) -> bool:
+    """Whether differences change anything for a client: more fields in what it receives don't."""
+    return not all(line.endswith(": added") and not line.startswith("/action/") for line in found)
+
+
+def other_environment(built_from: Mapping[str, Any], server: Mapping[str, Any]) -> str | None:
+    """What another environment's server calls its action; None if it is the same environment's.
+
+    It is another's if the action and the observation have other titles, and no field in common
+    beside those of every environment.
+    """
+    own, published = _parts(built_from), _parts(server)
+    for part in ("action", "observation"):
+        ours, theirs = own.get(part), published.get(part)
+        if ours is None or theirs is None or ours.get("title") == theirs.get("title"):
+            return None
+        fields, others = _fields(ours), _fields(theirs)
+        if not fields or not others or fields & others:
+            return None
+    title = published["action"].get("title")
+    return repr(title[:_MAX_SHOWN]) if isinstance(title, str) else "without a name"
+
+
+def _fields(schema: JsonSchema) -> set[str]:
+    found = (as_object(member.get("properties")) or {} for member in members(schema))
+    return {name for properties in found for name in properties} - _COMMON_FIELDS
 
 
 def _parts(contract: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -1,0 +1,144 @@
+"""When and how a client compares the server's contract with its own. No I/O but a thread's."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import closing, suppress
+from dataclasses import replace
+from typing import Any
+
+from ..contract.contract import has_contract, package_contract
+from ..contract.drift import differences, is_worth_telling, other_environment
+from ..errors import ActionRejected, ContractDrift, EnvError, ReplyMismatch
+from ..json_value import JsonValue
+from ..transports import ConnectionOptions
+from ..wire.mismatch import explain_drift
+from ..wire.protocol import Request, read_http, retry_after
+from .codec import Codec
+from .effects import Call, Get, LookAtContract
+from .options import OnDrift
+
+_LOOK_TIMEOUT_S = 5.0  # neither an error nor the thread waits longer for the server's contract
+_MAX_CONTRACT_BYTES = 8 * 1024 * 1024
+_LOGGER = logging.getLogger("envgen_runtime")
+
+_compared: set[tuple[str, str]] = set()  # the servers and contracts that this process has compared
+
+
+def server_schema(request: Request) -> Call[dict[str, JsonValue]]:
+    """Ask for the server's contract."""
+    request = request._replace(operation="schema")
+    response = yield Get("/schema", request)
+    after_s = retry_after(response.headers.get("retry-after"))
+    return read_http(response.status, response.body, request, retry_after_s=after_s)
+
+
+class Comparison:
+    """Compares the server's contract with the one that a client was built from.
+
+    Args:
+        client: the client's class.
+        url: the server's address.
+        on_drift: when to compare, as the client's option says.
+    """
+
+    def __init__(
+        self, client: type[Codec[Any, Any, Any, Any]], url: str, on_drift: OnDrift
+    ) -> None:
+        self._client = client
+        self._url = url
+        self._on_drift = on_drift
+        self._drift: list[str] | None = None  # None until both contracts were compared
+        self._has_looked = False
+
+    def before_opening(self, request: Request) -> Call[None]:
+        """Refuse a server with another contract, if the client wants that.
+
+        Raises:
+            ContractDrift: the contracts differ.
+            EnvError: the server didn't answer.
+        """
+        if self._on_drift != "error" or self._drift == []:
+            return
+        self._drift = yield from self._differences(request)
+        if self._drift:
+            raise ContractDrift(self._told(self._drift), drift=self._drift)
+
+    def in_background(self, request: Request) -> LookAtContract | None:
+        """What to do when a session is opened: look once per process and server, or nothing."""
+        if self._on_drift != "check" or self._client.wire or not has_contract(self._client):
+            return None
+        server = (self._url, self._client.fingerprint)
+        if server in _compared:
+            return None
+        _compared.add(server)
+        return LookAtContract(self, request._replace(timeout_s=_LOOK_TIMEOUT_S))
+
+    def explain(self, error: ReplyMismatch | ActionRejected, request: Request) -> Call[None]:
+        """Add to ``error`` what has changed in the server's contract, asked for once per client."""
+        if self._on_drift != "check" or not has_contract(self._client):
+            return
+        if not self._has_looked and self._client.wire is None:
+            self._has_looked = True
+            with suppress(EnvError):
+                request = request._replace(timeout_s=_LOOK_TIMEOUT_S)
+                self._drift = yield from self._differences(request)
+        explain_drift(error, self._drift, url=self._url)
+
+    def warn(self, request: Request) -> Call[None]:
+        """Log what differs and matters to this client. An unanswered question is no difference."""
+        with suppress(EnvError):
+            found = yield from self._differences(request)
+            if is_worth_telling(found):
+                _LOGGER.warning("%s", self._told(found))
+
+    def _differences(self, request: Request) -> Call[list[str]]:
+        contract = package_contract(self._client)
+        server = yield from server_schema(request)
+        action = other_environment(contract, server)
+        if action is None:
+            return differences(contract, server)
+        name = yield from _server_name(request)
+        return [f"it serves another environment, {name or action}"]
+
+    def _told(self, drift: list[str]) -> str:
+        return (
+            f"{self._url} has another contract than {self._client.env_name}'s client was built "
+            f"from: {'; '.join(drift)}. Regenerate with: envgen build {self._url}"
+        )
+
+
+def look_in_background(look: LookAtContract, address: str, options: ConnectionOptions) -> None:
+    """Perform ``look`` in a thread that ends within seconds, and holds up no exit.
+
+    A user's own HTTP client may belong to an event loop, so with one nothing is looked at.
+    """
+    if options.http_client is not None:
+        return
+    options = replace(options, max_message_bytes=_MAX_CONTRACT_BYTES)
+
+    def run() -> None:
+        from ..transports.http import HttpTransport
+
+        call = look.comparison.warn(look.request)
+        with suppress(Exception), closing(HttpTransport(address, options)) as http:
+            effect = next(call)
+            while isinstance(effect, Get):
+                try:
+                    response = http.get(effect.path, effect.request)
+                except EnvError as error:
+                    effect = call.throw(error)
+                else:
+                    effect = call.send(response)
+
+    threading.Thread(target=run, name="envgen-contract", daemon=True).start()
+
+
+def _server_name(request: Request) -> Call[str | None]:
+    """The environment's name in the server's metadata, if it has any."""
+    with suppress(EnvError):
+        response = yield Get("/metadata", request)
+        name = read_http(response.status, response.body, request).get("name")
+        return repr(name[:80]) if isinstance(name, str) else None
+    return None

@@ -1,0 +1,62 @@
+"""What a call asks its client to do, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+
+from ..providers import Provider
+from ..wire.protocol import Request
+
+if TYPE_CHECKING:
+    from .comparison import Comparison
+
+T = TypeVar("T")
+
+
+class Open(NamedTuple):
+    """Open a transport for the session. No outcome."""
+
+    transport: Literal["websocket", "http"]
+    request: Request
+
+
+class Send(NamedTuple):
+    """Send a request over the transport. The outcome is the payload of the reply."""
+
+    request: Request
+
+
+class Drop(NamedTuple):
+    """Close the transport at once, without a closing handshake. No outcome."""
+
+
+class Get(NamedTuple):
+    """Ask a route over a connection of its own. The outcome is the HTTP response."""
+
+    path: Literal["/schema", "/metadata", "/health", "/"]
+    request: Request
+
+
+class Wait(NamedTuple):
+    """Let time pass. No outcome."""
+
+    delay_s: float
+
+
+class Diagnose(NamedTuple):
+    """Ask the provider whether its server has ended. The outcome is what it says, or None."""
+
+    provider: Provider
+    within_s: float
+
+
+class LookAtContract(NamedTuple):
+    """Compare the server's contract in the background, and warn of what differs. No outcome."""
+
+    comparison: Comparison
+    request: Request
+
+
+Effect = Open | Send | LookAtContract | Drop | Get | Wait | Diagnose
+Call = Generator[Effect, Any, T]
