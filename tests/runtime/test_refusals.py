@@ -90,7 +90,7 @@ def test_an_action_of_a_reloaded_module_is_explained(env: CodingEnv) -> None:
 # --- addresses and servers --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["http://host/?token=open-sesame", "http://u:open-sesame@host:0"])
+@pytest.mark.parametrize("url", ["http://host/#open-sesame", "http://u:open-sesame@host:0"])
 def test_a_refused_address_keeps_its_secret(url: str) -> None:
     with pytest.raises(ValueError, match="base_url") as caught:
         CodingEnv(url)

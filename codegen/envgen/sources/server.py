@@ -11,7 +11,7 @@ import asyncio
 import re
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from envgen_runtime.contract.parts import UNPUBLISHED
 from envgen_runtime.contract.tools import calls_tools
@@ -114,7 +114,8 @@ async def _server(web: Web, url: str, settings: SourceSettings) -> _Found:
         except ContractError as error:
             first = error.with_context(hint=hint_for_url(url) or error.hint)
     # FastAPI publishes the document at its root, also where a router has a prefix.
-    for address in dict.fromkeys((described, url, urljoin(url, "/openapi.json"))):
+    at_root = urlunsplit(urlsplit(url)._replace(path="/openapi.json", fragment=""))
+    for address in dict.fromkeys((described, url, at_root)):
         try:
             document = await web.get(address)
         except (NotFound, EnvgenError):

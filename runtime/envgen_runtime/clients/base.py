@@ -64,7 +64,8 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
 
         Args:
             base_url: the server's address, as ``http://``, ``https://``, ``ws://`` or ``wss://``.
-                The scheme doesn't choose the transport.
+                The scheme doesn't choose the transport. ``user:password@`` and ``?query`` go with
+                every request, and are shown nowhere.
             request_timeout_s: time limit for a whole reset, step or state, in seconds.
             default_headers: sent with every HTTP request and with the WebSocket handshake
                 (authorization, tracing).
@@ -98,11 +99,12 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         self._endpoint = protocol.endpoint(address)
         self._timeouts = timeouts(known)
         self._options = ConnectionOptions(
-            headers, **{name: known[name] for name in _CONNECTION_OPTIONS}
+            headers,
+            query=self._endpoint.query,
+            **{name: known[name] for name in _CONNECTION_OPTIONS},
         )
-        self._calls = Calls(
-            type(self), self.base_url, secrets_in(headers), self._given, self._running_loop
-        )
+        hidden = secrets_in(headers, self._endpoint.query)
+        self._calls = Calls(type(self), self.base_url, hidden, self._given, self._running_loop)
         self._trace_id = secrets.token_hex(16)
         self._request_prefix = secrets.token_hex(6)
         self._request_count = 0

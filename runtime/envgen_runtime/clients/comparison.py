@@ -14,7 +14,7 @@ from ..errors import ActionRejected, ContractDrift, EnvError, ReplyMismatch
 from ..json_value import JsonValue
 from ..transports import ConnectionOptions
 from ..wire.mismatch import explain_drift
-from ..wire.protocol import Request, read_http, retry_after
+from ..wire.protocol import Request
 from .codec import Codec
 from .effects import Call, Get, LookAtContract
 from .options import OnDrift
@@ -30,8 +30,8 @@ def server_schema(request: Request) -> Call[dict[str, JsonValue]]:
     """Ask for the server's contract."""
     request = request._replace(operation="schema")
     response = yield Get("/schema", request)
-    after_s = retry_after(response.headers.get("retry-after"))
-    return read_http(response.status, response.body, request, retry_after_s=after_s)
+    schema: dict[str, JsonValue] = response.payload(request)
+    return schema
 
 
 class Comparison:
@@ -139,6 +139,6 @@ def _server_name(request: Request) -> Call[str | None]:
     """The environment's name in the server's metadata, if it has any."""
     with suppress(EnvError):
         response = yield Get("/metadata", request)
-        name = read_http(response.status, response.body, request).get("name")
+        name = response.payload(request).get("name")
         return repr(name[:80]) if isinstance(name, str) else None
     return None

@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self, runtime_checkable
 
 from .. import forks
 from ..errors import ProviderError, ReadyTimeout, StartError
+from ..wire.redaction import without_secrets
 from . import readiness
 from .cleanup import Cleanup
 
@@ -104,7 +105,10 @@ class Provider(ABC):
             if answer == readiness.READY:
                 return
         self._raise_if_ended()
-        wanted = f"{url}/health did not answer 200" if self.has_health else f"{url} did not answer"
+        shown = without_secrets(url)
+        wanted = (
+            f"{shown}/health did not answer 200" if self.has_health else f"{shown} did not answer"
+        )
         raise ReadyTimeout(
             f"{self._describe()} runs, but {wanted} within {timeout_s:g} s (last answer: {answer})",
             log=self._last_lines(),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import ConnectError
 from ..transports import ConnectionOptions
 from ..wire.detection import web_page
+from ..wire.diagnosis import is_redirect, redirect
 from ..wire.protocol import Request, endpoint
 from ..wire.redaction import split_credentials
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 READY = "ready"
 NO_CONNECTION = "no connection: "
 """What an answer begins with that is none: nothing accepted the connection, or it broke."""
+
+REDIRECT = "a redirect: "
+"""What an answer begins with that sends the client elsewhere."""
 
 _FIRST_PAUSE_S = 0.01
 _LONGEST_PAUSE_S = 0.25
@@ -50,18 +54,25 @@ def probe(
 
     address, authorization = split_credentials(base_url)
     own = {"Authorization": authorization} if authorization else {}
+    server = endpoint(address)
     options = ConnectionOptions(
-        {**own, **(headers or {})}, timeout_s, _MOST_BYTES, ssl_context=ssl_context
+        {**own, **(headers or {})},
+        timeout_s,
+        _MOST_BYTES,
+        ssl_context=ssl_context,
+        query=server.query,
     )
     request = Request("health", {}, timeout_s, "ready")
     try:
-        with closing(HttpTransport(endpoint(address).http, options)) as http:
+        with closing(HttpTransport(server.http, options)) as http:
             response = http.get("/health" if has_health else "/", request)
     except ConnectError as error:
         is_late = isinstance(error.__cause__, TIMED_OUT)
         return "none in time" if is_late else f"{NO_CONNECTION}{error}"
     if not has_health and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return READY
+    if is_redirect(response.status):
+        return f"{REDIRECT}{redirect(response.headers.get('location'), '/health')}"
     if response.status != HTTPStatus.OK:
         return f"HTTP {response.status}"
     return web_page(response.headers, response.body) or READY

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import ConnectError
+from ..wire.redaction import without_secrets
 from . import readiness
 from .base import Provider, ServerExit
 
@@ -49,15 +50,21 @@ class RemoteServer(Provider):
             ssl_context=self._ssl_context,
             has_health=self.has_health,
         )
+        if answer.startswith(readiness.REDIRECT):
+            raise ConnectError(
+                f"{without_secrets(url)}/health answers with {answer}", retryable=False
+            )
         if why := _FINAL_ANSWERS.get(answer):
-            raise ConnectError(f"{url}/health answers {answer}: {why}", retryable=False)
+            raise ConnectError(
+                f"{without_secrets(url)}/health answers {answer}: {why}", retryable=False
+            )
         return answer
 
     def _exit(self) -> ServerExit | None:
         return None
 
     def _describe(self) -> str:
-        return f"the server at {self.base_url}"
+        return f"the server at {without_secrets(self.base_url)}"
 
 
 class RunningSpace(RemoteServer):
@@ -70,12 +77,13 @@ class RunningSpace(RemoteServer):
     def _probe(self, url: str, timeout_s: float) -> str:
         answer = super()._probe(url, timeout_s)
         if answer.startswith(readiness.NO_CONNECTION):
+            why = answer.removeprefix(readiness.NO_CONNECTION)
             raise ConnectError(
-                f"{url} can't be reached ({answer.removeprefix(readiness.NO_CONNECTION)}): check "
+                f"{without_secrets(url)} can't be reached ({why}): check "
                 "the Space's name, OWNER/NAME, and the network",
                 retryable=True,
             )
         return answer
 
     def _describe(self) -> str:
-        return f"the Space at {self.base_url}"
+        return f"the Space at {without_secrets(self.base_url)}"

@@ -33,6 +33,8 @@ class ConnectionOptions:
             is on this machine.
         ssl_context: for https and wss; None means the system's trust store.
         http_client: the user's own client for HTTP requests; the user closes it.
+        query: the query of the server's address, which goes with every request; left out of
+            reprs, because it may be a secret.
     """
 
     headers: Mapping[str, str] = field(repr=False)
@@ -41,6 +43,7 @@ class ConnectionOptions:
     compression: Compression = "auto"
     ssl_context: ssl.SSLContext | None = None
     http_client: httpx.Client | httpx.AsyncClient | None = None
+    query: str = field(default="", repr=False)
 
 
 class Transport(Protocol):

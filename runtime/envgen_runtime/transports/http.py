@@ -20,6 +20,7 @@ import httpcore
 
 from ..errors import ConnectError, ConnectionLost, EnvError
 from ..wire import protocol
+from ..wire.diagnosis import reason
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
 from ..wire.routes import RoutedSession
@@ -74,7 +75,7 @@ class _HttpTransport:
             headers.append((b"content-length", b"%d" % len(request.body)))
         return httpcore.Request(
             request.method.encode(),
-            self._url(target=self._base_path + request.path.encode()),
+            self._url(target=self._base_path + self._path(request).encode()),
             headers=headers,
             content=request.body,
             extensions={"timeout": {"connect": self._connect_timeout(request)}},
@@ -84,29 +85,32 @@ class _HttpTransport:
         limit = request.timeout_s
         return {
             "method": request.method,
-            "url": self._address + request.path,
+            "url": self._address + self._path(request),
             "content": request.body,
             "headers": dict(request.headers),
             "timeout": (self._connect_timeout(request), limit, limit, limit),
         }
 
+    def _path(self, request: HttpRequest) -> str:
+        return protocol.with_query(request.path, self._options.query)
+
     def _connect_timeout(self, request: HttpRequest) -> float:
         return min(self._options.connect_timeout_s, request.timeout_s)
 
     def _get_error(self, error: Exception) -> ConnectError:
-        reason = "no answer in time" if isinstance(error, TIMED_OUT) else _text(error)
-        return ConnectError(f"{self._address} could not be reached: {reason}")
+        why = "no answer in time" if isinstance(error, TIMED_OUT) else reason(error)
+        return ConnectError(f"{self._address} could not be reached: {why}")
 
     def _exchange_error(self, request: Request, error: Exception) -> EnvError:
         if isinstance(error, _UNREACHABLE):
             return ConnectError(
-                f"{self._address} could not be reached for {request.operation}: {_text(error)}",
+                f"{self._address} could not be reached for {request.operation}: {reason(error)}",
                 request_id=request.request_id,
             )
         if isinstance(error, TIMED_OUT):
             return protocol.timed_out(request)
         return ConnectionLost(
-            f"the connection to {self._address} ended during {request.operation}: {_text(error)}",
+            f"the connection to {self._address} ended during {request.operation}: {reason(error)}",
             maybe_applied=request.operation == "step",
             request_id=request.request_id,
         )
@@ -352,10 +356,6 @@ _FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, BodyTooLarge)
 _ERRORS = (*_UNREACHABLE, *TIMED_OUT, *_FAILURES)
 
 
-def _text(error: Exception) -> str:
-    return str(error) or type(error).__name__
-
-
 @contextmanager
 def _httpx_errors() -> Generator[None]:
     """Raise the errors of a user's httpx client as those of httpcore."""
@@ -364,9 +364,9 @@ def _httpx_errors() -> Generator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-        raise httpcore.ConnectError(_text(error)) from error
+        raise httpcore.ConnectError(reason(error)) from error
     except httpx.TimeoutException as error:
         raise TimeoutError from error
     except (httpx.RequestError, httpx.InvalidURL, RuntimeError) as error:
         # RuntimeError: it is closed, or its connections belong to another event loop
-        raise httpcore.NetworkError(_text(error)) from error
+        raise httpcore.NetworkError(reason(error)) from error

@@ -7,6 +7,8 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from ..wire import protocol
+from ..wire.detection import web_page
+from ..wire.diagnosis import is_redirect, redirect
 from ..wire.protocol import Request
 from ..wire.routes import RoutedSession
 from . import ConnectionOptions
@@ -53,7 +55,11 @@ class HttpResponse(NamedTuple):
     def payload(self, request: Request) -> dict[str, Any]:
         """The payload of the reply to ``request``. As ``protocol.read_http``."""
         after_s = protocol.retry_after(self.headers.get("retry-after"))
-        return protocol.read_http(self.status, self.body, request, retry_after_s=after_s)
+        if is_redirect(self.status):
+            told: str | None = redirect(self.headers.get("location"), f"/{request.operation}")
+        else:
+            told = web_page(self.headers, self.body)
+        return protocol.read_http(self.status, self.body, request, retry_after_s=after_s, told=told)
 
 
 def get_request(path: str, request: Request, options: ConnectionOptions) -> HttpRequest:

@@ -99,6 +99,7 @@ class WebSocketTransport:
             except TimeoutError as error:
                 raise protocol.timed_out(request) from error
             except OSError:
+                self._catch_up()  # it may have said why while we were still sending
                 connection.receive(b"")  # reset by the server: nothing more will arrive
             if not connection.messages:
                 raise connection.failure(request, sent=True)

@@ -13,6 +13,7 @@ import logging
 import math
 from collections.abc import Mapping
 from functools import cache
+from http import HTTPStatus
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
@@ -35,7 +36,9 @@ except ImportError:  # the library was built without its extension
 
 from .. import errors
 from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
-from ..wire.protocol import Request, read_frame, retry_after
+from ..wire.detection import web_page
+from ..wire.diagnosis import is_redirect, no_handshake, old_status, reason, redirect
+from ..wire.protocol import Request, read_frame, retry_after, websocket_frame, with_query
 from . import ConnectionOptions
 from .frames import MessageReader, frame_size, text_frame
 from .tcp import is_loopback
@@ -49,6 +52,7 @@ CLOSE_TIMEOUT_S = 2.0
 
 _CLOSE_MESSAGE = b'{"type":"close"}'
 _MAX_SERVER_TEXT = 500
+_ANSWER_BEGINNING = 64
 _HEAD_END = b"\r\n\r\n"
 _OPEN = State.OPEN
 _TEXT, _BINARY, _CONTINUATION = Opcode.TEXT, Opcode.BINARY, Opcode.CONT
@@ -67,6 +71,7 @@ class WebSocketConnection:
 
     __slots__ = (
         "_address",
+        "_answer",
         "_fragments",
         "_protocol",
         "_reader",
@@ -84,8 +89,9 @@ class WebSocketConnection:
         Raises:
             ConnectError: the address is not a WebSocket URL.
         """
-        uri = _parsed(address)
+        uri = _parsed(address, options.query)
         self._address = address
+        self._answer = b""  # how the server's answer to the handshake begins
         self._fragments: list[bytes] = []
         self._reader = MessageReader(options.max_message_bytes)
         # How many bytes of a frame the library has begun to read. At 0, the next byte begins a
@@ -117,6 +123,8 @@ class WebSocketConnection:
                 return
             data = rest
         protocol = self._protocol
+        if protocol.state is State.CONNECTING and len(self._answer) < _ANSWER_BEGINNING:
+            self._answer += data[:_ANSWER_BEGINNING]
         if not data:
             protocol.receive_eof()
         elif self.is_open or protocol.state is not State.CLOSED:
@@ -127,6 +135,7 @@ class WebSocketConnection:
                 self._unfinished -= frame_size(len(event.data))
                 self._take(event)
             elif protocol.handshake_exc is None and isinstance(event, Response):
+                self._answer = b""
                 event.headers.clear()  # the parser would keep them: 1.5 KiB for each session
                 has_ended = self._unfinished == len(data) and data.find(_HEAD_END) == len(data) - 4
                 self._unfinished = 0 if has_ended and not protocol.extensions else math.inf
@@ -186,7 +195,7 @@ class WebSocketConnection:
     def refusal(self) -> ConnectError:
         """Why the handshake failed."""
         reason = self._protocol.handshake_exc or OSError("the connection ended")
-        return connect_error(self._address, reason)
+        return connect_error(self._address, reason, self._answer)
 
     def failure(self, request: Request, *, sent: bool) -> EnvError:
         """Why ``request`` can't be carried by a connection that is no longer open.
@@ -206,7 +215,8 @@ class WebSocketConnection:
         if isinstance(closed.__cause__, PayloadTooBig):
             hint = "; raise max_message_bytes to accept larger replies"
         elif closed.rcvd is not None and closed.rcvd.code == CloseCode.MESSAGE_TOO_BIG:
-            hint = "; the request is larger than the server accepts"
+            size = len(websocket_frame(request).encode())
+            hint = f"; the request has {size:,} bytes, more than the server accepts"
         when = "during" if sent else "before"
         error = ConnectionLost(
             f"the connection closed {when} {request.operation} ({closed}){hint}; "
@@ -245,27 +255,48 @@ class WebSocketConnection:
         return unexpected
 
 
-def connect_error(address: str, error: BaseException) -> ConnectError:
-    """Why no connection to ``address`` could be opened, as an error of ours."""
+def connect_error(address: str, error: BaseException, answer: bytes = b"") -> ConnectError:
+    """Why no connection to ``address`` could be opened, as an error of ours.
+
+    ``answer`` is the beginning of what the server sent.
+    """
     if isinstance(error, InvalidStatus):
-        status = error.response.status_code
-        text = bytes(error.response.body or b"").decode(errors="replace")[:_MAX_SERVER_TEXT]
-        return UpgradeRefused(
-            f"{address} answered the WebSocket handshake with HTTP {status}",
-            status=status,
-            retry_after_s=retry_after(error.response.headers.get("Retry-After")),
-            server_text=text or None,
-        )
+        return _refused(address, error.response)
     if isinstance(error, TimeoutError):
         return ConnectError(f"{address} did not open a WebSocket in time")
     if isinstance(error, InvalidHandshake):
-        return ConnectError(f"no WebSocket connection to {address}: {type(error).__name__}")
-    return ConnectError(f"no WebSocket connection to {address}: {error}")
+        if (status := old_status(answer)) is not None:
+            old = f"{address} answered the WebSocket handshake with HTTP/1.0 (HTTP {status})"
+            return UpgradeRefused(f"{old}, which has no WebSockets", status=status)
+        return ConnectError(f"no WebSocket connection to {address}: {no_handshake(answer, error)}")
+    return ConnectError(f"no WebSocket connection to {address}: {reason(error)}")
 
 
-def _parsed(address: str) -> WebSocketURI:
+def _refused(address: str, response: Response) -> UpgradeRefused:
+    status, body = response.status_code, bytes(response.body or b"")
+    headers = {name.lower(): value for name, value in response.headers.raw_items()}
+    page = web_page(headers, body)
+    said = f" and {page}" if page else ""
+    if is_redirect(status):
+        said = f": {redirect(headers.get('location'), '/ws')}"
+    elif status in _NOT_UP:
+        said += "; from_url() waits for a server that starts or wakes up"
+    return UpgradeRefused(
+        f"{address} answered the WebSocket handshake with HTTP {status}{said}",
+        status=status,
+        retry_after_s=retry_after(headers.get("retry-after")),
+        server_text=body.decode(errors="replace")[:_MAX_SERVER_TEXT] or None,
+    )
+
+
+_NOT_UP = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
+
+
+def _parsed(address: str, query: str) -> WebSocketURI:
     try:
-        return parse_uri(address)
+        return parse_uri(with_query(address, query))
     except InvalidURI as error:
         raise ConnectError(f"{address} is not a WebSocket URL") from error
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from ..errors import ConnectError, InvalidRequest, UpgradeRefused
+from .diagnosis import is_redirect, shown
 
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
@@ -19,12 +20,7 @@ def web_page(headers: Mapping[str, str], body: bytes) -> str | None:
     if not headers.get("content-type", "").lower().startswith("text/html"):
         return None
     title = _TITLE.search(body[:65536])
-    return f'a web page ("{_words(title[1])}")' if title else "a web page"
-
-
-def _words(text: bytes) -> str:
-    shown = text.decode(errors="replace")
-    return " ".join("".join(char if char.isprintable() else " " for char in shown).split())
+    return f'a web page ("{shown(title[1])}")' if title else "a web page"
 
 
 def explain_refused_upgrade(
@@ -39,6 +35,8 @@ def explain_refused_upgrade(
     def refused(message: str) -> UpgradeRefused:
         return UpgradeRefused(message, status=refusal.status, server_text=refusal.server_text)
 
+    if is_redirect(refusal.status):
+        return refused(str(refusal))
     if HTTPStatus.UNAUTHORIZED in (refusal.status, schema):
         return refused(f"{base_url} wants authorization: pass it in default_headers")
     if schema == HTTPStatus.NOT_FOUND and health == HTTPStatus.OK:

@@ -18,12 +18,12 @@ import math
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic_core import from_json
 
@@ -98,12 +98,21 @@ class Request(NamedTuple):
 # --- addresses --------------------------------------------------------------------------------
 
 
+QUERY_SAFE = "!$&'()*+,;=:@/?%-._~"
+"""The characters of a query that stay as they are (RFC 3986, and what is encoded already)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A server's two addresses: ``http`` for its routes, ``websocket`` for its ``/ws``."""
+    """A server's two addresses: ``http`` for its routes, ``websocket`` for its ``/ws``.
+
+    Attributes:
+        query: goes with every request and with the handshake; it may be a secret.
+    """
 
     http: str
     websocket: str
+    query: str = field(default="", repr=False)
 
 
 def endpoint(base_url: str) -> Endpoint:
@@ -123,8 +132,8 @@ def endpoint(base_url: str) -> Endpoint:
         )
     if parts.port == 0:  # reading it raises ValueError if it isn't a port
         raise ValueError(f"base_url has a port that nothing can listen on: {shown!r}")
-    if parts.query or parts.fragment:
-        raise ValueError(f"base_url takes no query and no fragment: {shown!r}")
+    if parts.fragment:
+        raise ValueError(f"base_url takes no fragment: {shown!r}")
     path = parts.path.rstrip("/")
     socket_scheme = schemes[parts.scheme]
     http_scheme = "https" if socket_scheme == "wss" else "http"
@@ -132,6 +141,7 @@ def endpoint(base_url: str) -> Endpoint:
     return Endpoint(
         http=urlunsplit((http_scheme, parts.netloc, socket_path.removesuffix("/ws"), "", "")),
         websocket=urlunsplit((socket_scheme, parts.netloc, socket_path, "", "")),
+        query=quote(parts.query, safe=QUERY_SAFE),
     )
 
 
@@ -144,6 +154,11 @@ def websocket_frame(request: Request) -> str:
     if request.operation != "state":  # servers refuse a state frame that has data
         frame["data"] = request.data
     return _to_json(frame, request)
+
+
+def with_query(path: str, query: str) -> str:
+    """A path, which may have a query of its own, with another one."""
+    return f"{path}{'&' if '?' in path else '?'}{query}" if query else path
 
 
 class HttpCall(NamedTuple):
@@ -220,17 +235,28 @@ def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
 
 
 def read_http(
-    status: int, body: bytes, request: Request, *, retry_after_s: float | None = None
+    status: int,
+    body: bytes,
+    request: Request,
+    *,
+    retry_after_s: float | None = None,
+    told: str | None = None,
 ) -> dict[str, Any]:
-    """The payload of an HTTP response; ServerError by its status, ProtocolError by its body."""
+    """The payload of an HTTP response; ServerError by its status, ProtocolError by its body.
+
+    ``told`` is what the headers make of a body that isn't JSON: a page, a redirect.
+    """
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return _read_json(body, request)
+        try:
+            return _read_json(body, request)
+        except ProtocolError as error:
+            raise (_malformed(told, request) if told else error) from error.__cause__
     try:
         data = as_object(json.loads(body))
     except (ValueError, RecursionError):
         data = None
     raise server_error(
-        data or {"message": _excerpt(body)},
+        data or {"message": told or _excerpt(body)},
         code=f"HTTP_{status}",
         request=request,
         retry_after_s=retry_after_s,
@@ -254,8 +280,13 @@ def server_error(
         )
     kind, message = _SERVER_ERRORS.get(code, (ServerError, _ANSWERED))
     passing = retry_after_s is not None or code in _PASSING_CODES
+    hint = ""
+    if kind is CapacityReached:
+        hint = f"{_limit(data, text)}. RetryPolicy(capacity_wait_s=...) says how long to wait"
+    elif code in _NOT_UP_CODES and request.operation == "reset":
+        hint = ". from_url() waits for a server that starts or wakes up"
     return (ExecutionError if code == _HTTP_500 else kind)(
-        f"{message.format(operation=request.operation, code=code)}: {text}",
+        f"{message.format(operation=request.operation, code=code)}: {text}{hint}",
         code=code,
         data=data,
         retryable=True if passing and request.operation != "step" else None,
@@ -274,7 +305,14 @@ _SERVER_ERRORS: Mapping[str, tuple[type[ServerError], str]] = {
     "SESSION_ERROR": (ServerSessionError, "the server ended the session ({code})"),
 }
 _HTTP_500 = f"HTTP_{HTTPStatus.INTERNAL_SERVER_ERROR}"
+_NOT_UP_CODES = ("HTTP_502", "HTTP_503", "HTTP_504")
 _PASSING_CODES = frozenset(f"HTTP_{status}" for status in PASSING_STATUSES)
+
+
+def _limit(data: dict[str, Any], text: str) -> str:
+    """The server's limit of sessions, if it tells, and not in its own words."""
+    limit = data.get("max_sessions")
+    return "" if limit is None or str(limit) in text else f"; it allows {limit}"
 
 
 def _field_errors(errors: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
 
 from ..errors import EnvError
 
@@ -47,9 +47,19 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-def secrets_in(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """The secrets in ``headers``, longest first: whole values, and the longer words in them."""
+def secrets_in(headers: Mapping[str, str], query: str = "") -> tuple[str, ...]:
+    """The secrets in ``headers`` and in an address's query, longest first.
+
+    They are whole values, and the longer words in those of headers.
+    """
+    values = [part.partition("=")[2] for part in query.split("&")]
     found = {
+        text
+        for value in values
+        for text in (value, unquote(value), unquote_plus(value))
+        if len(text) >= _SHORTEST_SECRET
+    }
+    found |= {
         text
         for name, value in headers.items()
         if name.lower() not in _PUBLIC_HEADERS
