@@ -126,17 +126,33 @@ def steps(
     uvloop: bool = False,
 ) -> Cost:
     """What a step costs one client of ``step_worker``, in a process of its own."""
+    costs = steps_in_turn([side], mode, url, count, python=python, code=code, uvloop=uvloop)
+    return costs[side][0]
+
+
+def steps_in_turn(
+    sides: Sequence[str],
+    mode: str,
+    url: str,
+    count: int,
+    *,
+    blocks: int = 1,
+    python: Path = Path(sys.executable),
+    code: str = "print(6 * 7)",
+    uvloop: bool = False,
+) -> dict[str, list[Cost]]:
+    """What a step costs several clients of ``step_worker``, in blocks in turn in one process."""
     done = subprocess.run(
         [
-            *(python, "-m", "benchmarks.step_worker", side, mode, url, f"--steps={count}"),
-            *(["--uvloop"] if uvloop else []),
+            *(python, "-m", "benchmarks.step_worker", ",".join(sides), mode, url),
+            *(f"--steps={count}", f"--blocks={blocks}", *(["--uvloop"] if uvloop else [])),
         ],
         cwd=ROOT,
         env={**os.environ, "STEP_CODE": code},
         stdout=subprocess.PIPE,
         check=True,
     )
-    return Cost(**json.loads(done.stdout))
+    return {side: [Cost(**cost) for cost in some] for side, some in json.loads(done.stdout).items()}
 
 
 def parse_runs(description: str, default: int) -> argparse.ArgumentParser:

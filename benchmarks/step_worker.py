@@ -11,7 +11,8 @@ import json
 import os
 import resource
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from typing import Any
 
 CODE = os.environ.get("STEP_CODE", "print(6 * 7)")
@@ -21,50 +22,88 @@ def _peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def _report(steps: int, wall: float, cpu: float, peak: int, echoed: str) -> None:
-    """Print the cost of a step, and by how much all of them raised the memory's peak."""
-    print(json.dumps({"wall": wall / steps, "cpu": cpu / steps, "peak": _peak() - peak}))
-    word, _, size = CODE.partition(" ")
-    if len(echoed) < int(size) * 0.99 if word == "large" else echoed != CODE:
-        raise RuntimeError(f"the environment answered {echoed[:100]!r}")
+Step = Callable[[], str]
+AsyncStep = Callable[[], Awaitable[str]]
 
 
-def _measure(step: Callable[[], str], *, warm_up: int, steps: int) -> None:
-    peak = _peak()
-    for _ in range(warm_up):
-        step()
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(steps):
-        echoed = ""  # nothing is kept from the step before
-        echoed = step()
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    _report(steps, wall, cpu, peak, echoed)
+class Meter:
+    """Counts what steps cost, in blocks that alternate between the sides.
+
+    Args:
+        sides: what is measured.
+        steps: of each side.
+        blocks: into how many parts they are cut; the machine is as busy for one side's as for the
+            next one's.
+    """
+
+    def __init__(self, sides: Iterable[str], steps: int, blocks: int) -> None:
+        self.costs: dict[str, list[dict[str, float]]] = {side: [] for side in sides}
+        self.steps, self.blocks = max(1, steps // blocks), blocks
+        self.warm_up = max(1, steps // 10)
+        self._peak = _peak()
+
+    def order(self) -> Iterator[str]:
+        """The sides in turn: A B, B A, A B."""
+        for number in range(self.blocks):
+            yield from self.costs if number % 2 == 0 else reversed(self.costs)
+
+    def measure(self, side: str, step: Step) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(self.steps):
+            echoed = ""  # nothing is kept from the step before
+            echoed = step()
+        self._note(side, wall, cpu, echoed)
+
+    async def measure_async(self, side: str, step: AsyncStep) -> None:
+        wall, cpu = time.perf_counter(), time.process_time()
+        for _ in range(self.steps):
+            echoed = ""
+            echoed = await step()
+        self._note(side, wall, cpu, echoed)
+
+    def _note(self, side: str, wall: float, cpu: float, echoed: str) -> None:
+        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+        word, _, size = CODE.partition(" ")
+        if len(echoed) < int(size) * 0.99 if word == "large" else echoed != CODE:
+            raise RuntimeError(f"the environment answered {side} {echoed[:100]!r}")
+        cost = {"wall": wall / self.steps, "cpu": cpu / self.steps, "peak": _peak() - self._peak}
+        self.costs[side].append(cost)
 
 
-async def _measure_async(step: Callable[[], Awaitable[str]], *, warm_up: int, steps: int) -> None:
-    peak = _peak()
-    for _ in range(warm_up):
-        await step()
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(steps):
-        echoed = ""
-        echoed = await step()
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    _report(steps, wall, cpu, peak, echoed)
+def run_sync(meter: Meter, url: str) -> None:
+    with ExitStack() as stack:
+        steps = {side: stack.enter_context(SYNC[side](url)) for side in meter.costs}
+        for step in steps.values():
+            for _ in range(meter.warm_up):
+                step()
+        for side in meter.order():
+            meter.measure(side, steps[side])
+
+
+async def run_async(meter: Meter, url: str) -> None:
+    async with AsyncExitStack() as stack:
+        steps = {side: await stack.enter_async_context(ASYNC[side](url)) for side in meter.costs}
+        for step in steps.values():
+            for _ in range(meter.warm_up):
+                await step()
+        for side in meter.order():
+            await meter.measure_async(side, steps[side])
 
 
 # --- generated --------------------------------------------------------------------------------
 
 
-def ours_sync(url: str, **counts: int) -> None:
+@contextmanager
+def ours_sync(url: str) -> Iterator[Step]:
     from generated.coding_env import CodeAction, CodingEnv
 
     with CodingEnv(url) as env:
         env.reset()
-        _measure(lambda: env.step(CodeAction(code=CODE)).observation.stdout, **counts)
+        yield lambda: env.step(CodeAction(code=CODE)).observation.stdout
 
 
-async def ours_async(url: str, **counts: int) -> None:
+@asynccontextmanager
+async def ours_async(url: str) -> AsyncIterator[AsyncStep]:
     from generated.coding_env import AsyncCodingEnv, CodeAction
 
     async with AsyncCodingEnv(url) as env:
@@ -73,7 +112,7 @@ async def ours_async(url: str, **counts: int) -> None:
         async def step() -> str:
             return (await env.step(CodeAction(code=CODE))).observation.stdout
 
-        await _measure_async(step, **counts)
+        yield step
 
 
 # --- stock ------------------------------------------------------------------------------------
@@ -111,14 +150,16 @@ def stock() -> tuple[Any, Any]:
     return CodingEnv, CodeAction
 
 
-def stock_sync(url: str, **counts: int) -> None:
+@contextmanager
+def stock_sync(url: str) -> Iterator[Step]:
     client, action = stock()
     with client(base_url=url).sync() as env:
         env.reset()
-        _measure(lambda: env.step(action(code=CODE)).observation.stdout, **counts)
+        yield lambda: env.step(action(code=CODE)).observation.stdout
 
 
-async def stock_async(url: str, **counts: int) -> None:
+@asynccontextmanager
+async def stock_async(url: str) -> AsyncIterator[AsyncStep]:
     client, action = stock()
     async with client(base_url=url) as env:
         await env.reset()
@@ -126,7 +167,7 @@ async def stock_async(url: str, **counts: int) -> None:
         async def step() -> str:
             return (await env.step(action(code=CODE))).observation.stdout
 
-        await _measure_async(step, **counts)
+        yield step
 
 
 # --- bare: the least that a client can do -------------------------------------------------------
@@ -134,7 +175,8 @@ async def stock_async(url: str, **counts: int) -> None:
 _RESET = '{"type":"reset","data":{}}'
 
 
-def bare_sync(url: str, **counts: int) -> None:
+@contextmanager
+def bare_sync(url: str) -> Iterator[Step]:
     from websockets.sync.client import connect
 
     with connect(f"{url.replace('http', 'ws', 1)}/ws", max_size=None) as connection:
@@ -145,10 +187,11 @@ def bare_sync(url: str, **counts: int) -> None:
 
         connection.send(_RESET)
         connection.recv()
-        _measure(step, **counts)
+        yield step
 
 
-async def bare_async(url: str, **counts: int) -> None:
+@asynccontextmanager
+async def bare_async(url: str) -> AsyncIterator[AsyncStep]:
     from websockets.asyncio.client import connect
 
     async with connect(f"{url.replace('http', 'ws', 1)}/ws", max_size=None) as connection:
@@ -159,7 +202,7 @@ async def bare_async(url: str, **counts: int) -> None:
 
         await connection.send(_RESET)
         await connection.recv()
-        await _measure_async(step, **counts)
+        yield step
 
 
 # --- typed by hand, on the libraries that people take ------------------------------------------
@@ -193,7 +236,8 @@ def typed_by_hand() -> tuple[Callable[[], str], Callable[[str | bytes], str]]:
     return request, stdout
 
 
-def hand_sync(url: str, **counts: int) -> None:
+@contextmanager
+def hand_sync(url: str) -> Iterator[Step]:
     from websockets.sync.client import connect
 
     request, stdout = typed_by_hand()
@@ -205,10 +249,11 @@ def hand_sync(url: str, **counts: int) -> None:
 
         socket.send(_RESET)
         socket.recv()
-        _measure(step, **counts)
+        yield step
 
 
-async def aiohttp_async(url: str, **counts: int) -> None:
+@asynccontextmanager
+async def aiohttp_async(url: str) -> AsyncIterator[AsyncStep]:
     from aiohttp import ClientSession
 
     request, stdout = typed_by_hand()
@@ -223,10 +268,11 @@ async def aiohttp_async(url: str, **counts: int) -> None:
 
         await socket.send_str(_RESET)
         await socket.receive()
-        await _measure_async(step, **counts)
+        yield step
 
 
-async def picows_async(url: str, **counts: int) -> None:
+@asynccontextmanager
+async def picows_async(url: str) -> AsyncIterator[AsyncStep]:
     from picows import WSListener, WSMsgType, ws_connect
 
     request, stdout = typed_by_hand()
@@ -250,14 +296,15 @@ async def picows_async(url: str, **counts: int) -> None:
         return stdout(await exchange(request()))
 
     await exchange(_RESET)
-    await _measure_async(step, **counts)
+    yield step
     transport.disconnect()
 
 
 # --- HTTP: what the first client did, and the least that one can do -----------------------------
 
 
-def seed_sync(url: str, **counts: int) -> None:
+@contextmanager
+def seed_sync(url: str) -> Iterator[Step]:
     """The first client, as it was published: a requests.Session, and a dataclass made by hand."""
     import requests
 
@@ -275,10 +322,11 @@ def seed_sync(url: str, **counts: int) -> None:
         return stdout
 
     session.post(f"{url}/reset", json={}, timeout=15.0).raise_for_status()
-    _measure(step, **counts)
+    yield step
 
 
-def http_client_sync(url: str, **counts: int) -> None:
+@contextmanager
+def http_client_sync(url: str) -> Iterator[Step]:
     from http.client import HTTPConnection
 
     connection = HTTPConnection(url.removeprefix("http://"))
@@ -289,7 +337,7 @@ def http_client_sync(url: str, **counts: int) -> None:
         return json.loads(connection.getresponse().read())
 
     post("/reset", {})
-    _measure(lambda: post("/step", {"action": {"code": CODE}})["observation"]["stdout"], **counts)
+    yield lambda: post("/step", {"action": {"code": CODE}})["observation"]["stdout"]
 
 
 SYNC = {
@@ -310,22 +358,24 @@ ASYNC = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="One client of step_cost; run that instead.")
-    parser.add_argument("side", choices=sorted({*SYNC, *ASYNC}))
+    parser = argparse.ArgumentParser(description="Clients of a benchmark; run step_cost instead.")
+    parser.add_argument("sides", help="names with commas in between; they take turns")
     parser.add_argument("mode", choices=["sync", "async"])
     parser.add_argument("url")
-    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--steps", type=int, required=True, help="of each side")
+    parser.add_argument("--blocks", type=int, default=1, help="parts of the steps that alternate")
     parser.add_argument("--uvloop", action="store_true", help="for asyncio")
     asked = parser.parse_args()
-    counts = {"warm_up": max(1, asked.steps // 10), "steps": asked.steps}
+    meter = Meter(asked.sides.split(","), asked.steps, asked.blocks)
     if asked.mode == "sync":
-        SYNC[asked.side](asked.url, **counts)
+        run_sync(meter, asked.url)
     elif asked.uvloop:
         import uvloop
 
-        uvloop.run(ASYNC[asked.side](asked.url, **counts))
+        uvloop.run(run_async(meter, asked.url))
     else:
-        asyncio.run(ASYNC[asked.side](asked.url, **counts))
+        asyncio.run(run_async(meter, asked.url))
+    print(json.dumps(meter.costs))
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, time, timedelta
 from enum import Enum
 from functools import cache
@@ -65,36 +65,38 @@ def sent_fields(model: BaseModel) -> dict[str, Any]:
 
 
 def _leave_out(value: Any, dumped: Any) -> None:
+    """Drop from ``dumped`` what isn't sent of ``value``. _NotJson: it holds what JSON doesn't."""
     if isinstance(value, JsonModel):
-        pairs: Iterable[tuple[Any, Any]] = _sent(value, dumped)
+        _leave_out_of_model(value, dumped)
     elif (fields := as_object(value)) is not None:
-        pairs = zip(fields.values(), dumped.values(), strict=True)
-    else:
-        pairs = zip(value, dumped, strict=True)
-    for item, inner in pairs:
-        if isinstance(item, _CONTAINERS):
-            _leave_out(item, inner)
-        elif _is_not_json(item):
-            raise _NotJson
+        for item, inner in zip(fields.values(), dumped.values(), strict=True):
+            if type(item) not in _PLAIN:
+                _leave_out(item, inner)
+    elif isinstance(value, list | tuple):
+        if not _are_numbers(value):
+            for item, inner in zip(cast("list[Any]", value), dumped, strict=True):
+                if type(item) not in _PLAIN:
+                    _leave_out(item, inner)
+    elif _is_not_json(value):
+        raise _NotJson
 
 
-_CONTAINERS = (JsonModel, list, tuple, dict)
+_PLAIN = frozenset({str, int, bool, type(None)})
 
 
-def _sent(model: JsonModel, dumped: dict[str, Any]) -> Iterator[tuple[Any, Any]]:
-    """Drop what isn't sent of a model, and yield the values that are, each as it is dumped."""
-    for field in _fields(type(model)):
-        value = model.__dict__.get(field.name)
-        is_untouched = field.may_be_left_out and field.name not in model.model_fields_set
-        if is_untouched and value == field.default:
-            dumped.pop(field.alias, None)
-        else:
-            yield value, dumped.get(field.alias)
+def _leave_out_of_model(model: JsonModel, dumped: dict[str, Any]) -> None:
+    values, was_set = model.__dict__, model.model_fields_set
+    for name, alias, may_be_left_out, default in _fields(type(model)):
+        value = values.get(name)
+        if may_be_left_out and name not in was_set and value == default:
+            dumped.pop(alias, None)
+        elif type(value) not in _PLAIN:
+            _leave_out(value, dumped.get(alias))
     for name, value in (model.__pydantic_extra__ or {}).items():
         if is_closed(model):
             dumped.pop(name, None)
         else:
-            yield value, dumped[name]
+            _leave_out(value, dumped[name])
 
 
 # --- JSON's rule ----------------------------------------------------------------------------------
@@ -111,6 +113,14 @@ def _is_not_json(value: Any) -> bool:
 
 
 _NOT_JSON = (bytes, bytearray, set, frozenset)
+
+
+def _are_numbers(items: list[Any] | tuple[Any, ...]) -> bool:
+    """Whether all are numbers that JSON has; adding them up is the quickest way to tell."""
+    try:
+        return math.isfinite(sum(items))
+    except (TypeError, OverflowError):
+        return False
 
 
 def _plain(value: Any) -> Any:
