@@ -14,8 +14,8 @@ else:
     JsonValue = Any
 
 __all__ = [
-    "JsonValue", "as_array", "as_object", "at_pointer", "comparable", "json_path", "pointer_keys",
-    "pointer_of", "pointer_to", "reference_to", "same_json",
+    "JsonFields", "JsonValue", "as_array", "as_object", "at_pointer", "comparable", "json_path",
+    "pointer_keys", "pointer_of", "pointer_to", "reference_to", "same_json",
 ]  # fmt: skip
 
 _MAX_INDEX_DIGITS = 9  # int() refuses very long texts
@@ -31,6 +31,15 @@ def as_array(value: Any) -> list[Any] | None:
     """Return ``value`` if it is a JSON array."""
     items: list[Any] | None = value if isinstance(value, list) else None  # pyright: ignore[reportUnknownVariableType]
     return items
+
+
+class JsonFields(dict[str, Any]):
+    """The fields of an object, known to be JSON at every depth: pydantic-core may write them.
+
+    Its writer is several times as quick as Python's, and writes what JSON doesn't have as well.
+    """
+
+    __slots__ = ()
 
 
 # --- equality -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import envgen_runtime as rt
+from envgen_runtime.json_value import JsonFields
 from envgen_runtime.wire import protocol
 from envgen_runtime.wire.envelope import Envelope
 from envgen_runtime.wire.protocol import Operation, Request
@@ -73,7 +74,9 @@ def test_frames() -> None:
         "data": {"code": "x"},
     }
     assert json.loads(protocol.websocket_frame(request("reset"))) == {"type": "reset", "data": {}}
-    assert protocol.websocket_frame(request("state")) == '{"type":"state"}', "data is refused there"
+    assert protocol.websocket_frame(request("state")) == b'{"type":"state"}', (
+        "data is refused there"
+    )
 
 
 def test_http_bodies() -> None:
@@ -94,6 +97,16 @@ def test_what_json_can_not_say_is_never_sent(value: Any) -> None:
     for encode in (protocol.websocket_frame, protocol.http_call):
         with pytest.raises(rt.InvalidRequest):
             encode(request(x=value))
+        with pytest.raises(rt.InvalidRequest):  # changed after it was made
+            encode(request()._replace(data=JsonFields(x=value)))
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "\ud800", "\u2028", 10**30, [0.1, 1e22]])
+def test_fields_known_to_be_json_arrive_as_they_are(value: Any) -> None:
+    for key, encode in (("data", protocol.websocket_frame), ("action", protocol.http_call)):
+        encoded: Any = encode(request()._replace(data=JsonFields(x=value)))
+        text = encoded if isinstance(encoded, bytes) else encoded.body
+        assert json.loads(text)[key] == {"x": value}
 
 
 @pytest.mark.parametrize(

@@ -94,6 +94,8 @@ class ReplyModel(JsonModel):
         @classmethod
         def model_validate(cls, obj: Any, *, extra: Any = "allow", **options: Any) -> Self:
             """As pydantic's, and unknown fields are allowed at every depth."""
+            if not options:  # as every reply is read
+                return cls.__pydantic_validator__.validate_python(obj, extra=extra)
             return super().model_validate(obj, extra=extra, **options)
 
         @classmethod

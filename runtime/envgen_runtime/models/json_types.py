@@ -184,7 +184,7 @@ def _list(node: Node) -> Node:
     items = _exact(node["items_schema"])
     if quick is None:
         return {**node, "items_schema": items}
-    exact = {**node, "items_schema": _one_by_one(items)}
+    exact: Node = {**node, "items_schema": _one_by_one(items)}
     return core_schema.no_info_wrap_validator_function(_QuickList(quick).validate, exact)
 
 

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError
 
 from ..errors import InvalidRequest
-from ..json_value import as_object, json_path
+from ..json_value import JsonFields, as_object, json_path
 from .base import JsonModel, RequestModel, is_closed, wire_name
 from .constraints import is_constant
 
@@ -47,7 +47,7 @@ def _is_tag(info: FieldInfo) -> bool:
     return is_one or is_constant(info)
 
 
-def sent_fields(model: BaseModel) -> dict[str, Any]:
+def sent_fields(model: BaseModel) -> JsonFields:
     """What its author said with a model, under the wire names, as JSON values.
 
     That is the fields that were set, or changed since, and tags (fields whose only value is a
@@ -61,7 +61,7 @@ def sent_fields(model: BaseModel) -> dict[str, Any]:
         _leave_out(model, dumped)
     except (PydanticSerializationError, UnicodeDecodeError, _NotJson) as error:
         raise InvalidRequest(_not_json(model) or f"this can't be sent: {error}") from error
-    return dumped
+    return JsonFields(dumped)
 
 
 def _leave_out(value: Any, dumped: Any) -> None:
@@ -73,8 +73,9 @@ def _leave_out(value: Any, dumped: Any) -> None:
             if type(item) not in _PLAIN:
                 _leave_out(item, inner)
     elif isinstance(value, list | tuple):
-        if not _are_numbers(value):
-            for item, inner in zip(cast("list[Any]", value), dumped, strict=True):
+        items = cast("list[Any]", value)
+        if not _are_numbers(items):
+            for item, inner in zip(items, dumped, strict=True):
                 if type(item) not in _PLAIN:
                     _leave_out(item, inner)
     elif _is_not_json(value):
@@ -115,7 +116,7 @@ def _is_not_json(value: Any) -> bool:
 _NOT_JSON = (bytes, bytearray, set, frozenset)
 
 
-def _are_numbers(items: list[Any] | tuple[Any, ...]) -> bool:
+def _are_numbers(items: list[Any]) -> bool:
     """Whether all are numbers that JSON has; adding them up is the quickest way to tell."""
     try:
         return math.isfinite(sum(items))

@@ -20,7 +20,7 @@ _LONGER_SIZE = 1 << 16
 
 def text_frame(message: bytes, apply_mask: Callable[[bytes, bytes], bytes]) -> bytes:
     """The frame in which a client sends a text, masked with the library's function."""
-    size, mask = len(message), os.urandom(4)
+    size, mask = len(message), _mask()
     if size < _LONG:
         head = bytes((_FINAL_TEXT, _MASKED | size))
     elif size < _LONGER_SIZE:
@@ -28,6 +28,19 @@ def text_frame(message: bytes, apply_mask: Callable[[bytes, bytes], bytes]) -> b
     else:
         head = bytes((_FINAL_TEXT, _MASKED | _LONGER)) + size.to_bytes(8)
     return head + mask + apply_mask(message, mask)
+
+
+_masks: list[bytes] = []  # popping one is atomic
+
+
+def _mask() -> bytes:
+    """Four bytes that nobody can predict. Asking the system for each takes 0.7 us."""
+    try:
+        return _masks.pop()
+    except IndexError:
+        some = os.urandom(4 * 256)
+        _masks.extend(some[at : at + 4] for at in range(4, len(some), 4))
+        return some[:4]
 
 
 class MessageReader:

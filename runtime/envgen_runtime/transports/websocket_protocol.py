@@ -150,11 +150,11 @@ class WebSocketConnection:
                 self.messages.append(b"".join(self._fragments))
                 self._fragments.clear()
 
-    def send(self, message: str) -> list[bytes]:
+    def send(self, message: bytes) -> list[bytes]:
         """Return the bytes to send for a text message."""
         if not self._protocol.extensions:
-            return [text_frame(message.encode(), apply_mask)]
-        self._protocol.send_text(message.encode())
+            return [text_frame(message, apply_mask)]
+        self._protocol.send_text(message)
         return self.data_to_send()
 
     def ping(self) -> None:

@@ -33,20 +33,21 @@ class Envelope(NamedTuple):
         Raises ReplyMismatch if ``observation`` or ``done`` is missing or of another type, or
         ``reward`` is not a number.
         """
-        observation = as_object(payload.get("observation"))
+        beside = dict(payload)
+        observation = as_object(beside.pop("observation", None))
         if observation is None:
             raise _mismatch(payload, "observation", "an object")
-        beside = dict(payload)
-        del beside["observation"]
-        if beside.get("metadata") is None:  # over HTTP, 0.4 says null for none
-            beside.pop("metadata", None)
-        done = beside.get("done", observation.get("done"))
-        reward = beside.get("reward", observation.get("reward"))
-        if not isinstance(done, bool):
+        metadata = as_object(beside.get("metadata"))
+        if not metadata:
+            if "metadata" in beside and beside["metadata"] is None:  # over HTTP, 0.4 says so
+                del beside["metadata"]
+            metadata = as_object(observation.get("metadata"))
+        done = beside["done"] if "done" in beside else observation.get("done")
+        if done is not True and done is not False:
             raise _mismatch({**observation, **beside}, "done", "a boolean")
-        if reward is not None and not isinstance(reward, _NUMBER):
+        reward = beside["reward"] if "reward" in beside else observation.get("reward")
+        if not (reward is None or isinstance(reward, _NUMBER)):
             raise _mismatch({**observation, **beside}, "reward", "a number or null")
-        metadata = as_object(beside.get("metadata")) or as_object(observation.get("metadata"))
         return cls(observation, reward, done, metadata or {}, beside)
 
     @classmethod

@@ -25,7 +25,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from ..errors import (
     PASSING_STATUSES,
@@ -39,7 +39,7 @@ from ..errors import (
     ServerError,
     ServerSessionError,
 )
-from ..json_value import as_array, as_object
+from ..json_value import JsonFields, as_array, as_object
 from .redaction import without_secrets
 
 Operation = Literal["reset", "step", "state", "schema", "health", "create", "close"]
@@ -148,12 +148,11 @@ def endpoint(base_url: str) -> Endpoint:
 # --- requests ---------------------------------------------------------------------------------
 
 
-def websocket_frame(request: Request) -> str:
+def websocket_frame(request: Request) -> bytes:
     """The text frame for a request. InvalidRequest: its data can't be written as JSON."""
-    frame: dict[str, Any] = {"type": request.operation}
-    if request.operation != "state":  # servers refuse a state frame that has data
-        frame["data"] = request.data
-    return _to_json(frame, request)
+    if request.operation == "state":  # servers refuse a state frame that has data
+        return b'{"type":"state"}'
+    return _with_data({"type": request.operation}, "data", request)
 
 
 def with_query(path: str, query: str) -> str:
@@ -178,13 +177,12 @@ def http_call(request: Request) -> HttpCall:
     if request.operation == "reset":
         return HttpCall("POST", path, json_body(request.data, request))
     body: dict[str, Any] = {
-        "action": request.data,
         "timeout_s": whole_seconds(request.timeout_s),
         "request_id": request.request_id,
     }
     if request.episode_id is not None:
         body["episode_id"] = request.episode_id
-    return HttpCall("POST", path, json_body(body, request))
+    return HttpCall("POST", path, _with_data(body, "action", request))
 
 
 def whole_seconds(timeout_s: float) -> int:
@@ -198,20 +196,32 @@ def json_body(value: Any, request: Request) -> bytes:
     Raises:
         InvalidRequest: ``value`` can't be written as JSON.
     """
-    return _to_json(value, request).encode()
-
-
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
-
-
-def _to_json(value: Any, request: Request) -> str:
     try:
-        return _encode(value)
+        return _encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequest(
             f"the {request.operation} request can't be written as JSON: {error}",
             request_id=request.request_id,
         ) from error
+
+
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+_JSON_TYPES = frozenset({str, int, float, bool, type(None), list, dict})
+_NOT_JSON = (b"NaN", b"Infinity")
+
+
+def _with_data(message: dict[str, Any], key: str, request: Request) -> bytes:
+    """``message`` with the request's data under ``key``, as JSON."""
+    data = request.data
+    if type(data) is JsonFields and _JSON_TYPES.issuperset(map(type, data.values())):
+        try:
+            text = to_json({**message, key: dict(data)})
+        except ValueError:  # lone surrogates, which Python's writer escapes
+            pass
+        else:
+            if not (_NOT_JSON[0] in text or _NOT_JSON[1] in text):
+                return text
+    return json_body({**message, key: data}, request)
 
 
 # --- replies ----------------------------------------------------------------------------------
