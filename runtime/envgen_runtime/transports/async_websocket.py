@@ -21,7 +21,7 @@ from .tcp import (
     hang_up,
     open_socket,
     proxy_for,
-    unread_check,
+    readiness,
 )
 from .websocket_protocol import (
     CLOSE_TIMEOUT_S,
@@ -188,7 +188,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         if opened is not None:
             with suppress(OSError):
                 opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._has_unread = unread_check(opened)
+            self._has_unread = readiness(opened)
         self._flush()
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's signature

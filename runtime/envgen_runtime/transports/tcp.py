@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
 from ipaddress import ip_address
+from typing import Literal
 from urllib.parse import urlsplit
 
 from ..errors import ConnectError
@@ -155,11 +156,25 @@ def close_inherited(opened: socket.socket) -> None:
     os.close(null)
 
 
-def unread_check(opened: socket.socket) -> Callable[[], bool]:
-    """A function that tells whether a socket has something to read, be it the end of the stream."""
+def readiness(
+    opened: socket.socket, *, to: Literal["read", "write"] = "read"
+) -> Callable[..., bool]:
+    """A function that tells whether a socket has something to read, or room for what is written.
+
+    It waits for that, if it is given a number of seconds. The end of the stream can be read.
+    """
     number = opened.fileno()
     if not hasattr(select, "poll"):
-        return lambda: bool(select.select([number], [], [], 0)[0])
+
+        def select_one(within_s: float = 0.0) -> bool:
+            read, write = ([number], []) if to == "read" else ([], [number])
+            return any(map(bool, select.select(read, write, [], within_s)))
+
+        return select_one
     poll = select.poll()
-    poll.register(number, select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    poll.register(number, select.POLLIN if to == "read" else select.POLLOUT)
+
+    def poll_one(within_s: float = 0.0) -> bool:
+        return bool(poll.poll(within_s * 1e3))
+
+    return poll_one

@@ -16,7 +16,7 @@ from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
 from .keepalive import KEEPALIVE
-from .tcp import default_ssl_context, open_socket, unread_check
+from .tcp import default_ssl_context, open_socket, readiness
 from .websocket_protocol import (
     CLOSE_TIMEOUT_S,
     PING_INTERVAL_S,
@@ -27,7 +27,7 @@ from .websocket_protocol import (
 # Below 128 KiB: the C library gives a larger block back to the system after each read, and the page
 # faults of the next one cost 14 us a step.
 _CHUNK = 64 * 1024
-_NOTHING_TO_READ = (BlockingIOError, ssl.SSLWantReadError)
+_NOT_READY = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class WebSocketTransport:
@@ -60,6 +60,14 @@ class WebSocketTransport:
             raise
         except (OSError, ValueError) as error:
             raise connect_error(address, error) from error
+        self._socket.setblocking(False)
+        self._is_readable = self._may_have_unread = readiness(self._socket)
+        self._has_decrypted: Callable[[], int] = _none
+        if isinstance(self._socket, ssl.SSLSocket):
+            # Bytes that TLS has decrypted are no longer in the socket: only a read finds them.
+            self._may_have_unread = _maybe
+            self._has_decrypted = self._socket.pending
+        self._next_ping = time.monotonic() + PING_INTERVAL_S
         try:
             self._flush(deadline)
             while self._connection.is_connecting:
@@ -72,12 +80,6 @@ class WebSocketTransport:
         if not self._connection.was_opened:
             self._socket.close()
             raise self._connection.refusal()
-        # Bytes that TLS has decrypted are no longer in the socket: only a read finds them.
-        is_tls = isinstance(self._socket, ssl.SSLSocket)
-        self._may_have_unread: Callable[[], bool] = (
-            (lambda: True) if is_tls else unread_check(self._socket)
-        )
-        self._next_ping = time.monotonic() + PING_INTERVAL_S
         KEEPALIVE.add(self)
 
     def exchange(self, request: Request) -> dict[str, Any]:
@@ -154,13 +156,15 @@ class WebSocketTransport:
 
     # --- bytes --------------------------------------------------------------------------------
 
+    # The socket doesn't block: with a time limit, each call on it would ask the system to wait for
+    # it first, and each change of the limit is a call as well.
+
     def _catch_up(self) -> None:
         """Process what has already arrived, without waiting."""
         try:
             while self._may_have_unread() and not self._connection.is_closed:
-                self._socket.settimeout(0)
                 self._read()
-        except _NOTHING_TO_READ:
+        except _NOT_READY:
             pass
         except OSError:
             self._connection.receive(b"")
@@ -174,17 +178,21 @@ class WebSocketTransport:
         now = time.monotonic()
         if now >= deadline:
             raise TimeoutError
-        wait = deadline - now
-        if self._connection.is_open:
+        wait = min(deadline - now, PING_INTERVAL_S)
+        is_open = self._connection.is_open
+        if is_open:
             wait = min(wait, max(self._next_ping - now, 0.001))
-        self._socket.settimeout(wait)
-        try:
-            self._read()
-        except TimeoutError:
-            if self._connection.is_open and time.monotonic() < deadline:
+        if not self._has_decrypted() and not self._is_readable(wait):
+            if is_open and time.monotonic() < deadline:
                 self._ping(deadline)
             return
-        self._flush(deadline)
+        try:
+            self._read()
+        except _NOT_READY:  # of a TLS record, a part is there
+            return
+        outgoing = self._connection.data_to_send()
+        if outgoing:
+            self._send(outgoing, deadline)
 
     def _read(self) -> None:
         self._connection.receive(self._socket.recv(_CHUNK))
@@ -195,18 +203,30 @@ class WebSocketTransport:
         self._flush(deadline)
 
     def _flush(self, deadline: float) -> None:
-        outgoing = self._connection.data_to_send()
-        if outgoing:
-            self._send(outgoing, deadline)
+        self._send(self._connection.data_to_send(), deadline)
 
     def _send(self, outgoing: list[bytes], deadline: float) -> None:
         for data in outgoing:
-            if data:
-                self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
-                self._socket.sendall(data)
-            else:
+            if not data:
                 with suppress(OSError):
                     self._socket.shutdown(socket.SHUT_WR)
+            elif (sent := self._write(data)) < len(data):
+                self._send_rest(memoryview(data)[sent:], deadline)
+
+    def _write(self, data: bytes | memoryview) -> int:
+        try:
+            return self._socket.send(data)
+        except _NOT_READY:
+            return 0
+
+    def _send_rest(self, data: memoryview, deadline: float) -> None:
+        is_writable = readiness(self._socket, to="write")
+        while data:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            if is_writable(min(left, PING_INTERVAL_S)):
+                data = data[self._write(data) :]
 
 
 def _connected(address: str, options: ConnectionOptions) -> socket.socket:
@@ -223,3 +243,11 @@ def _connected(address: str, options: ConnectionOptions) -> socket.socket:
     except BaseException:
         opened.close()
         raise
+
+
+def _none() -> int:
+    return 0
+
+
+def _maybe(_within_s: float = 0.0) -> bool:
+    return True
