@@ -28,8 +28,9 @@ from benchmarks.measuring import (
 )
 from envgen.build import build_package
 from envgen.sources import read_contract
-from tests.support import shared
+from tests.support import contracts as shared_contracts
 
+OURS, BARE = "envgen build", "datamodel-codegen"
 _BARE = (
     "--input-file-type=jsonschema",
     "--output-model-type=pydantic_v2.BaseModel",
@@ -43,7 +44,7 @@ def main() -> None:
     runs: int = parser.parse_args().runs
     introduce(f"Whole processes: median (min-max) of {runs} alternating rounds.")
     schemas = sorted((ROOT / "schemas").glob("*.json"))
-    several = (shared("corpus") or schemas)[:30]
+    several = (shared_contracts("corpus") or schemas)[:30]
     with tempfile.TemporaryDirectory() as folder:
         scratch = Path(folder)
         compare("one contract", [ROOT / "schemas" / "coding_env.json"], scratch, runs)
@@ -58,6 +59,23 @@ def main() -> None:
 
 def compare(title: str, contracts: list[Path], scratch: Path, runs: int) -> None:
     """Build ``contracts`` in one run of ours, and in one run each of the bare command."""
+    costs = measure(contracts, scratch, runs)
+    table(
+        [title, "wall ms", "CPU ms", "wall / ours", "CPU / ours"],
+        [
+            [
+                name,
+                Spread.of(map(wall, some)).show(scale=1e3),
+                Spread.of(map(cpu, some)).show(scale=1e3),
+                *(ratio(some, costs[OURS], of) for of in (wall, cpu)),
+            ]
+            for name, some in costs.items()
+        ],
+    )
+
+
+def measure(contracts: list[Path], scratch: Path, runs: int) -> dict[str, list[Cost]]:
+    """What ``compare`` shows, by command."""
     inputs = [bare_input(contract, scratch) for contract in contracts]
     tools = Path(sys.executable).parent
     env = {"PYTHONPYCACHEPREFIX": str(scratch / "bytecode"), "PYTHONDONTWRITEBYTECODE": ""}
@@ -68,36 +86,14 @@ def compare(title: str, contracts: list[Path], scratch: Path, runs: int) -> None
         return run([tools / "envgen", "build", *contracts, "--out", out], cwd=scratch, env=env)
 
     def bare() -> Cost:
+        options = (*_BARE, "--output", scratch / "m.py", "--input")
         costs = [
-            run(
-                [
-                    tools / "datamodel-codegen",
-                    *_BARE,
-                    "--input",
-                    source,
-                    "--output",
-                    scratch / "m.py",
-                ],
-                cwd=scratch,
-                env=env,
-            )
+            run([tools / "datamodel-codegen", *options, source], cwd=scratch, env=env)
             for source in inputs
         ]
         return Cost(sum(map(wall, costs)), sum(map(cpu, costs)))
 
-    costs = alternate({"envgen build": ours, "datamodel-codegen": bare}, runs)
-    table(
-        [title, "wall ms", "CPU ms", "wall / ours", "CPU / ours"],
-        [
-            [
-                name,
-                Spread.of(map(wall, some)).show(scale=1e3),
-                Spread.of(map(cpu, some)).show(scale=1e3),
-                *(ratio(some, costs["envgen build"], of) for of in (wall, cpu)),
-            ]
-            for name, some in costs.items()
-        ],
-    )
+    return alternate({OURS: ours, BARE: bare}, runs)
 
 
 def bare_input(contract: Path, scratch: Path) -> Path:

@@ -1,12 +1,14 @@
 """An environment's WebSocket that answers at once, so that a benchmark measures its clients.
 
-Prints its port. Every frame is answered by the same observation, or by the same state.
+Prints its port. Every frame is answered by the same observation, or by the same state. The argument
+is the length of what it observes, by default that of a small program.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import cast
 
 from websockets.frames import Frame, Opcode
@@ -15,7 +17,8 @@ from websockets.protocol import State
 from websockets.server import ServerProtocol
 
 _CODE = "print(6 * 7)"
-_OBSERVED = {"stdout": _CODE, "stderr": "", "exit_code": 0}
+_STDOUT = "x" * int(sys.argv[1]) if len(sys.argv) > 1 else _CODE
+_OBSERVED = {"stdout": _STDOUT, "stderr": "", "exit_code": 0}
 _REPLY = json.dumps(
     {"type": "observation", "data": {"observation": _OBSERVED, "reward": 1.0, "done": False}}
 ).encode()

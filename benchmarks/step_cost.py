@@ -101,8 +101,11 @@ def stock_server() -> Iterator[str]:
 
 
 @contextmanager
-def light_server() -> Iterator[str]:
+def light_server(*, length: int | None = None) -> Iterator[str]:
+    """A server that answers at once, with an observation of this length."""
     command = [sys.executable, "-m", "benchmarks.light_server"]
+    if length is not None:
+        command.append(str(length))
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         yield f"http://127.0.0.1:{server.stdout.readline().strip()}"

@@ -12,10 +12,17 @@ import os
 import resource
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    ExitStack,
+    asynccontextmanager,
+    contextmanager,
+)
 from typing import Any
 
 CODE = os.environ.get("STEP_CODE", "print(6 * 7)")
+_LARGEST = 1 << 30
 
 
 def _peak() -> int:
@@ -97,7 +104,7 @@ async def run_async(meter: Meter, url: str) -> None:
 def ours_sync(url: str) -> Iterator[Step]:
     from generated.coding_env import CodeAction, CodingEnv
 
-    with CodingEnv(url) as env:
+    with CodingEnv(url, max_message_bytes=_LARGEST) as env:
         env.reset()
         yield lambda: env.step(CodeAction(code=CODE)).observation.stdout
 
@@ -106,7 +113,7 @@ def ours_sync(url: str) -> Iterator[Step]:
 async def ours_async(url: str) -> AsyncIterator[AsyncStep]:
     from generated.coding_env import AsyncCodingEnv, CodeAction
 
-    async with AsyncCodingEnv(url) as env:
+    async with AsyncCodingEnv(url, max_message_bytes=_LARGEST) as env:
         await env.reset()
 
         async def step() -> str:
@@ -300,6 +307,97 @@ async def picows_async(url: str) -> AsyncIterator[AsyncStep]:
     transport.disconnect()
 
 
+# --- opening a session: connect, reset, close ---------------------------------------------------
+
+
+@contextmanager
+def opening_sync(url: str) -> Iterator[Step]:
+    from generated.coding_env import CodingEnv
+
+    def opened() -> str:
+        with CodingEnv(url) as env:
+            return env.reset().observation.stdout
+
+    yield opened
+
+
+@contextmanager
+def opening_hand_sync(url: str) -> Iterator[Step]:
+    from websockets.sync.client import connect
+
+    _, stdout = typed_by_hand()
+    address = f"{url.replace('http', 'ws', 1)}/ws"
+
+    def opened() -> str:
+        with connect(address, max_size=None, compression=None) as socket:
+            socket.send(_RESET)
+            return stdout(socket.recv())
+
+    yield opened
+
+
+@asynccontextmanager
+async def opening_async(url: str) -> AsyncIterator[AsyncStep]:
+    from generated.coding_env import AsyncCodingEnv
+
+    async def opened() -> str:
+        async with AsyncCodingEnv(url) as env:
+            return (await env.reset()).observation.stdout
+
+    yield opened
+
+
+@asynccontextmanager
+async def opening_websockets_async(url: str) -> AsyncIterator[AsyncStep]:
+    from websockets.asyncio.client import connect
+
+    _, stdout = typed_by_hand()
+    address = f"{url.replace('http', 'ws', 1)}/ws"
+
+    async def opened() -> str:
+        async with connect(address, max_size=None, compression=None) as socket:
+            await socket.send(_RESET)
+            return stdout(await socket.recv())
+
+    yield opened
+
+
+@asynccontextmanager
+async def opening_aiohttp_async(url: str) -> AsyncIterator[AsyncStep]:
+    from aiohttp import ClientSession
+
+    _, stdout = typed_by_hand()
+    async with ClientSession() as session:
+
+        async def opened() -> str:
+            async with session.ws_connect(f"{url}/ws", max_msg_size=0) as socket:
+                await socket.send_str(_RESET)
+                return stdout((await socket.receive()).data)
+
+        yield opened
+
+
+# --- many sessions at once ----------------------------------------------------------------------
+
+_MANY = 64
+
+
+def many(side: Callable[[str], AbstractAsyncContextManager[AsyncStep]]) -> Any:
+    """``side`` with many sessions; a step is one of each, side by side."""
+
+    @asynccontextmanager
+    async def opened(url: str) -> AsyncIterator[AsyncStep]:
+        async with AsyncExitStack() as stack:
+            steps = [await stack.enter_async_context(side(url)) for _ in range(_MANY)]
+
+            async def step() -> str:
+                return (await asyncio.gather(*(one() for one in steps)))[0]
+
+            yield step
+
+    return opened
+
+
 # --- HTTP: what the first client did, and the least that one can do -----------------------------
 
 
@@ -347,12 +445,19 @@ SYNC = {
     "bare": bare_sync,
     "seed": seed_sync,
     "http": http_client_sync,
+    "opening": opening_sync,
+    "opening-hand": opening_hand_sync,
 }
 ASYNC = {
     "ours": ours_async,
     "stock": stock_async,
     "aiohttp": aiohttp_async,
     "picows": picows_async,
+    "many": many(ours_async),
+    "many-aiohttp": many(aiohttp_async),
+    "opening": opening_async,
+    "opening-websockets": opening_websockets_async,
+    "opening-aiohttp": opening_aiohttp_async,
     "bare": bare_async,
 }
 
