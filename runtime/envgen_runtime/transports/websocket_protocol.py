@@ -215,7 +215,7 @@ class WebSocketConnection:
         if isinstance(closed.__cause__, PayloadTooBig):
             hint = "; raise max_message_bytes to accept larger replies"
         elif closed.rcvd is not None and closed.rcvd.code == CloseCode.MESSAGE_TOO_BIG:
-            size = len(websocket_frame(request).encode())
+            size = len(websocket_frame(request))
             hint = f"; the request has {size:,} bytes, more than the server accepts"
         when = "during" if sent else "before"
         error = ConnectionLost(
