@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         SessionError,
         SessionLost,
         StartError,
+        StepAfterDoneWarning,
         TraceMismatch,
         UpgradeRefused,
     )
@@ -60,7 +61,8 @@ __all__ = [
     "ProtocolError", "Provider", "ProviderError", "ReadyTimeout", "ReplyEvent", "ReplyMismatch",
     "RequestEvent", "RequestTimeout", "RetryEvent", "RetryPolicy", "ServerError",
     "ServerSessionError", "SessionBusy", "SessionClosed", "SessionError", "SessionLost",
-    "StartError", "StepResult", "TraceMismatch", "Transition", "UpgradeRefused", "Violation",
+    "StartError", "StepAfterDoneWarning", "StepResult", "TraceMismatch", "Transition",
+    "UpgradeRefused", "Violation",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # type checkers know every name: what they don't find is a mistake

@@ -29,9 +29,10 @@
     ├── TraceMismatch           a replayed episode differs from the recorded one
     └── MissingExtra            an optional library isn't installed
 
-Two attributes of every error tell a caller what to do next: ``retryable`` (the same call may
-succeed if made again) and ``maybe_applied`` (the server may have acted on the request, so sending
-a step again could apply it twice). Errors can be pickled, so they may cross to another process.
+Three attributes of every error tell a caller what to do next: ``retryable`` (the same call may
+succeed if made again), ``episode_lost`` (the episode is over, and may be played anew) and
+``maybe_applied`` (the server may have acted on the request, so sending a step again could apply it
+twice). Errors can be pickled, so they may cross to another process.
 """
 
 from __future__ import annotations
@@ -55,7 +56,11 @@ class EnvError(Exception):
     """Base of all errors of the runtime.
 
     Attributes:
-        retryable: the same call may succeed when it is made again.
+        retryable: the same call may succeed when it is made again. A failed reset may, unless the
+            error shows that it can't: a refused request, another contract, a closed client.
+        episode_lost: the episode ended with this error or an earlier one, and not by an action:
+            its result is unknown, and it may be played anew after ``reset()``. False where the
+            episode goes on, and for a reset, which has begun none: there, see ``retryable``.
         maybe_applied: the server may have acted on the request that failed.
         request_id: identifies the request, if it had an id.
         server_text: the server's own message; None if it sent none.
@@ -63,6 +68,7 @@ class EnvError(Exception):
     """
 
     retryable: bool = False
+    episode_lost: bool = False
     maybe_applied: bool = False
     sent: bool = False
     request_id: str | None = None
@@ -152,7 +158,11 @@ class ProtocolError(EnvError):
 
 
 class SessionError(EnvError):
-    """The session can't take this call in its present state; nothing was sent."""
+    """The session can't take this call in its present state; nothing was sent.
+
+    Only the ``SessionClosed`` of a request that was in flight when ``close()`` was called may have
+    been sent: see ``sent`` and ``maybe_applied``.
+    """
 
 
 class NotReset(SessionError):
@@ -169,9 +179,11 @@ class SessionLost(SessionError):
     ``reset()`` opens a new one and starts a new episode.
     """
 
+    episode_lost = True
+
 
 class SessionClosed(SessionError):
-    """The client was closed."""
+    """The client was closed, before the request or while it was in flight."""
 
 
 class ServerError(EnvError):
@@ -340,6 +352,13 @@ class ContractMissing(EnvError, LookupError):
 
 class TraceMismatch(EnvError, AssertionError):
     """The trace that is replayed has another request next."""
+
+
+class StepAfterDoneWarning(UserWarning):
+    """``step()`` after the episode was done, and before another ``reset()``.
+
+    What environments then answer is undefined. Warned of once per episode; the step is taken.
+    """
 
 
 class MissingExtra(EnvError, ImportError):

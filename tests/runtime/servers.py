@@ -6,7 +6,7 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -19,6 +19,28 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from envgen.demo.server import serving
 from tests.support import ROOT
 
+STATE = '{"type":"state","data":{"episode_id":null,"step_count":0}}'
+
+
+async def requests(websocket: WebSocket) -> AsyncIterator[str]:
+    """The frames that a session receives, but for states behind resets, which it answers."""
+    is_behind_reset = False
+    async for text in websocket.iter_text():
+        kind = json.loads(text)["type"]
+        if kind == "state" and is_behind_reset:
+            await websocket.send_text(STATE)
+        else:
+            yield text
+        is_behind_reset = kind == "reset"
+
+
+async def start_episode(websocket: WebSocket) -> None:
+    """Take a session, and answer its first reset and the state behind it."""
+    await websocket.accept()
+    for reply in (observed({}), STATE):
+        await websocket.receive_text()
+        await websocket.send_text(reply)
+
 
 def answering(*frames: str) -> Starlette:
     """A server that answers every request with the next of ``frames``."""
@@ -26,7 +48,7 @@ def answering(*frames: str) -> Starlette:
 
     async def session(websocket: WebSocket) -> None:
         await websocket.accept()
-        async for _ in websocket.iter_text():
+        async for _ in requests(websocket):
             await websocket.send_text(next(left))
 
     return Starlette(routes=[WebSocketRoute("/ws", session)])

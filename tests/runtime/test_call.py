@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -258,6 +259,65 @@ def test_without_an_episode_there_is_none_to_lose(error: BaseException) -> None:
     assert raised is error
     assert names(effects) == ["Open", "Send", "Drop"]
     assert isinstance(run(step(env))[1], rt.NotReset)
+
+
+MAY_PASS = [
+    rt.ConnectError("gone"),
+    refused(503),
+    rt.ConnectionLost("sent"),
+    rt.RequestTimeout("late"),
+    rt.ProtocolError("odd"),
+    server_error("SESSION_ERROR", rt.ServerSessionError),
+    server_error("CAPACITY_REACHED", rt.CapacityReached),
+    server_error("FACTORY_ERROR", rt.FactoryError),
+    server_error("EXECUTION_ERROR", rt.ExecutionError),
+]
+STAYS = [
+    rt.ConnectError("no proxy", retryable=False),
+    rt.ConnectionLost("too large", retryable=False),
+    rt.InvalidRequest("not JSON"),
+    server_error("VALIDATION_ERROR", rt.ActionRejected),
+    server_error("HTTP_404"),
+]
+
+
+@pytest.mark.parametrize("error", [*MAY_PASS, *STAYS], ids=kind)
+@pytest.mark.parametrize("make", [client, ready], ids=["first reset", "another reset"])
+def test_a_failed_reset_says_whether_to_make_it_again(
+    error: rt.EnvError, make: Callable[..., CodingEnv]
+) -> None:
+    error = pickle.loads(pickle.dumps(error))
+    env = make(retry=rt.RetryPolicy(attempts=1, capacity_wait_s=0), transport="websocket")
+    _, raised = run(reset(env), *([None] if make is client else []), error)
+    assert raised is error
+    expected = kind(error) in map(kind, MAY_PASS) and error.args[0] not in ("no proxy", "too large")
+    assert (raised.retryable, raised.episode_lost) == (expected, False)
+    assert pickle.loads(pickle.dumps(raised)).retryable == expected
+
+
+@pytest.mark.parametrize("error", [*LOST[:-1], *KEPT], ids=kind)
+def test_a_failed_step_says_whether_the_episode_is_over(error: rt.EnvError) -> None:
+    error = pickle.loads(pickle.dumps(error))
+    env = ready()
+    _, raised = run(step(env), error)
+    is_over = kind(error) in map(kind, LOST)
+    assert (raised.episode_lost, raised.retryable) == (is_over, False)
+    assert pickle.loads(pickle.dumps(raised)).episode_lost == is_over
+    _, after = run(step(env), *([] if is_over else [REPLY]))
+    assert getattr(after, "episode_lost", False) == is_over
+
+
+def test_a_client_that_is_closed_has_no_episode_to_play_anew() -> None:
+    env = ready()
+    call = step(env)
+    next(call)
+    env._calls.session.close()
+    effect = call.throw(rt.ConnectionLost("the stream ended", maybe_applied=True))
+    assert isinstance(effect, Drop)
+    with pytest.raises(rt.SessionClosed) as caught:
+        call.send(None)
+    assert (caught.value.sent, caught.value.maybe_applied) == (True, True)
+    assert (caught.value.episode_lost, caught.value.retryable) == (False, False)
 
 
 def test_a_call_that_is_given_up_loses_the_session() -> None:

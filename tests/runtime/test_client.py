@@ -23,7 +23,7 @@ from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from generated.warehouse_env import Move, WarehouseEnv
-from tests.runtime.servers import answering, observed
+from tests.runtime.servers import answering, observed, start_episode
 from tests.support import ROOT
 
 CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
@@ -209,9 +209,7 @@ def test_headers_reach_both_transports() -> None:
 
     async def session(websocket: WebSocket) -> None:
         seen.append(websocket.headers.get("authorization"))
-        await websocket.accept()
-        await websocket.receive_text()
-        await websocket.send_text(observed({}))
+        await start_episode(websocket)
 
     async def reset(request: Request) -> JSONResponse:
         seen.append(request.headers.get("authorization"))
@@ -256,9 +254,7 @@ def test_a_connection_that_drops_is_never_stepped_again() -> None:
 
     async def session(websocket: WebSocket) -> None:
         sessions.append(0)
-        await websocket.accept()
-        await websocket.receive_text()
-        await websocket.send_text(observed({}))
+        await start_episode(websocket)
         await websocket.receive_text()
         sessions[-1] += 1
         await websocket.close(1011)

@@ -134,14 +134,14 @@ def test_a_message_that_came_unasked_is_no_answer(is_async: bool) -> None:
             connection.send(observed({"stdout": "asked"}))
 
     def play_sync(url: str) -> None:
-        with CodingEnv(url) as env:
+        with CodingEnv(url, barrier="off") as env:
             env.reset()
             go_on.set()
             has_come.wait(10)
             env.step(code="1")
 
     async def play_async(url: str) -> None:
-        async with AsyncCodingEnv(url) as env:
+        async with AsyncCodingEnv(url, barrier="off") as env:
             await env.reset()
             go_on.set()
             has_come.wait(10)

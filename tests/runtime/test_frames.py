@@ -100,7 +100,11 @@ def raw_server(answer: Answer) -> Iterator[str]:
 
 
 def play(url: str, calls: list[str], *, is_async: bool, **options: Any) -> list[rt.StepResult[Any]]:
-    """Make these calls with one client; a call is ``reset`` or the code of a step."""
+    """Make these calls with one client; a call is ``reset`` or the code of a step.
+
+    Servers here answer frame by frame, and know no states.
+    """
+    options = {"barrier": "off", **options}
 
     async def play_async() -> list[rt.StepResult[Any]]:
         async with AsyncCodingEnv(url, **options) as env:
@@ -331,7 +335,7 @@ def test_a_malformed_frame_loses_the_session(data: bytes, is_async: bool) -> Non
 @both_clients
 def test_an_idle_session_does_not_keep_its_last_message(is_async: bool) -> None:
     async def measure(url: str) -> int:
-        async with AsyncCodingEnv(url) as env:
+        async with AsyncCodingEnv(url, barrier="off") as env:
             await env.reset()
             return tracemalloc.get_traced_memory()[0]
 
@@ -342,7 +346,7 @@ def test_an_idle_session_does_not_keep_its_last_message(is_async: bool) -> None:
             if is_async:
                 kept = asyncio.run(measure(url))
             else:
-                with CodingEnv(url) as env:
+                with CodingEnv(url, barrier="off") as env:
                     env.reset()
                     kept = tracemalloc.get_traced_memory()[0]
         finally:
@@ -385,7 +389,7 @@ class Pinged:
 @pytest.mark.usefixtures("often")
 def test_an_idle_client_pings(is_async: bool) -> None:
     async def idle(url: str) -> None:
-        async with AsyncCodingEnv(url) as env:
+        async with AsyncCodingEnv(url, barrier="off") as env:
             await env.reset()
             server.event.clear()
             assert await asyncio.to_thread(server.event.wait, 10), "no ping arrived"
@@ -395,7 +399,7 @@ def test_an_idle_client_pings(is_async: bool) -> None:
         if is_async:
             asyncio.run(idle(url))
         else:
-            with CodingEnv(url) as env:
+            with CodingEnv(url, barrier="off") as env:
                 env.reset()
                 server.event.clear()
                 assert server.event.wait(10), "no ping arrived"

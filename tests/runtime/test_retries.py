@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket
 import envgen_runtime as rt
 from envgen.demo.server import serving
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
-from tests.runtime.servers import observed
+from tests.runtime.servers import observed, requests, start_episode
 from tests.support import PATIENCE_S
 
 HELLO = CodeAction(code="hello")
@@ -49,7 +49,7 @@ def refusing(times: int, answer: Callable[[], Response]) -> Starlette:
             await websocket.send_denial_response(answer())
             return
         await websocket.accept()
-        async for _ in websocket.iter_text():
+        async for _ in requests(websocket):
             await websocket.send_text(observed({}))
 
     return Starlette(routes=[WebSocketRoute("/ws", session)])
@@ -93,7 +93,7 @@ def full(times: int) -> Starlette:
             await websocket.send_text(json.dumps({"type": "error", "data": data}))
             await websocket.close()
             return
-        async for _ in websocket.iter_text():
+        async for _ in requests(websocket):
             await websocket.send_text(observed({}))
 
     return Starlette(routes=[WebSocketRoute("/ws", session)])
@@ -129,9 +129,7 @@ def test_a_reset_that_finds_its_socket_closed_opens_another() -> None:
 
     async def session(websocket: WebSocket) -> None:
         sessions.append(0)
-        await websocket.accept()
-        await websocket.receive_text()
-        await websocket.send_text(observed({}))
+        await start_episode(websocket)
         if len(sessions) == 1:
             await websocket.close()
 
@@ -145,9 +143,7 @@ def test_a_reset_that_finds_its_socket_closed_opens_another() -> None:
 
 def test_a_step_that_finds_its_socket_closed_says_that_it_was_not_applied() -> None:
     async def session(websocket: WebSocket) -> None:
-        await websocket.accept()
-        await websocket.receive_text()
-        await websocket.send_text(observed({}))
+        await start_episode(websocket)
         await websocket.close(1012, "restarting")
 
     with serving(Starlette(routes=[WebSocketRoute("/ws", session)])) as url, CodingEnv(url) as env:
@@ -222,7 +218,7 @@ def test_a_limit_is_for_the_whole_reply_through_a_client_of_the_users() -> None:
 def test_each_operation_has_a_limit_of_its_own() -> None:
     async def session(websocket: WebSocket) -> None:
         await websocket.accept()
-        async for text in websocket.iter_text():
+        async for text in requests(websocket):
             if '"reset"' in text:
                 await websocket.send_text(observed({}))
 

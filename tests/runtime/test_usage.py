@@ -31,7 +31,7 @@ from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from envgen_runtime.transports import keepalive
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodeObservation, CodingEnv
-from tests.runtime.servers import observed
+from tests.runtime.servers import observed, requests
 from tests.support import ROOT
 
 CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
@@ -194,7 +194,7 @@ def test_a_server_that_pings_an_idle_client_is_answered(monkeypatch: pytest.Monk
     thread.start()
     loop, port = started.result(5)
     try:
-        with CodingEnv(f"http://127.0.0.1:{port}") as env:
+        with CodingEnv(f"http://127.0.0.1:{port}", barrier="off") as env:
             env.reset()
             assert pongs.wait(5), "nobody answered the ping of the server"
             env.step(HELLO)
@@ -214,7 +214,7 @@ def test_tls(tmp_path: Path) -> None:
 
     async def session(websocket: WebSocket) -> None:
         await websocket.accept()
-        async for _ in websocket.iter_text():
+        async for _ in requests(websocket):
             await websocket.send_text(observed({"stdout": "x" * 200_000}))
 
     async def reset(_request: Request) -> JSONResponse:

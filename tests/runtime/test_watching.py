@@ -26,7 +26,7 @@ from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from envgen_runtime.wire.redaction import without_secrets
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
-from tests.runtime.servers import observed
+from tests.runtime.servers import observed, requests
 from tests.support import ROOT
 
 CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
@@ -106,7 +106,7 @@ def echoing(seen: list[dict[str, str]]) -> Starlette:
     async def session(websocket: WebSocket) -> None:
         seen.append(dict(websocket.headers))
         await websocket.accept()
-        async for _ in websocket.iter_text():
+        async for _ in requests(websocket):
             await websocket.send_text(observed({}))
 
     async def answer(request: Request) -> JSONResponse:

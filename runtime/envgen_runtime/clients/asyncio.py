@@ -14,11 +14,11 @@ from ..observe.trace import AsyncReplayTransport
 from ..result import StepResult, Transition
 from ..transports import AsyncTransport
 from .base import ClientBase, ResetArguments
-from .call import closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import AsyncConstructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
+from .session import closed_meanwhile
 from .stock import explain_names
 
 T = TypeVar("T")
@@ -90,14 +90,14 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         ending = self._close_request()
         if not self._calls.session.close():
             return
+        transport, self._transport = self._transport, None
         try:
-            if self._transport is not None:
+            if transport is not None:
                 if ending is not None:
                     with suppress(EnvError):
-                        await self._transport.exchange(ending)
-                await self._transport.close()
+                        await transport.exchange(ending)
+                await transport.close()
         finally:
-            self._transport = None
             if self._calls.provider is not None:
                 await asyncio.to_thread(self._calls.provider.stop_container)
 
@@ -182,7 +182,10 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         from ..transports.async_websocket import AsyncWebSocketTransport
 
         headers = effect.request.all_headers(self._options.headers)
-        return await AsyncWebSocketTransport.open(self._endpoint.websocket, self._options, headers)
+        limit_s = effect.request.seconds_left(self._options.connect_timeout_s)
+        return await AsyncWebSocketTransport.open(
+            self._endpoint.websocket, self._options, headers, timeout_s=limit_s
+        )
 
     def _drop(self) -> None:
         transport, self._transport = self._transport, None

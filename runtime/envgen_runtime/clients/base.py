@@ -12,8 +12,8 @@ from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from .. import forks
-from ..contract.conformance import check_action, check_reset, exact_part
-from ..contract.contract import has_contract, package_contract
+from ..contract.conformance import check_action, check_reset, exact_part, takes_in_reset
+from ..contract.contract import package_contract
 from ..documented import documented
 from ..errors import InvalidRequest
 from ..json_value import JsonValue
@@ -29,7 +29,7 @@ from ..wire.routes import RoutedSession
 from .call import Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .effects import Call
-from .options import ClientChanges, SessionOptions, checked, timeouts
+from .options import ClientChanges, SessionOptions, checked, refused_limit, timeouts
 from .session import Phase
 from .stock import check_limit
 
@@ -66,7 +66,9 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             base_url: the server's address, as ``http://``, ``https://``, ``ws://`` or ``wss://``.
                 The scheme doesn't choose the transport. ``user:password@`` and ``?query`` go with
                 every request, and are shown nowhere.
-            request_timeout_s: time limit for a whole reset, step or state, in seconds.
+            request_timeout_s: time limit for a whole reset, step or state, in seconds: connecting,
+                all attempts and the waits between them share it. Only the wait for a free session
+                on a full server comes on top, at most ``retry.capacity_wait_s``.
             default_headers: sent with every HTTP request and with the WebSocket handshake
                 (authorization, tracing).
             provider: what started the server; ``close()`` stops it.
@@ -234,10 +236,9 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
     ) -> Call[StepResult[ResetT]]:
         timeout_s = given["timeout_s"]
         named = {"seed": given["seed"], "episode_id": given["episode_id"]}
-        if "timeout" in extra:
-            known = package_contract(type(self)).get("reset") if has_contract(type(self)) else None
-            check_limit("reset", extra, (known or {}).get("properties", ()))
         data = {**extra, **{key: value for key, value in named.items() if value is not None}}
+        if "timeout" in extra and not takes_in_reset(type(self), "timeout"):
+            check_limit("reset", extra, ())
         if self._exact:
             check_reset(type(self), data)
         self._trace_id = secrets.token_hex(16)
@@ -264,14 +265,19 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         timeout_s: float | None,
         request_id: str | None = None,
     ) -> Request:
-        if timeout_s is not None and not timeout_s > 0:
-            raise ValueError(f"timeout_s must be greater than zero, not {timeout_s!r}")
+        if timeout_s is None:
+            limit_s = self._timeouts[operation]
+        else:
+            if (refusal := refused_limit("timeout_s", timeout_s)) is not None:
+                raise InvalidRequest(refusal)
+            limit_s = float(timeout_s)
         self._request_count += 1
-        return Request(
+        return Request.begun(
             operation,
             data,
-            timeout_s if timeout_s is not None else self._timeouts[operation],
+            limit_s,
             request_id or f"{self._request_prefix}-{self._request_count}",
             self._calls.episode_id if operation == "step" else None,
             self._trace_id,
+            holds_capacity_wait=timeout_s is not None,
         )

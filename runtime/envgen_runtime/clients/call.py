@@ -20,19 +20,19 @@ from pydantic import ValidationError
 
 from ..contract.conformance import check_reply, observation_place
 from ..errors import (
-    ActionRejected,
     ConnectError,
     ConnectionLost,
     EnvError,
     InvalidRequest,
     ReplyMismatch,
     RequestTimeout,
-    SessionClosed,
+    StepAfterDoneWarning,
     UpgradeRefused,
 )
 from ..json_value import JsonValue
 from ..observe.observers import Notifier, RequestEvent
 from ..providers import AnyProvider, Provider
+from ..result import StepResult
 from ..transports import TransportName
 from ..wire.detection import explain_refused_upgrade, refuse_http, web_page
 from ..wire.mismatch import reply_mismatch
@@ -42,14 +42,17 @@ from ..wire.retries import Attempts, RetryPolicy, may_repeat
 from .codec import Codec
 from .comparison import Comparison, server_schema
 from .effects import Call, Diagnose, Drop, Get, Open, Send, Wait
-from .session import Phase, Session
+from .options import Barrier
+from .session import Phase, Session, closed_meanwhile
+from .warning import warn_user
 
 T = TypeVar("T")
 
+_DIAGNOSIS_TIMEOUT_S = 1.0  # an error waits no longer for the end of the provider's server
 
-def closed_meanwhile() -> SessionClosed:
-    """The error for a request during which ``close()`` was called."""
-    return SessionClosed("the client was closed during the request")
+
+def _is_done(result: object) -> bool:
+    return isinstance(result, StepResult) and result.done
 
 
 class Calls:
@@ -84,6 +87,8 @@ class Calls:
         self._retry: RetryPolicy = options["retry"]
         self._comparison = Comparison(client, url, options["on_drift"])
         self._exact: bool = options["validate"] == "exact"
+        self._barrier: Barrier = options["barrier"]
+        self._is_done: bool | None = False  # None once that was warned about
 
     def after_fork(self) -> None:
         """Leave the session and the provider to the parent, in a forked child."""
@@ -103,6 +108,8 @@ class Calls:
             SessionError: the session can't take the request now; nothing has changed.
             EnvError: the request failed, as ``EnvClient.step`` says.
         """
+        if self._is_done and request.operation == "step":
+            self._warn_done()
         self.session.begin(request.operation)
         event: RequestEvent | None = None
         payload: dict[str, Any] | None = None
@@ -110,24 +117,26 @@ class Calls:
             if self._notifier.is_on:
                 event = self._notifier.began(request)
                 request = request._replace(headers=event.headers)
-            if request.operation == "step":
-                reply: dict[str, Any] = yield Send(request)  # once, whatever happens
+            if request.operation == "step":  # sent once, whatever happens
+                reply: dict[str, Any] = yield Send(
+                    self._with_barrier(request) if self._barrier == "step" else request
+                )
             else:
                 reply = yield from self._repeat(self._open_and_send, request, event)
             payload = reply
             self.session.succeed()
-            if request.operation == "reset":
-                self.episode_id = request.data.get("episode_id")
             result = self._read(parse, reply, request)
         except BaseException as error:
+            failure = error
             if isinstance(error, EnvError):
                 redact(error, self._secrets)
             if payload is None:
-                yield from self._fail(error)
-            if isinstance(error, ReplyMismatch | ActionRejected):
-                yield from self._comparison.explain(error, request)
+                failure = yield from self._fail(error, request)
+            yield from self._comparison.explain(error, request)
             if event is not None:
-                self._notifier.ended(event, payload, error)
+                self._notifier.ended(event, payload, failure)
+            if failure is not error:
+                raise failure from error
             raise
         if event is not None:
             self._notifier.ended(event, payload, None)
@@ -161,25 +170,26 @@ class Calls:
         event: RequestEvent | None = None,
     ) -> Call[dict[str, Any]]:
         """Make an attempt; make another while the policy allows it and nothing can be lost."""
-        attempts: Attempts | None = None
+        attempts = Attempts(self._retry, request)
         while True:
             try:
-                return (yield from attempt(request))
+                return (yield from attempt(attempts.request))
             except EnvError as error:
                 redact(error, self._secrets)
-                attempts = attempts or Attempts(self._retry)
                 has_episode, over_http = self.session.had_episode, self.transport == "http"
                 if not may_repeat(error, request, has_episode=has_episode, over_http=over_http):
                     raise
                 delay_s = attempts.delay_after(error)
                 if delay_s is None:
                     raise
+                failed = error
                 self._notifier.retry(
                     event, request, attempt=attempts.count, delay_s=delay_s, error=error
                 )
             if request.operation != "schema" and self._wire is None:
                 yield from self._drop()
             yield Wait(delay_s)
+            attempts.resume(after=failed)
 
     def _open_and_send(self, request: Request) -> Call[dict[str, Any]]:
         self._check_not_closed()
@@ -187,8 +197,13 @@ class Calls:
             yield from self._open(request)
         elif request.operation == "reset" and self.session.had_episode:
             yield from self._leave_session(request)
+        if request.operation == "reset" and self._barrier != "off":
+            request = self._with_barrier(request)
         payload: dict[str, Any] = yield Send(request)
         return payload
+
+    def _with_barrier(self, request: Request) -> Request:
+        return request if self.transport == "http" else request._replace(barrier=True)
 
     def _open(self, request: Request) -> Call[None]:
         """Open the transport that the server wants."""
@@ -253,10 +268,13 @@ class Calls:
     def _read(
         self, parse: Callable[[dict[str, Any]], T], payload: dict[str, Any], request: Request
     ) -> T:
+        if request.operation == "reset":
+            self.episode_id = request.data.get("episode_id")
+            self._is_done = False
         try:
             if self._exact:
                 check_reply(self._client, request.operation, payload)
-            return parse(payload)
+            result = parse(payload)
         except ValidationError as error:
             place = observation_place(self._client, request.operation)
             raise reply_mismatch(
@@ -266,18 +284,37 @@ class Calls:
             error.request_id = request.request_id
             error.maybe_applied = request.operation == "step"
             raise
+        if self._is_done is False:
+            self._is_done = _is_done(result)
+        return result
 
-    def _fail(self, error: BaseException) -> Call[None]:
-        """End the request in flight. Add to ``error`` that the provider's server has ended."""
+    def _fail(self, error: BaseException, request: Request) -> Call[BaseException]:
+        """End the request in flight, and return the error for the caller.
+
+        It has a note if the provider's server has ended.
+        """
         if self.session.fail(error):
-            return
+            return error
         if isinstance(error, GeneratorExit):  # the client was interrupted, and performs no more
             self.session.dropped()
-            return
+            return error
         yield from self._drop()
+        if self.session.phase is Phase.CLOSED and isinstance(error, EnvError):
+            return closed_meanwhile(error)
         is_cut_off = isinstance(error, ConnectError | ConnectionLost | RequestTimeout)
         if is_cut_off and isinstance(self.provider, Provider):
             # A caller that has waited for a reply already doesn't wait for this as well.
-            within_s = 0.0 if isinstance(error, RequestTimeout) else 1.0
+            is_late = isinstance(error, RequestTimeout)
+            within_s = 0.0 if is_late else request.seconds_left(_DIAGNOSIS_TIMEOUT_S)
             if (diagnosis := (yield Diagnose(self.provider, within_s))) is not None:
                 error.add_note(diagnosis)
+        return error
+
+    def _warn_done(self) -> None:
+        self._is_done = None
+        warn_user(
+            "step() after the episode was done: what the environment answers is undefined. Call "
+            "reset() to start another episode",
+            StepAfterDoneWarning,
+            beside=self._client.__module__,
+        )

@@ -6,6 +6,7 @@ import logging
 import threading
 from contextlib import closing, suppress
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 from ..contract.contract import has_contract, package_contract
@@ -73,17 +74,23 @@ class Comparison:
         if server in _compared:
             return None
         _compared.add(server)
-        return LookAtContract(self, request._replace(timeout_s=_LOOK_TIMEOUT_S))
+        deadline = monotonic() + _LOOK_TIMEOUT_S  # its own: nothing waits for it
+        return LookAtContract(self, request._replace(timeout_s=_LOOK_TIMEOUT_S, deadline=deadline))
 
-    def explain(self, error: ReplyMismatch | ActionRejected, request: Request) -> Call[None]:
-        """Add to ``error`` what has changed in the server's contract, asked for once per client."""
+    def explain(self, error: BaseException, request: Request) -> Call[None]:
+        """Add to ``error`` what has changed in the server's contract, asked for once per client.
+
+        Only a mismatch and a refusal can come of a change.
+        """
+        if not isinstance(error, ReplyMismatch | ActionRejected):
+            return
         if self._on_drift != "check" or not has_contract(self._client):
             return
         if not self._has_looked and self._client.wire is None:
             self._has_looked = True
             with suppress(EnvError):
-                request = request._replace(timeout_s=_LOOK_TIMEOUT_S)
-                self._drift = yield from self._differences(request)
+                looking = request.within(_LOOK_TIMEOUT_S)
+                self._drift = yield from self._differences(looking)
         explain_drift(error, self._drift, url=self._url)
 
     def warn(self, request: Request) -> Call[None]:

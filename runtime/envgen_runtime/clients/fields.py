@@ -51,10 +51,8 @@ def accepts_fields(
         """The positional arguments and the options for the decorated function."""
         if not args and "action" in keywords and "action" not in names:
             args = (keywords.pop("action"),)
+        _check_arguments(args, keywords, names)
         if args:
-            if keywords.keys() - STEP_OPTIONS.keys():
-                check_limit("step", keywords, ())
-                raise InvalidRequest("step() takes an action or an action's fields, not both")
             return args, keywords
         options = {name: keywords.pop(name) for name in options_beside_fields if name in keywords}
         return (_validated(model, keywords),), options
@@ -64,14 +62,14 @@ def accepts_fields(
 
         @wraps(step)
         def with_fields(self: Any, /, *args: Any, **keywords: Any) -> R:
-            if args and not keywords:  # the common call, without a detour
+            if len(args) == 1 and not keywords:  # the common call, without a detour
                 return step(self, *args)
             actions, options = action_of(args, keywords)
             return step(self, *actions, **options)
 
         @wraps(step)
         async def with_fields_async(self: Any, /, *args: Any, **keywords: Any) -> Any:
-            if args and not keywords:
+            if len(args) == 1 and not keywords:
                 return await awaitable(self, *args)
             actions, options = action_of(args, keywords)
             return await awaitable(self, *actions, **options)
@@ -81,6 +79,25 @@ def accepts_fields(
         return cast("Callable[..., R]", wrapper)
 
     return decorate
+
+
+def _check_arguments(
+    args: tuple[Any, ...], keywords: Mapping[str, Any], names: frozenset[str]
+) -> None:
+    """Raise InvalidRequest, with the thing to do, for arguments that no ``step`` takes."""
+    check_limit("step", keywords, names)
+    if len(args) > 1:
+        example = next(iter(names), "field")
+        raise InvalidRequest(
+            f"step() takes one action by position, not {len(args)} values: give an action's fields "
+            f"by name, as in step({example}=...)"
+        )
+    others = sorted(keywords.keys() - STEP_OPTIONS.keys())
+    if args and others:
+        raise InvalidRequest(
+            "step() takes an action or an action's fields, not both. Beside an action it takes "
+            f"{' and '.join(STEP_OPTIONS)}, not {', '.join(others)}"
+        )
 
 
 def _validated(model: type[RequestModel], fields: Mapping[str, object]) -> RequestModel:

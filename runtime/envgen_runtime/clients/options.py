@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: the annotations are data here, read at run time.
 
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from typing_extensions import TypedDict
@@ -22,13 +23,18 @@ if TYPE_CHECKING:
 
 Validation = Literal["types", "exact"]
 OnDrift = Literal["check", "error", "ignore"]
+Barrier = Literal["episode", "step", "off"]
+
+MAX_LIMIT_S = 2_000_000.0
+"""The longest time limit, in seconds: 23 days. Longer ones don't fit what systems can wait for."""
 
 
 class SessionOptions(TypedDict, total=False):
     """The options that a client takes by keyword only.
 
     Attributes:
-        connect_timeout_s: time limit for opening a connection, in seconds.
+        connect_timeout_s: time limit for opening a connection, in seconds; part of the limit of the
+            request that needs it.
         reset_timeout_s: for resets, instead of ``request_timeout_s``.
         step_timeout_s: for steps, instead of ``request_timeout_s``.
         state_timeout_s: for states, the server's contract and its health, instead of
@@ -38,6 +44,13 @@ class SessionOptions(TypedDict, total=False):
             fresh environment to every HTTP request; ``http-unchecked`` uses it all the same, for
             single requests, or if it keeps its environment. None is the class's
             ``default_transport``.
+        barrier: where a WebSocket proves that replies belong to their requests. The socket has no
+            ids, so a frame that a proxy or server repeats late would be taken for the next reply,
+            and each reply for the next but one. ``episode`` sends a request for the state right
+            behind every reset, and wants the reply and then the state: repeated frames never
+            outlive an episode. ``step`` does so for every step too. ``off`` spares a server whose
+            state is slow or very large. Nothing is sent over HTTP, where each reply belongs to its
+            request.
         validate: ``types`` checks messages with the generated classes, which are wider than the
             contract where Python's types can't express it, and allows replies to have more fields
             than the contract. ``exact`` also checks them against the contract itself, to the
@@ -64,6 +77,7 @@ class SessionOptions(TypedDict, total=False):
     step_timeout_s: float | None
     state_timeout_s: float | None
     transport: TransportName | None
+    barrier: Annotated[Barrier, "episode"]
     validate: Annotated[Validation, "types"]
     on_drift: Annotated[OnDrift, "check"]
     parameters: Mapping[str, str | int] | None
@@ -79,7 +93,9 @@ class ClientOptions(SessionOptions, total=False):
     """All options of a client but the server's address and its provider.
 
     Attributes:
-        request_timeout_s: time limit for a whole reset, step or state, in seconds.
+        request_timeout_s: time limit for a whole reset, step or state, in seconds: connecting, all
+            attempts and the waits between them share it. Only the wait for a free session on a full
+            server comes on top, at most ``retry.capacity_wait_s``.
         default_headers: sent with every HTTP request and with the WebSocket handshake
             (authorization, tracing).
     """
@@ -104,12 +120,29 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "transport": get_args(TransportName),
     "validate": get_args(Validation),
     "on_drift": get_args(OnDrift),
+    "barrier": get_args(Barrier),
     "compression": get_args(Compression),
 }
-_POSITIVE = (
+_LIMITS = (
     "request_timeout_s", "connect_timeout_s", "reset_timeout_s", "step_timeout_s",
-    "state_timeout_s", "max_message_bytes",
+    "state_timeout_s",
 )  # fmt: skip
+
+
+def refused_limit(name: str, value: Any) -> str | None:
+    """Why a time limit can't be one; None if it can.
+
+    Args:
+        name: of the option.
+        value: the limit, in seconds.
+    """
+    is_number = not isinstance(value, bool) and isinstance(value, Real)
+    if is_number and 0 < float(value) <= MAX_LIMIT_S:
+        return None
+    return (
+        f"{name} must be a number of seconds greater than zero and at most {MAX_LIMIT_S:,.0f}, "
+        f"not {value!r}"
+    )
 
 
 def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
@@ -125,10 +158,12 @@ def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
     """
     check_names(client, given, ClientOptions.__annotations__)
     options = complete(ClientOptions, given, of=client)
-    for name in _POSITIVE:
-        value = options[name]
-        if value is not None and not (isinstance(value, int | float) and value > 0):
-            raise ValueError(f"{name} must be greater than zero, not {value!r}")
+    for name in _LIMITS:
+        if options[name] is not None and (refusal := refused_limit(name, options[name])):
+            raise ValueError(refusal)
+    size = options["max_message_bytes"]
+    if not (isinstance(size, int) and size > 0):
+        raise ValueError(f"max_message_bytes must be greater than zero, not {size!r}")
     for name, choices in _CHOICES.items():
         if options[name] not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}; not {options[name]!r}")

@@ -14,19 +14,25 @@ another session there. In its own process and loop it goes on.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from asyncio import CancelledError
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from ..errors import (
+    ConnectError,
+    ConnectionLost,
     EnvError,
     InvalidRequest,
     NotReset,
+    ProtocolError,
+    RequestTimeout,
     ServerError,
     SessionBusy,
     SessionClosed,
     SessionLost,
 )
 from ..wire.protocol import Operation
+from ..wire.retries import may_succeed_again
 
 
 class Phase(Enum):
@@ -120,20 +126,26 @@ class Session:
 
         A request that was never sent changes nothing. An error that the server reports keeps the
         session, unless it is of a kind that ends it; a reset that failed started no episode. After
-        any other error the state of the server is unknown, and the session is lost.
+        any other error the state of the server is unknown, and the session is lost, if there was
+        an episode in it.
+
+        ``error`` is told what that means: ``retryable`` and ``episode_lost``.
         """
         is_reset = self._operation == "reset"
+        if isinstance(error, EnvError) and (is_reset or not self.had_episode):
+            error.retryable = may_succeed_again(error)  # there is nothing to lose
         if isinstance(error, InvalidRequest):
             self._end(self._before)
             return True
         if isinstance(error, ServerError) and not error.ends_session:
             self._end(_NEW if is_reset else self._before)
             return True
-        if isinstance(error, EnvError) and not self.had_episode:
+        if not self.had_episode:
             self._end(_NEW)
             return False
         if isinstance(error, EnvError) and not is_reset:
             error.retryable = False  # another try would only raise SessionLost
+            error.episode_lost = True
         self._end(_LOST, error)
         return False
 
@@ -161,7 +173,7 @@ class Session:
         if self._phase is _READY:
             elsewhere = SessionLost("it belongs to the event loop that it was opened in")
             if operation != "reset":
-                raise _lost(operation, elsewhere)
+                raise self._lost(operation, elsewhere)
             self._phase, self._cause = _LOST, elsewhere
         self.dropped()
 
@@ -174,17 +186,44 @@ class Session:
         if phase is _CLOSED:
             return SessionClosed(f"{operation}() on a closed client: create a new one.")
         if phase is _LOST and operation != "reset":
-            return _lost(operation, self._cause)
+            return self._lost(operation, self._cause)
         if phase is _NEW and operation == "step":
             return NotReset("step() before reset(): call reset() to start an episode.")
         return None
 
+    def _lost(self, operation: Operation, cause: BaseException | None) -> SessionLost:
+        error = SessionLost(
+            f"{operation}() on a lost session: {self._why(cause)}. "
+            "Call reset() to open a new session and start another episode."
+        )
+        error.__cause__ = cause
+        return error
 
-def _lost(operation: Operation, cause: BaseException | None) -> SessionLost:
-    why = str(cause) or type(cause).__name__
-    error = SessionLost(
-        f"{operation}() on a lost session: {why}. "
-        "Call reset() to open a new session and start another episode."
-    )
-    error.__cause__ = cause
-    return error
+    def _why(self, cause: BaseException | None) -> str:
+        """What lost the session, in a few words. The rest is in the cause itself."""
+        if isinstance(cause, SessionLost):
+            return str(cause)
+        kind = next((kind for kind in _WHY if isinstance(cause, kind)), BaseException)
+        name = cause.code if isinstance(cause, ServerError) else type(cause).__name__
+        return _WHY[kind].format(last=self._operation, name=name)
+
+
+def closed_meanwhile(error: EnvError | None = None) -> SessionClosed:
+    """The error for a request during which ``close()`` was called, and which failed by it."""
+    closed = SessionClosed("the client was closed during the request")
+    if error is not None:
+        closed.sent, closed.maybe_applied = error.sent, error.maybe_applied
+        closed.request_id = error.request_id
+    return closed
+
+
+_WHY: Mapping[type[BaseException], str] = {
+    RequestTimeout: "its last {last} timed out",
+    ConnectionLost: "its connection ended with its last {last}",
+    ConnectError: "its connection ended with its last {last}",
+    ProtocolError: "the reply to its last {last} broke the protocol",
+    ServerError: "the server ended it with {name} in answer to its last {last}",
+    EnvError: "its last {last} failed with {name}",
+    CancelledError: "its last {last} was cancelled",
+    BaseException: "its last {last} was interrupted by {name}",
+}

@@ -13,11 +13,11 @@ from ..observe.trace import ReplayTransport
 from ..result import StepResult, Transition
 from ..transports import Transport
 from .base import ClientBase, ResetArguments
-from .call import closed_meanwhile
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import Constructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
+from .session import closed_meanwhile
 from .stock import explain_names
 
 T = TypeVar("T")
@@ -45,7 +45,8 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         Args:
             seed: for environments that take one.
             episode_id: a name for the episode, for environments that take one.
-            timeout_s: time limit in seconds, instead of the client's.
+            timeout_s: time limit in seconds, instead of the client's: for all of the call,
+                the wait for a free session included.
             extra: the environment's own reset parameters. OpenEnv servers silently drop
                 those that the environment doesn't know.
 
@@ -134,14 +135,14 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         ending = self._close_request()
         if not self._calls.session.close():
             return
+        transport, self._transport = self._transport, None
         try:
-            if self._transport is not None:
+            if transport is not None:
                 if ending is not None:
                     with suppress(EnvError):
-                        self._transport.exchange(ending)
-                self._transport.close()
+                        transport.exchange(ending)
+                transport.close()
         finally:
-            self._transport = None
             if self._calls.provider is not None:
                 self._calls.provider.stop_container()
 
@@ -220,7 +221,10 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         from ..transports.websocket import WebSocketTransport
 
         headers = effect.request.all_headers(self._options.headers)
-        return WebSocketTransport(self._endpoint.websocket, self._options, headers)
+        limit_s = effect.request.seconds_left(self._options.connect_timeout_s)
+        return WebSocketTransport(
+            self._endpoint.websocket, self._options, headers, timeout_s=limit_s
+        )
 
     def _drop(self) -> None:
         transport, self._transport = self._transport, None

@@ -40,6 +40,14 @@ def check_reset(client: type, data: Mapping[str, Any]) -> None:
         _check_request(client, "reset_parameters", own)
 
 
+def takes_in_reset(client: type, name: str) -> bool:
+    """Whether the reset of a client's contract may have a parameter; True without a contract."""
+    if not has_contract(client):
+        return True
+    schema = as_object(package_contract(client).get("reset_parameters"))
+    return any(name in (as_object(part.get("properties")) or {}) for part in members(schema))
+
+
 def check_reply(client: type, operation: Operation, payload: Mapping[str, Any]) -> None:
     """Validate a server's reply. Raises ReplyMismatch, and what ``exact_part`` raises."""
     root = json_path(pointer_keys(observation_place(client, operation)))

@@ -84,7 +84,7 @@ class Hub:
             options = ConnectionOptions(
                 self.headers(), _TIMEOUT_S, _README_LIMIT, http_client=client
             )
-            request = Request("schema", {}, _TIMEOUT_S, "readme")
+            request = Request.begun("schema", {}, _TIMEOUT_S, "readme")
             try:
                 response = HttpTransport(f"{self.endpoint}/spaces/{space_id}", options).get(
                     "/raw/main/README.md", request

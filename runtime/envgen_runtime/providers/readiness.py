@@ -62,7 +62,7 @@ def probe(
         ssl_context=ssl_context,
         query=server.query,
     )
-    request = Request("health", {}, timeout_s, "ready")
+    request = Request.begun("health", {}, timeout_s, "ready")
     try:
         with closing(HttpTransport(server.http, options)) as http:
             response = http.get("/health" if has_health else "/", request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import socket
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -67,7 +68,12 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
 
     @classmethod
     async def open(
-        cls, address: str, options: ConnectionOptions, headers: Mapping[str, str]
+        cls,
+        address: str,
+        options: ConnectionOptions,
+        headers: Mapping[str, str],
+        *,
+        timeout_s: float,
     ) -> AsyncWebSocketTransport:
         """Open the socket.
 
@@ -75,6 +81,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             address: the URL of the server's ``/ws``.
             options: connection options.
             headers: sent with the handshake.
+            timeout_s: time limit for all of it, in seconds.
 
         Raises:
             UpgradeRefused: the server answered with an HTTP status.
@@ -83,14 +90,14 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         connection = WebSocketConnection(address, options, headers)
         opened = cls(connection, asyncio.get_running_loop())
         try:
-            async with asyncio.timeout(options.connect_timeout_s):
-                await opened._connect(address, options)
+            async with asyncio.timeout(timeout_s):
+                await opened._connect(address, options, time.monotonic() + timeout_s)
                 while connection.is_connecting:
                     await opened._wait()
         except BaseException as error:
             opened.abort()
             if isinstance(error, OSError | ValueError) and not isinstance(error, EnvError):
-                raise connect_error(address, error) from error
+                raise connect_error(address, error, timeout_s=timeout_s) from error
             raise
         if not connection.was_opened:
             opened.abort()
@@ -99,7 +106,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         await opened._loop_end.watch()
         return opened
 
-    async def _connect(self, address: str, options: ConnectionOptions) -> None:
+    async def _connect(self, address: str, options: ConnectionOptions, deadline: float) -> None:
         parts = urlsplit(address)
         secure = parts.scheme == "wss"
         host = parts.hostname or ""
@@ -110,9 +117,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         if proxy_for(host, port, secure=secure) is None:
             await self._loop.create_connection(lambda: self, host, port, **tls)
             return
-        tunnel = await asyncio.to_thread(
-            open_socket, host, port, secure=secure, timeout_s=options.connect_timeout_s
-        )
+        tunnel = await asyncio.to_thread(open_socket, host, port, secure=secure, deadline=deadline)
         await self._loop.create_connection(lambda: self, sock=tunnel, **tls)
 
     # --- requests -----------------------------------------------------------------------------
@@ -128,18 +133,16 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             raise connection.unexpected_message(request, sent=False)
         if not connection.is_open:
             raise connection.failure(request, sent=False)
-        self._send(connection.send(frame))
-        self._expire_at(self._loop.time() + request.timeout_s)
+        self._send(connection.send(frame, with_barrier=request.barrier))
+        self._expire_at(self._loop.time() + request.seconds_left())
         try:
-            while connection.is_open and not connection.messages:
+            while connection.awaits(request):
                 await self._wait()
         except TimeoutError as error:
-            raise protocol.timed_out(request) from error
+            raise connection.timed_out(request) from error
         finally:
             self._deadline = math.inf
-        if not connection.messages:
-            raise connection.failure(request, sent=True)
-        return protocol.read_frame(connection.messages.pop(0), request)
+        return connection.reply(request)
 
     async def close(self) -> None:
         """End the session with a closing handshake, then close the socket."""

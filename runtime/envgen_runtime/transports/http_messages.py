@@ -64,7 +64,7 @@ class HttpResponse(NamedTuple):
 
 def get_request(path: str, request: Request, options: ConnectionOptions) -> HttpRequest:
     """GET ``path``, with the headers and the time limit of ``request``."""
-    return HttpRequest("GET", path, _headers(request, options), None, request.timeout_s)
+    return HttpRequest("GET", path, _headers(request, options), None, request.seconds_left())
 
 
 def exchange_request(
@@ -75,7 +75,7 @@ def exchange_request(
     headers = {**_headers(request, options), **call.headers}
     if call.body is not None:
         headers.setdefault("content-type", "application/json")
-    return HttpRequest(call.method, call.path, headers, call.body, request.timeout_s)
+    return HttpRequest(call.method, call.path, headers, call.body, request.seconds_left())
 
 
 def exchange_reply(

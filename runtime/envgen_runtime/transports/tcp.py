@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import ssl
+import time
 import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
@@ -77,7 +78,7 @@ def _named_proxy(host: str, netloc: str, names: tuple[str, ...]) -> str | None:
     return proxy
 
 
-def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.socket:
+def tunnel(proxy: str, host: str, port: int, *, deadline: float) -> socket.socket:
     """A connection to ``host`` through an HTTP proxy.
 
     Raises:
@@ -94,7 +95,7 @@ def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.sock
         )
     secure_proxy = parts.scheme == "https"
     connection_class = http.client.HTTPSConnection if secure_proxy else http.client.HTTPConnection
-    connection = connection_class(parts.hostname or "", parts.port, timeout=timeout_s)
+    connection = connection_class(parts.hostname or "", parts.port, timeout=_left(deadline))
     _, authorization = split_credentials(proxy)
     headers = {"Proxy-Authorization": authorization} if authorization else {}
     connection.set_tunnel(host, port, headers)
@@ -112,26 +113,61 @@ def tunnel(proxy: str, host: str, port: int, *, timeout_s: float) -> socket.sock
     return opened
 
 
-def open_socket(host: str, port: int, *, secure: bool, timeout_s: float) -> socket.socket:
+def open_socket(host: str, port: int, *, secure: bool, deadline: float) -> socket.socket:
     """Open a TCP connection to a server. TLS is left to the caller.
 
     Args:
         host: the server's name or address.
         port: its port.
         secure: whether TLS will follow, which decides the proxy.
-        timeout_s: time limit, in seconds.
+        deadline: when to give up, as ``time.monotonic`` counts. The system's resolver doesn't know
+            it.
 
     Raises:
         ConnectError: a proxy refuses.
-        OSError: the server or the proxy can't be reached.
+        OSError: the server or the proxy can't be reached, or not in time.
     """
     proxy = proxy_for(host, port, secure=secure)
     if proxy is not None:
-        opened = tunnel(proxy, host, port, timeout_s=timeout_s)
+        opened = tunnel(proxy, host, port, deadline=deadline)
     else:
-        opened = socket.create_connection((host, port), timeout=timeout_s)
+        opened = _connect(host, port, deadline)
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return opened
+
+
+def _connect(host: str, port: int, deadline: float) -> socket.socket:
+    """Connect to the first address of ``host`` that answers.
+
+    ``socket.create_connection`` would give each address the whole limit, and names have two where
+    there is IPv6.
+    """
+    failure: OSError = OSError(f"{host} has no address")
+    for family, kind, number, _, address in socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM):
+        limit_s = _left(deadline)
+        try:
+            opened = socket.socket(family, kind, number)
+        except OSError as error:  # a family that this machine doesn't have
+            failure = error
+            continue
+        try:
+            opened.settimeout(limit_s)
+            opened.connect(address)
+        except BaseException as error:
+            opened.close()
+            if not isinstance(error, OSError):
+                raise
+            failure = error
+        else:
+            return opened
+    raise failure
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
 
 
 def hang_up(opened: socket.socket) -> None:

@@ -38,7 +38,12 @@ class WebSocketTransport:
     """
 
     def __init__(
-        self, address: str, options: ConnectionOptions, headers: Mapping[str, str]
+        self,
+        address: str,
+        options: ConnectionOptions,
+        headers: Mapping[str, str],
+        *,
+        timeout_s: float,
     ) -> None:
         """Open the socket.
 
@@ -46,6 +51,7 @@ class WebSocketTransport:
             address: the URL of the server's ``/ws``.
             options: connection options.
             headers: sent with the handshake.
+            timeout_s: time limit for all of it, in seconds.
 
         Raises:
             UpgradeRefused: the server answered with an HTTP status.
@@ -53,13 +59,13 @@ class WebSocketTransport:
         """
         self._lock = threading.Lock()  # held while the socket is read or written
         self._connection = WebSocketConnection(address, options, headers)
-        deadline = time.monotonic() + options.connect_timeout_s
+        deadline = time.monotonic() + timeout_s
         try:
-            self._socket = _connected(address, options)
+            self._socket = _connected(address, options, deadline)
         except ConnectError:
             raise
         except (OSError, ValueError) as error:
-            raise connect_error(address, error) from error
+            raise connect_error(address, error, timeout_s=timeout_s) from error
         self._socket.setblocking(False)
         self._is_readable = self._may_have_unread = readiness(self._socket)
         self._has_decrypted: Callable[[], int] = _none
@@ -75,7 +81,7 @@ class WebSocketTransport:
         except BaseException as error:
             self._socket.close()
             if isinstance(error, OSError):
-                raise connect_error(address, error) from error
+                raise connect_error(address, error, timeout_s=timeout_s) from error
             raise
         if not self._connection.was_opened:
             self._socket.close()
@@ -93,19 +99,16 @@ class WebSocketTransport:
                 raise connection.unexpected_message(request, sent=False)
             if not connection.is_open:
                 raise connection.failure(request, sent=False)
-            deadline = time.monotonic() + request.timeout_s
             try:
-                self._send(connection.send(frame), deadline)
-                while connection.is_open and not connection.messages:
-                    self._receive(deadline)
+                self._send(connection.send(frame, with_barrier=request.barrier), request.deadline)
+                while connection.awaits(request):
+                    self._receive(request.deadline)
             except TimeoutError as error:
-                raise protocol.timed_out(request) from error
+                raise connection.timed_out(request) from error
             except OSError:
                 self._catch_up()  # it may have said why while we were still sending
                 connection.receive(b"")  # reset by the server: nothing more will arrive
-            if not connection.messages:
-                raise connection.failure(request, sent=True)
-            return protocol.read_frame(connection.messages.pop(0), request)
+            return connection.reply(request)
 
     def service(self) -> None:
         """Answer the server's pings and send one when due, unless a request is in flight."""
@@ -229,15 +232,16 @@ class WebSocketTransport:
                 data = data[self._write(data) :]
 
 
-def _connected(address: str, options: ConnectionOptions) -> socket.socket:
+def _connected(address: str, options: ConnectionOptions, deadline: float) -> socket.socket:
     parts = urlsplit(address)
     secure = parts.scheme == "wss"
     host = parts.hostname or ""
     port = parts.port or (443 if secure else 80)
-    opened = open_socket(host, port, secure=secure, timeout_s=options.connect_timeout_s)
+    opened = open_socket(host, port, secure=secure, deadline=deadline)
     if not secure:
         return opened
     try:
+        opened.settimeout(max(deadline - time.monotonic(), 0.001))
         context = options.ssl_context or default_ssl_context()
         return context.wrap_socket(opened, server_hostname=host)
     except BaseException:

@@ -14,6 +14,7 @@ import math
 from collections.abc import Mapping
 from functools import cache
 from http import HTTPStatus
+from typing import Any
 
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
@@ -36,6 +37,7 @@ except ImportError:  # the library was built without its extension
 
 from .. import errors
 from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
+from ..wire import barrier, protocol
 from ..wire.detection import web_page
 from ..wire.diagnosis import is_redirect, no_handshake, old_status, reason, redirect
 from ..wire.protocol import Request, read_frame, retry_after, websocket_frame, with_query
@@ -150,12 +152,66 @@ class WebSocketConnection:
                 self.messages.append(b"".join(self._fragments))
                 self._fragments.clear()
 
-    def send(self, message: bytes) -> list[bytes]:
-        """Return the bytes to send for a text message."""
+    def send(self, message: bytes, *, with_barrier: bool = False) -> list[bytes]:
+        """Return the bytes to send for a text message, in one piece.
+
+        Args:
+            message: the text.
+            with_barrier: whether a request for the state goes right behind it.
+        """
         if not self._protocol.extensions:
-            return [text_frame(message, apply_mask)]
+            sent = text_frame(message, apply_mask)
+            return [sent + text_frame(barrier.FRAME, apply_mask)] if with_barrier else [sent]
         self._protocol.send_text(message)
-        return self.data_to_send()
+        if with_barrier:
+            self._protocol.send_text(barrier.FRAME)
+        return [b"".join(self.data_to_send())]
+
+    # --- replies ------------------------------------------------------------------------------
+
+    def awaits(self, request: Request) -> bool:
+        """Whether more must arrive to answer ``request``, which was sent, and still can."""
+        if not self.is_open:
+            return False
+        arrived = len(self.messages)
+        if not request.barrier or not arrived:
+            return not arrived
+        return arrived == 1 and barrier.is_awaited(self.messages[0], request)
+
+    def reply(self, request: Request) -> dict[str, Any]:
+        """The payload of the reply that has arrived.
+
+        Raises:
+            ServerError: it is an error.
+            ConnectionLost: the connection ended before it arrived.
+            ProtocolError: it, or what is behind it, breaks the protocol.
+        """
+        messages = self.messages
+        if not messages:
+            raise self.failure(request, sent=True)
+        message = messages.pop(0)
+        if not request.barrier:
+            return read_frame(message, request)
+        try:
+            payload = read_frame(message, request)
+        except ServerError as error:
+            if messages and not error.ends_session:
+                barrier.check(messages.pop(0), request)
+            raise
+        if not messages:
+            failure = self.failure(request, sent=True)
+            barrier.note_missing(failure, request)
+            raise failure
+        barrier.check(messages.pop(0), request)
+        return payload
+
+    def timed_out(self, request: Request) -> errors.RequestTimeout:
+        """The error for a request that wasn't answered in time."""
+        if not self.messages:
+            return protocol.timed_out(request)
+        error = protocol.timed_out(request, missing="state behind the reply")
+        barrier.note_missing(error, request)
+        return error
 
     def ping(self) -> None:
         """Queue a ping if the connection is open."""
@@ -255,15 +311,22 @@ class WebSocketConnection:
         return unexpected
 
 
-def connect_error(address: str, error: BaseException, answer: bytes = b"") -> ConnectError:
+def connect_error(
+    address: str, error: BaseException, answer: bytes = b"", *, timeout_s: float | None = None
+) -> ConnectError:
     """Why no connection to ``address`` could be opened, as an error of ours.
 
-    ``answer`` is the beginning of what the server sent.
+    Args:
+        address: the URL.
+        error: what was raised.
+        answer: the beginning of what the server sent.
+        timeout_s: the limit that there was, in seconds.
     """
     if isinstance(error, InvalidStatus):
         return _refused(address, error.response)
     if isinstance(error, TimeoutError):
-        return ConnectError(f"{address} did not open a WebSocket in time")
+        limit = f"within {timeout_s:.3g} s" if timeout_s is not None else "in time"
+        return ConnectError(f"{address} did not open a WebSocket {limit}")
     if isinstance(error, InvalidHandshake):
         if (status := old_status(answer)) is not None:
             old = f"{address} answered the WebSocket handshake with HTTP/1.0 (HTTP {status})"

@@ -16,13 +16,13 @@ from __future__ import annotations
 import json
 import math
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from time import monotonic, time
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic_core import from_json, to_json
@@ -64,21 +64,52 @@ class Request(NamedTuple):
     Attributes:
         operation: what is requested.
         data: the action's fields, or the reset parameters; empty for ``state``.
-        timeout_s: how long to wait for the reply, in seconds.
+        timeout_s: the time limit of the call, in seconds.
+        deadline: when that is over, as ``time.monotonic`` counts. Whatever the call does shares it:
+            connecting, every attempt, the waits in between, the exchange.
         request_id: identifies the request in errors, and in the server's log if it was sent (over
             HTTP).
         episode_id: the episode of a step, if the caller named it at reset.
         trace_id: the W3C trace of the episode, 32 hex digits.
         headers: the headers that observers add, if this request carries headers.
+        holds_capacity_wait: whether the limit also holds the wait for a free session.
+        barrier: whether a request for the state goes right behind it, in the same write, whose
+            answer must come right behind the reply. Over a WebSocket alone.
     """
 
     operation: Operation
     data: dict[str, Any]
     timeout_s: float
+    deadline: float
     request_id: str
     episode_id: str | None = None
     trace_id: str = "0" * 32
     headers: Mapping[str, str] = _NO_HEADERS
+    holds_capacity_wait: bool = False
+    barrier: bool = False
+
+    @classmethod
+    def begun(
+        cls,
+        operation: Operation,
+        data: dict[str, Any],
+        timeout_s: float,
+        request_id: str,
+        *more: Any,
+        **known: Any,
+    ) -> Self:
+        """A request whose time begins now. The arguments are its attributes but the deadline."""
+        deadline = monotonic() + timeout_s
+        return cls(operation, data, timeout_s, deadline, request_id, *more, **known)
+
+    def seconds_left(self, limit_s: float = math.inf) -> float:
+        """The seconds until the deadline, at least 0 and at most ``limit_s``."""
+        return min(max(self.deadline - monotonic(), 0.0), limit_s)
+
+    def within(self, limit_s: float) -> Self:
+        """This request with no more time than ``limit_s`` seconds."""
+        left_s = self.seconds_left(limit_s)
+        return self._replace(timeout_s=left_s, deadline=monotonic() + left_s)
 
     def all_headers(self, default: Mapping[str, str]) -> dict[str, str]:
         """The headers of a request or handshake, with names in lower case.
@@ -233,14 +264,14 @@ def read_frame(frame: str | bytes, request: Request) -> dict[str, Any]:
     Raises ServerError if the frame carries one, ProtocolError if it isn't JSON, has another shape,
     or replies to another kind of request.
     """
-    message = _read_json(frame, request)
+    message = read_json(frame, request)
     kind, data = message.get("type"), as_object(message.get("data"))
     if data is None:
-        raise _malformed(f"a frame without a data object: {_excerpt(frame)}", request)
+        raise malformed(f"a frame without a data object: {_excerpt(frame)}", request)
     if kind == "error":
         raise server_error(data, code=str(data.get("code", "UNKNOWN")), request=request)
     if kind != _REPLY_TYPE[request.operation]:
-        raise _malformed(f"a frame of type {kind!r} as the answer", request)
+        raise malformed(f"a frame of type {kind!r} as the answer", request)
     return data
 
 
@@ -258,9 +289,9 @@ def read_http(
     """
     if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
         try:
-            return _read_json(body, request)
+            return read_json(body, request)
         except ProtocolError as error:
-            raise (_malformed(told, request) if told else error) from error.__cause__
+            raise (malformed(told, request) if told else error) from error.__cause__
     try:
         data = as_object(json.loads(body))
     except (ValueError, RecursionError):
@@ -300,7 +331,7 @@ def server_error(
         code=code,
         data=data,
         retryable=True if passing and request.operation != "step" else None,
-        maybe_applied=request.operation == "step" and kind is not CapacityReached,
+        maybe_applied=request.operation == "step",
         request_id=request.request_id,
         server_text=text,
         retry_after_s=retry_after_s,
@@ -338,15 +369,16 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     return [item for item in map(as_object, as_array(value) or ()) if item is not None]
 
 
-def _read_json(text: str | bytes, request: Request) -> dict[str, Any]:
+def read_json(text: str | bytes, request: Request) -> dict[str, Any]:
+    """The JSON object in a reply to ``request``. ProtocolError: it has none."""
     try:
         value = as_object(_parse(text))
     except (ValueError, RecursionError) as error:
-        raise _malformed(
+        raise malformed(
             f"something that is not JSON ({error}): {_excerpt(text)}", request
         ) from error
     if value is None:
-        raise _malformed(f"JSON that is not an object: {_excerpt(text)}", request)
+        raise malformed(f"JSON that is not an object: {_excerpt(text)}", request)
     return value
 
 
@@ -362,7 +394,8 @@ def _parse(text: str | bytes) -> Any:
         return json.loads(text)
 
 
-def _malformed(what: str, request: Request) -> ProtocolError:
+def malformed(what: str, request: Request) -> ProtocolError:
+    """The error for a reply to ``request`` that breaks the protocol."""
     return ProtocolError(
         f"the server sent {what}, in answer to {request.operation}",
         maybe_applied=request.operation == "step",
@@ -370,10 +403,10 @@ def _malformed(what: str, request: Request) -> ProtocolError:
     )
 
 
-def timed_out(request: Request) -> RequestTimeout:
-    """The error for a request whose reply didn't arrive in time."""
+def timed_out(request: Request, *, missing: str = "reply") -> RequestTimeout:
+    """The error for a request whose reply, or what is ``missing``, didn't arrive in time."""
     return RequestTimeout(
-        f"no reply to {request.operation} within {request.timeout_s:g} s; the session is lost, "
+        f"no {missing} to {request.operation} within {request.timeout_s:g} s; the session is lost, "
         "reset() opens a new one",
         maybe_applied=request.operation == "step",
         request_id=request.request_id,
@@ -390,7 +423,7 @@ def retry_after(value: str | None) -> float | None:
         moment = parsedate_to_datetime(value)
     except (ValueError, RecursionError):
         return None
-    return max(0.0, moment.timestamp() - time.time())
+    return max(0.0, moment.timestamp() - time())
 
 
 def _excerpt(text: str | bytes) -> str:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import dataclass
+from time import monotonic
 
 from ..errors import (
     CapacityReached,
     ConnectError,
     ConnectionLost,
     EnvError,
+    ExecutionError,
+    FactoryError,
     ProtocolError,
+    RequestTimeout,
     ServerError,
+    ServerSessionError,
 )
 from .protocol import Request
 
@@ -22,7 +26,8 @@ class RetryPolicy:
     """How often, and for how long, requests are repeated.
 
     Only these are: connecting; schema, and state over HTTP; a reset of which nothing was sent, or
-    which the server turned away. A step never is.
+    which the server turned away. A step never is. All attempts share the time limit of the call:
+    no wait begins that wouldn't end before it.
 
     Attributes:
         attempts: how many attempts to make in all; 1 repeats nothing.
@@ -32,7 +37,8 @@ class RetryPolicy:
             raised instead.
         capacity_wait_s: how long to wait in all for a free session on a full server, in seconds;
             0 raises ``CapacityReached`` at once. A server takes a moment to notice that a session
-            was lost.
+            was lost. This wait isn't part of the client's time limits, but it is of a ``timeout_s``
+            that is given to a call.
     """
 
     attempts: int = 3
@@ -69,14 +75,32 @@ def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_htt
 _TURNED_AWAY = ("HTTP_429", "HTTP_503")
 
 
-class Attempts:
-    """The attempts at one request, counted and timed."""
+def may_succeed_again(error: EnvError) -> bool:
+    """Whether a request that failed may succeed when it is made again, and repeats nothing."""
+    if "retryable" in vars(error):  # this error knows
+        return error.retryable
+    return error.retryable or isinstance(error, _MAY_PASS)
 
-    def __init__(self, policy: RetryPolicy) -> None:
+
+_MAY_PASS = (
+    ConnectionLost, RequestTimeout, ProtocolError, ServerSessionError, ExecutionError, FactoryError,
+)  # fmt: skip
+
+
+class Attempts:
+    """The attempts at one request, counted and timed.
+
+    Attributes:
+        request: what to send at the next attempt.
+    """
+
+    def __init__(self, policy: RetryPolicy, request: Request) -> None:
+        self.request = request
         self._policy = policy
         self._failed = 0
         self._refused = 0
-        self._started = time.monotonic()
+        self._refused_since = 0.0
+        self._began = self._uncounted_since = monotonic()
 
     @property
     def count(self) -> int:
@@ -85,14 +109,39 @@ class Attempts:
 
     def delay_after(self, error: EnvError) -> float | None:
         """The wait before the next attempt, in seconds; None if there should be none."""
-        policy = self._policy
-        if isinstance(error, CapacityReached):
-            self._refused += 1
-            left = policy.capacity_wait_s - (time.monotonic() - self._started)
-            return min(self._backoff(self._refused), left) if left > 0 else None
+        now = monotonic()
+        is_full = isinstance(error, CapacityReached)
+        delay_s = self._wait_for_capacity(now) if is_full else self._wait_after_failure(error)
+        is_limited = self.request.holds_capacity_wait or not is_full
+        if delay_s is not None and is_limited and now + delay_s >= self.request.deadline:
+            error.add_note(
+                f"the limit of {self.request.timeout_s:g} s leaves no time for another "
+                f"{self.request.operation}: attempt {self.count} was the last"
+            )
+            return None
+        # The first refusal took time like any request; from then on it's the wait for a session.
+        self._uncounted_since = self._began if self._refused > 1 else now
+        return delay_s
+
+    def resume(self, *, after: EnvError) -> None:
+        """Begin another attempt, the wait being over that ``delay_after`` asked for."""
+        now = self._began = monotonic()
+        if isinstance(after, CapacityReached) and not self.request.holds_capacity_wait:
+            waited_s = now - self._uncounted_since
+            self.request = self.request._replace(deadline=self.request.deadline + waited_s)
+
+    def _wait_for_capacity(self, now: float) -> float | None:
+        if not self._refused:
+            self._refused_since = now
+        self._refused += 1
+        left_s = self._policy.capacity_wait_s - (now - self._refused_since)
+        return min(self._backoff(self._refused), left_s) if left_s > 0 else None
+
+    def _wait_after_failure(self, error: EnvError) -> float | None:
         self._failed += 1
         asked: float | None = getattr(error, "retry_after_s", None)
-        if self._failed >= policy.attempts or (asked is not None and asked > policy.max_delay_s):
+        too_long = asked is not None and asked > self._policy.max_delay_s
+        if self._failed >= self._policy.attempts or too_long:
             return None
         return max(self._backoff(self._failed), asked or 0.0)
 
