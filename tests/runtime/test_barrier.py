@@ -232,6 +232,22 @@ def test_a_repeated_reply_is_found_at_once_with_a_barrier_for_steps(is_async: bo
 
 
 @both_clients
+def test_a_server_that_quotes_marks_tells_its_answers_apart(is_async: bool) -> None:
+    """As OpenEnv's do. The reply to the reset and the answer behind it are both repeated."""
+    quoted = [
+        json.dumps({"type": "error", "data": {"code": "VALIDATION_ERROR", "input": f"#{number}#"}})
+        for number in (1, 2)
+    ]
+    first = observed({"stdout": "reset"})
+    told = [[first, quoted[0]], [first, quoted[0], OBSERVED, quoted[1]]]
+    with answering(*told) as (url, _):
+        reset, failed = calls(url, ["reset", "step"], is_async=is_async, barrier="step")
+    assert reset.observation.stdout == "reset"
+    assert isinstance(failed, rt.ProtocolError)
+    assert "the answer to an earlier request" in str(failed)
+
+
+@both_clients
 def test_nothing_is_asked_behind_a_reset_over_http(is_async: bool) -> None:
     server = Faulty()
     asked: list[str] = []

@@ -75,6 +75,7 @@ class WebSocketConnection:
         "_address",
         "_answer",
         "_fragments",
+        "_marks",
         "_protocol",
         "_reader",
         "_unfinished",
@@ -95,6 +96,7 @@ class WebSocketConnection:
         self._address = address
         self._answer = b""  # how the server's answer to the handshake begins
         self._fragments: list[bytes] = []
+        self._marks = barrier.Marks()
         self._reader = MessageReader(options.max_message_bytes)
         # How many bytes of a frame the library has begun to read. At 0, the next byte begins a
         # frame; infinity means that the library reads all frames.
@@ -161,10 +163,12 @@ class WebSocketConnection:
         """
         if not self._protocol.extensions:
             sent = text_frame(message, apply_mask)
-            return [sent + text_frame(barrier.FRAME, apply_mask)] if with_barrier else [sent]
+            if with_barrier:
+                sent += text_frame(self._marks.next_frame(), apply_mask)
+            return [sent]
         self._protocol.send_text(message)
         if with_barrier:
-            self._protocol.send_text(barrier.FRAME)
+            self._protocol.send_text(self._marks.next_frame())
         return [b"".join(self.data_to_send())]
 
     # --- replies ------------------------------------------------------------------------------
@@ -196,13 +200,13 @@ class WebSocketConnection:
             payload = read_frame(message, request)
         except ServerError as error:
             if messages and not error.ends_session:
-                barrier.check(messages.pop(0), request)
+                self._marks.check(messages.pop(0), request)
             raise
         if not messages:
             failure = self.failure(request, sent=True)
             barrier.note_missing(failure, request)
             raise failure
-        barrier.check(messages.pop(0), request)
+        self._marks.check(messages.pop(0), request)
         return payload
 
     def timed_out(self, request: Request) -> errors.RequestTimeout:

@@ -4,6 +4,10 @@ A frame that a proxy or a server repeats late looks like the next reply, and the
 taken for the next but one. So a request for the state goes right behind a request, in the same
 write, and its answer must come right behind the reply: two types of frames in order, which one
 repeated frame can't give.
+
+The request for the state has data, which is a mark of its own. OpenEnv's servers refuse it, without
+computing a state, and quote what they refuse: then the answer to each mark can be told from that to
+every other. Servers that ignore the data answer with a state.
 """
 
 from __future__ import annotations
@@ -13,14 +17,53 @@ import re
 from ..errors import EnvError, ProtocolError, ServerError
 from .protocol import Request, malformed, read_frame, read_json
 
-FRAME = b'{"type":"state"}'
-"""What goes right behind a request with a barrier."""
-
 HINT = 'barrier="off" asks for none'
 
 # Without parsing: servers write the type first.
 _OBSERVATION = re.compile(rb'\{"type": ?"observation"')
-_ANSWER = re.compile(rb'\{"type": ?"(?:state|error)"')
+_ANSWER = re.compile(rb'\{"type": ?"(state|error)"')
+
+
+class Marks:
+    """The marks of one connection."""
+
+    __slots__ = ("_are_quoted", "_mark", "_number")
+
+    def __init__(self) -> None:
+        self._number = 0
+        self._mark = b""
+        self._are_quoted = False
+
+    def next_frame(self) -> bytes:
+        """What goes right behind the next request with a barrier."""
+        self._number += 1
+        self._mark = b"#%d#" % self._number
+        return b'{"type":"state","data":{"mark":"%b"}}' % self._mark
+
+    def check(self, answer: bytes, request: Request) -> None:
+        """Check the frame behind the reply to ``request``: a state, or an error in its place.
+
+        The first one tells whether the server quotes marks: nothing can be repeated before it. The
+        content of a state is of no interest, and may be large.
+
+        Raises ProtocolError for any other frame: then the reply may be that of an earlier request.
+        """
+        kind = _kind(answer, request)
+        if kind not in ("state", "error"):
+            raise malformed(
+                f"a frame of type {kind!r} instead of the state behind the reply ({HINT}), so the "
+                "reply may be that of an earlier request",
+                request,
+            )
+        is_quoted = kind == "error" and self._mark in answer
+        if self._number == 1:
+            self._are_quoted = is_quoted
+        elif self._are_quoted and not is_quoted:
+            raise malformed(
+                "the answer to an earlier request behind the reply, so the reply may be that of an "
+                "earlier request too",
+                request,
+            )
 
 
 def is_awaited(reply: bytes, request: Request) -> bool:
@@ -40,26 +83,13 @@ def is_awaited(reply: bytes, request: Request) -> bool:
     return True
 
 
-def check(answer: bytes, request: Request) -> None:
-    """Check the frame behind the reply to ``request``: a state, or an error in its place.
-
-    Its content is of no interest, and may be large.
-
-    Raises ProtocolError for any other frame: then the reply may be that of an earlier request.
-    """
-    if _ANSWER.match(answer):
-        return
-    kind = read_json(answer, request).get("type")
-    if kind not in ("state", "error"):
-        raise malformed(
-            f"a frame of type {kind!r} instead of the state behind the reply ({HINT}), so the "
-            "reply may be that of an earlier request",
-            request,
-        )
-
-
 def note_missing(error: EnvError, request: Request) -> None:
     """Add to ``error`` that the reply had arrived, and only the answer behind it was missing."""
     error.add_note(
         f"the reply to {request.operation} had arrived, the state behind it had not ({HINT})"
     )
+
+
+def _kind(answer: bytes, request: Request) -> object:
+    found = _ANSWER.match(answer)
+    return found[1].decode() if found else read_json(answer, request).get("type")
