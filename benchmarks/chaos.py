@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import subprocess
 import sys
 import threading
@@ -95,7 +94,7 @@ async def play_async(url: str, tally: Tally, options: dict[str, Any]) -> None:
 
 def descriptors() -> int:
     """How many descriptors this process has."""
-    return len(list(Path("/proc/self/fd").iterdir())) if os.path.exists("/proc/self/fd") else 0
+    return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
 
 
 @contextmanager

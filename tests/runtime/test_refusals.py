@@ -119,10 +119,12 @@ def test_http_is_refused_where_it_holds_no_episode(is_async: bool) -> None:
     async def play() -> None:
         async with AsyncCodingEnv(url, transport="http") as env:
             await env.reset()
+            await env.step(code="1")
 
     def reset() -> None:
         with CodingEnv(url, transport="http") as env:
             env.reset()
+            env.step(code="1")
 
     app = create_app(CONTRACT, partial(CodingEnvironment, max_steps=100))
     with serving(app) as url:
@@ -130,11 +132,15 @@ def test_http_is_refused_where_it_holds_no_episode(is_async: bool) -> None:
             asyncio.run(play()) if is_async else reset()
         with CodingEnv(url, transport="http-unchecked") as env:
             assert env.reset().done is False
+            assert env.step(code="1").done is False
+        with CodingEnv(url, transport="http") as env:
+            with pytest.raises(rt.InvalidRequest, match="fresh environment"):
+                env.state()
 
 
 def test_http_is_told_a_page_from_a_server(page: str) -> None:
     with CodingEnv(page, transport="http") as client:
-        with pytest.raises(rt.ConnectError, match=r'"Sign in"'):
+        with pytest.raises(rt.EnvError, match=r'"Sign in"'):
             client.reset()
 
 

@@ -117,6 +117,8 @@ class Calls:
             if self._notifier.is_on:
                 event = self._notifier.began(request)
                 request = request._replace(headers=event.headers)
+            if self._checks_http and request.operation != "reset":
+                yield from self._check_http(request)
             if request.operation == "step":  # sent once, whatever happens
                 reply: dict[str, Any] = yield Send(
                     self._with_barrier(request) if self._barrier == "step" else request
@@ -227,11 +229,6 @@ class Calls:
                     raise error from refusal
                 self.transport = "http"
         if self.transport == "http":
-            if self._checks_http:
-                schema = yield Get("/schema", request)
-                page = web_page(schema.headers, schema.body)
-                refuse_http(schema.status, base_url=self._url, page=page)
-                self._checks_http = False
             yield Open("http", request)
         if (look := self._comparison.in_background(request)) is not None:
             yield look
@@ -241,6 +238,16 @@ class Calls:
         if self.session.phase is Phase.CLOSED:
             yield from self._drop()
         self._check_not_closed()
+
+    def _check_http(self, request: Request) -> Call[None]:
+        """Refuse HTTP, chosen by the user, for what follows a reset where every request is alone.
+
+        A reset by itself is answered rightly there. Asked once.
+        """
+        schema = yield Get("/schema", request)
+        page = web_page(schema.headers, schema.body)
+        refuse_http(schema.status, base_url=self._url, page=page)
+        self._checks_http = False
 
     def _leave_session(self, request: Request) -> Call[None]:
         """End the server's session, if the reset is about to make another."""

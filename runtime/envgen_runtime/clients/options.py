@@ -40,9 +40,9 @@ class SessionOptions(TypedDict, total=False):
         state_timeout_s: for states, the server's contract and its health, instead of
             ``request_timeout_s``.
         transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first (before
-            0.2), whose environment is behind HTTP. ``http`` refuses a later server, which gives a
-            fresh environment to every HTTP request; ``http-unchecked`` uses it all the same, for
-            single requests, or if it keeps its environment. None is the class's
+            0.2), whose environment is behind HTTP. ``http`` refuses the first step or state on a
+            later server, which gives a fresh environment to every HTTP request; ``http-unchecked``
+            uses it all the same, if it keeps its environment. None is the class's
             ``default_transport``.
         barrier: where a WebSocket proves that replies belong to their requests. The socket has no
             ids, so a frame that a proxy or server repeats late would be taken for the next reply,
