@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from websockets.exceptions import InvalidState
 
 from envgen.demo.server import serving
 from tests.support import ROOT
@@ -116,7 +117,7 @@ class Faulty:
     async def _play(self, websocket: WebSocket) -> None:
         self.sessions += 1
         session, count = self.sessions, 0
-        with suppress(WebSocketDisconnect, RuntimeError):
+        with suppress(WebSocketDisconnect, RuntimeError, InvalidState):
             async for text in websocket.iter_text():
                 frame = json.loads(text)
                 if frame["type"] == "close":

@@ -301,7 +301,7 @@ def test_a_failed_step_says_whether_the_episode_is_over(error: rt.EnvError) -> N
     env = ready()
     _, raised = run(step(env), error)
     is_over = kind(error) not in map(kind, KEPT)
-    assert (raised.episode_lost, raised.retryable) == (is_over, False)
+    assert raised.episode_lost == is_over
     assert pickle.loads(pickle.dumps(raised)).episode_lost == is_over
     _, after = run(step(env), *([] if is_over else [REPLY]))
     assert getattr(after, "episode_lost", False) == is_over

@@ -104,7 +104,7 @@ def play(url: str, calls: list[str], *, is_async: bool, **options: Any) -> list[
 
     Servers here answer frame by frame, and know no states.
     """
-    options = {"barrier": "off", **options}
+    options = {"barrier": "off", "on_drift": "ignore", **options}
 
     async def play_async() -> list[rt.StepResult[Any]]:
         async with AsyncCodingEnv(url, **options) as env:
