@@ -371,18 +371,20 @@ def test_one_of_the_first_servers_is_found_out() -> None:
     assert [effect.path for effect in effects if isinstance(effect, Get)] == ["/schema", "/health"]
 
 
-def test_http_is_checked_once_before_the_first_step() -> None:
+def test_http_is_checked_once() -> None:
     env = client(transport="http")
-    effects, _ = run(reset(env), None, REPLY)
-    assert names(effects) == ["Open", "Send"], "a reset alone is answered rightly"
-    effects, _ = run(step(env), answer(404), REPLY)
-    assert names(effects) == ["Get", "Send"]
+    effects, _ = run(reset(env), answer(404), None, REPLY)
+    assert names(effects) == ["Get", "Open", "Send"]
     effects, _ = run(step(env), REPLY)
     assert names(effects) == ["Send"]
     env = client(transport="http")
-    run(reset(env), None, REPLY)
-    effects, refusal = run(step(env), answer(200, {}))
-    assert names(effects) == ["Get"], "the step isn't sent"
+    effects, _ = run(reset(env), answer(200, {}), None, REPLY)
+    assert names(effects) == ["Get", "Open", "Send"], "a reset alone is answered rightly"
+    effects, refusal = run(step(env))
+    assert names(effects) == [], "the step isn't sent"
+    assert isinstance(refusal, rt.InvalidRequest)
+    effects, refusal = run(client(transport="http")._state_call(None), answer(200, {}))
+    assert names(effects) == ["Get"]
     assert isinstance(refusal, rt.InvalidRequest)
 
 

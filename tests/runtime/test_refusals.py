@@ -140,7 +140,7 @@ def test_http_is_refused_where_it_holds_no_episode(is_async: bool) -> None:
 
 def test_http_is_told_a_page_from_a_server(page: str) -> None:
     with CodingEnv(page, transport="http") as client:
-        with pytest.raises(rt.EnvError, match=r'"Sign in"'):
+        with pytest.raises(rt.ConnectError, match=r'"Sign in"'):
             client.reset()
 
 

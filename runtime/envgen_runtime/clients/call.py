@@ -34,7 +34,7 @@ from ..observe.observers import Notifier, RequestEvent
 from ..providers import AnyProvider, Provider
 from ..result import StepResult
 from ..transports import TransportName
-from ..wire.detection import explain_refused_upgrade, refuse_http, web_page
+from ..wire.detection import explain_refused_upgrade, holds_episode, no_episode, web_page
 from ..wire.mismatch import reply_mismatch
 from ..wire.protocol import Request
 from ..wire.redaction import redact
@@ -77,6 +77,7 @@ class Calls:
         given: TransportName = "http-unchecked" if client.wire else options["transport"]
         self.transport: TransportName = "http" if given == "http-unchecked" else given
         self._checks_http = given == "http"
+        self._has_episodes = True
         self.episode_id: str | None = None
         self._client = client
         self._wire = client.wire
@@ -108,8 +109,7 @@ class Calls:
             SessionError: the session can't take the request now; nothing has changed.
             EnvError: the request failed, as ``EnvClient.step`` says.
         """
-        if self._is_done and request.operation == "step":
-            self._warn_done()
+        self._check_episode(request)
         self.session.begin(request.operation)
         event: RequestEvent | None = None
         payload: dict[str, Any] | None = None
@@ -117,8 +117,6 @@ class Calls:
             if self._notifier.is_on:
                 event = self._notifier.began(request)
                 request = request._replace(headers=event.headers)
-            if self._checks_http and request.operation != "reset":
-                yield from self._check_http(request)
             if request.operation == "step":  # sent once, whatever happens
                 reply: dict[str, Any] = yield Send(
                     self._with_barrier(request) if self._barrier == "step" else request
@@ -229,6 +227,8 @@ class Calls:
                     raise error from refusal
                 self.transport = "http"
         if self.transport == "http":
+            if self._checks_http:
+                yield from self._check_http(request)
             yield Open("http", request)
         if (look := self._comparison.in_background(request)) is not None:
             yield look
@@ -240,14 +240,22 @@ class Calls:
         self._check_not_closed()
 
     def _check_http(self, request: Request) -> Call[None]:
-        """Refuse HTTP, chosen by the user, for what follows a reset where every request is alone.
-
-        A reset by itself is answered rightly there. Asked once.
-        """
+        """Ask once whether HTTP, chosen by the user, holds an episode."""
         schema = yield Get("/schema", request)
         page = web_page(schema.headers, schema.body)
-        refuse_http(schema.status, base_url=self._url, page=page)
+        self._has_episodes = holds_episode(schema.status, base_url=self._url, page=page)
         self._checks_http = False
+        self._check_episode(request)
+
+    def _check_episode(self, request: Request) -> None:
+        """Refuse what needs an episode where there is none; warn of a step after its end.
+
+        A reset by itself is answered rightly by a server that makes an environment per request.
+        """
+        if not self._has_episodes and request.operation != "reset":
+            raise no_episode(self._url)
+        if self._is_done and request.operation == "step":
+            self._warn_done()
 
     def _leave_session(self, request: Request) -> Call[None]:
         """End the server's session, if the reset is about to make another."""

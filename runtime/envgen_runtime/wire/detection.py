@@ -55,18 +55,22 @@ def explain_refused_upgrade(
     )
 
 
-def refuse_http(schema: int, *, base_url: str, page: str | None) -> None:
-    """Check that a server may keep an environment behind HTTP, told from what ``/schema`` answers.
+def holds_episode(schema: int, *, base_url: str, page: str | None) -> bool:
+    """Whether a server may keep an environment behind HTTP, told from what ``/schema`` answers.
 
     Raises:
-        InvalidRequest: it makes one for every HTTP request, so an episode can't be played.
         ConnectError: it answers with a web page.
     """
     if schema != HTTPStatus.OK:
-        return
+        return True
     if page is not None:
         raise ConnectError(_is_page(base_url, page))
-    raise InvalidRequest(
+    return False
+
+
+def no_episode(base_url: str) -> InvalidRequest:
+    """The error for a step over HTTP on a server that makes an environment for every request."""
+    return InvalidRequest(
         f"{base_url} publishes /schema, so each HTTP request gets a fresh environment there, "
         "and a step never sees the reset before it. Leave transport= out, which uses the "
         'WebSocket; transport="http-unchecked" insists, if this server keeps its environment'
