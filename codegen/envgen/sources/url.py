@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from envgen_runtime.transports.tcp import is_loopback
+from envgen_runtime.transports.proxies import Proxy, proxy_for_url, through_proxy
 from envgen_runtime.wire.redaction import checked_headers, without_secrets
 
 from ..config import SourceSettings
@@ -96,6 +96,32 @@ async def limited(timeout_s: float, url: str) -> AsyncGenerator[None]:
         ) from error
 
 
+class _Proxied(httpx.AsyncBaseTransport):
+    """Sends each request through the proxy that the runtime's clients would choose."""
+
+    def __init__(self) -> None:
+        self._by_proxy: dict[Proxy | None, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request."""
+        proxy = proxy_for_url(str(request.url))
+        if proxy not in self._by_proxy:
+            try:
+                opened = httpx.AsyncHTTPTransport(proxy=proxy.url if proxy is not None else None)
+            except ImportError as error:
+                raise ConfigError(
+                    f"{proxy} speaks SOCKS, which needs an optional library",
+                    hint="pip install 'envgen-runtime[socks]'",
+                ) from error
+            self._by_proxy[proxy] = opened
+        return await self._by_proxy[proxy].handle_async_request(request)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        for transport in self._by_proxy.values():
+            await transport.aclose()
+
+
 class Web:
     """An HTTP client for documents. Headers are sent to the host of ``url`` only."""
 
@@ -103,9 +129,7 @@ class Web:
         self._home = _origin(url)
         self._headers = resolved_headers(settings.headers)
         self._allow_redirects = settings.allow_redirects
-        host = urlsplit(url).hostname or ""
-        directly = {f"all://{urlsplit(url).netloc}": None} if is_loopback(host) else {}
-        self._client = httpx.AsyncClient(timeout=settings.timeout_s, mounts=directly)
+        self._client = httpx.AsyncClient(timeout=settings.timeout_s, transport=_Proxied())
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,7 +167,7 @@ class Web:
         except (httpx.RequestError, httpx.InvalidURL, UnicodeError, OSError) as error:
             reason = str(error) or type(error).__name__
             raise Unreachable(
-                f"can't be reached: {reason}",
+                f"can't be reached{through_proxy(url)}: {reason}",
                 source=source,
                 hint="is the server running at this address?",
             ) from error

@@ -16,12 +16,12 @@ from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
 from .loops import LoopEnd, is_running
+from .proxies import proxy_for
 from .tcp import (
     close_inherited,
     default_ssl_context,
     hang_up,
     open_socket,
-    proxy_for,
     readiness,
 )
 from .websocket_protocol import (

@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
+from http import HTTPStatus
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, urlsplit
 
 import httpcore
 
-from ..errors import ConnectError, ConnectionLost, EnvError
+from ..errors import ConnectError, ConnectionLost, EnvError, MissingExtra
 from ..wire import protocol
 from ..wire.diagnosis import reason
 from ..wire.protocol import Request
@@ -36,7 +38,8 @@ from .http_messages import (
     get_request,
 )
 from .loops import LoopConnection
-from .tcp import default_ssl_context, http_proxy_for
+from .proxies import proxy_for_url, through_proxy
+from .tcp import default_ssl_context
 
 if TYPE_CHECKING:
     import httpx
@@ -66,7 +69,9 @@ class _HttpTransport:
             port=parts.port,
         )
         self._host = parts.netloc.rpartition("@")[2].encode("idna")
-        self._settings = _connection_settings(address, options)
+        # A client of the user's has proxies of its own.
+        self._via = through_proxy(address) if options.http_client is None else ""
+        self._settings = {} if options.http_client else _connection_settings(address, options)
 
     def _core_request(self, request: HttpRequest) -> httpcore.Request:
         headers = [(b"host", self._host)]
@@ -97,20 +102,32 @@ class _HttpTransport:
     def _connect_timeout(self, request: HttpRequest) -> float:
         return min(self._options.connect_timeout_s, request.timeout_s)
 
+    def _reply(self, response: HttpResponse, request: Request) -> dict[str, Any]:
+        if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+            raise ConnectError(
+                f"{self._address} could not be reached for {request.operation}{self._via}: "
+                "HTTP 407, it wants a user and a password",
+                request_id=request.request_id,
+                retryable=False,
+            )
+        return exchange_reply(response, request, self.session)
+
     def _get_error(self, error: Exception) -> ConnectError:
         why = "no answer in time" if isinstance(error, TIMED_OUT) else reason(error)
-        return ConnectError(f"{self._address} could not be reached: {why}")
+        return ConnectError(f"{self._address} could not be reached{self._via}: {why}")
 
     def _exchange_error(self, request: Request, error: Exception) -> EnvError:
         if isinstance(error, _UNREACHABLE):
             return ConnectError(
-                f"{self._address} could not be reached for {request.operation}: {reason(error)}",
+                f"{self._address} could not be reached for {request.operation}{self._via}: "
+                f"{reason(error)}",
                 request_id=request.request_id,
             )
         if isinstance(error, TIMED_OUT):
             return protocol.timed_out(request)
         return ConnectionLost(
-            f"the connection to {self._address} ended during {request.operation}: {reason(error)}",
+            f"the connection to {self._address} ended during {request.operation}{self._via}: "
+            f"{reason(error)}",
             maybe_applied=request.operation == "step",
             request_id=request.request_id,
         )
@@ -151,7 +168,7 @@ class HttpTransport(_HttpTransport):
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
         response = self._send(exchange_request(request, self._options, self.session), explain)
-        return exchange_reply(response, request, self.session)
+        return self._reply(response, request)
 
     def close(self) -> None:
         """Close the connection, or have the request in flight close it when it ends."""
@@ -236,7 +253,7 @@ class AsyncHttpTransport(_HttpTransport):
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
         sent = exchange_request(request, self._options, self.session)
-        return exchange_reply(await self._send(sent, explain), request, self.session)
+        return self._reply(await self._send(sent, explain), request)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -303,11 +320,12 @@ class AsyncHttpTransport(_HttpTransport):
 def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, Any]:
     """The arguments of httpcore's pools, which know how to connect through a proxy."""
     proxy = None
-    if (proxy_url := http_proxy_for(address)) is not None:
-        bare, authorization = split_credentials(proxy_url)
-        headers = [("Proxy-Authorization", authorization)] if authorization else None
+    if (named := proxy_for_url(address)) is not None:
+        if named.is_socks and find_spec("socksio") is None:
+            raise MissingExtra(f"SOCKS, for {named},", extra="socks")
+        bare, _ = split_credentials(named.url)
         context = default_ssl_context() if bare.startswith("https:") else None
-        proxy = httpcore.Proxy(bare, headers=headers, ssl_context=context)
+        proxy = httpcore.Proxy(bare, auth=named.credentials, ssl_context=context)
     context = options.ssl_context
     if context is None and address.startswith("https:"):
         context = default_ssl_context()

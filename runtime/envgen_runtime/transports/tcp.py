@@ -1,4 +1,4 @@
-"""Opens TCP connections, through a proxy if the environment names one."""
+"""Opens TCP connections, through a proxy if there is one."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import select
 import socket
 import ssl
 import time
-import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
-from ipaddress import ip_address
 from typing import Literal
 from urllib.parse import urlsplit
 
 from ..errors import ConnectError
+from ..wire.diagnosis import reason
 from ..wire.redaction import split_credentials
-
-_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+from .proxies import Proxy, proxy_for
 
 
 @cache
@@ -28,86 +26,35 @@ def default_ssl_context() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine: no proxy and no compression are needed."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def proxy_for(host: str, port: int, *, secure: bool) -> str | None:
-    """The URL of the proxy for a WebSocket to ``host``, from the usual environment variables.
-
-    Raises:
-        ConnectError: the variable has no URL of a proxy.
-    """
-    names = ("wss", "socks", "https") if secure else ("ws", "socks", "https", "http")
-    return _named_proxy(host, f"{host}:{port}", names)
-
-
-def http_proxy_for(url: str) -> str | None:
-    """The URL of the proxy for an HTTP request to ``url``; otherwise as ``proxy_for``."""
-    parts = urlsplit(url)
-    netloc = parts.netloc.rpartition("@")[2]
-    return _named_proxy(parts.hostname or "", netloc, (parts.scheme, "all"))
-
-
-def _named_proxy(host: str, netloc: str, names: tuple[str, ...]) -> str | None:
-    # The variables mean other machines, though many set them without NO_PROXY.
-    if is_loopback(host) or urllib.request.proxy_bypass(netloc):
-        return None
-    proxies = urllib.request.getproxies()
-    name = next((name for name in names if name in proxies), None)
-    if name is None:
-        return None
-    proxy = proxies[name]
-    if "://" not in proxy:
-        proxy = f"http://{proxy}"  # as other programs read it
-    try:
-        parts = urlsplit(proxy)
-        is_proxy = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        is_proxy = False
-    if not is_proxy:  # what it has may be a password
-        raise ConnectError(
-            f"the environment variable {name.upper()}_PROXY has no URL of a proxy; "
-            "mend it, or exempt the server with NO_PROXY",
-            retryable=False,
-        )
-    return proxy
-
-
-def tunnel(proxy: str, host: str, port: int, *, deadline: float) -> socket.socket:
+def tunnel(proxy: Proxy, host: str, port: int, *, deadline: float) -> socket.socket:
     """A connection to ``host`` through an HTTP proxy.
 
     Raises:
-        ConnectError: the proxy is not an HTTP proxy, or refuses.
-        OSError: the proxy can't be reached.
+        ConnectError: the proxy is not an HTTP proxy, can't be reached, or refuses.
+        TimeoutError: there was no answer in time.
     """
-    parts = urlsplit(proxy)
-    shown = f"{parts.scheme}://{parts.hostname}:{parts.port or ''}".rstrip(":")
-    if parts.scheme not in ("http", "https"):
+    parts = urlsplit(proxy.url)
+    if proxy.is_socks:
         raise ConnectError(
-            f"the proxy {shown} can't carry a WebSocket: only http and https proxies can; "
-            "name another in HTTPS_PROXY, or exempt the server with NO_PROXY",
+            f"{proxy} speaks SOCKS, which can't carry a WebSocket here: name an http:// proxy in "
+            f"{proxy.variable}, or exempt the server with NO_PROXY",
             retryable=False,
         )
     secure_proxy = parts.scheme == "https"
     connection_class = http.client.HTTPSConnection if secure_proxy else http.client.HTTPConnection
     connection = connection_class(parts.hostname or "", parts.port, timeout=_left(deadline))
-    _, authorization = split_credentials(proxy)
+    _, authorization = split_credentials(proxy.url)
     headers = {"Proxy-Authorization": authorization} if authorization else {}
     connection.set_tunnel(host, port, headers)
     try:
         connection.connect()
-    except http.client.HTTPException as error:
+    except (OSError, http.client.HTTPException) as error:
+        was_reached = connection.sock is not None
         connection.close()
-        reason = str(error).strip()
-        raise ConnectError(f"the proxy {shown} did not open a tunnel: {reason}") from error
-    except OSError:
-        connection.close()
-        raise
+        if isinstance(error, TimeoutError):
+            raise
+        failed = "did not open a tunnel" if was_reached else "can't be reached"
+        raise ConnectError(f"{proxy} {failed}: {reason(error).strip()}") from error
     opened = connection.sock
     connection.sock = None  # else the connection object would close the socket
     return opened

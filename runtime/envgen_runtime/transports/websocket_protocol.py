@@ -43,7 +43,7 @@ from ..wire.diagnosis import is_redirect, no_handshake, old_status, reason, redi
 from ..wire.protocol import Request, read_frame, retry_after, websocket_frame, with_query
 from . import ConnectionOptions
 from .frames import MessageReader, frame_size, text_frame
-from .tcp import is_loopback
+from .proxies import is_loopback, through_proxy
 
 PING_INTERVAL_S = 20.0
 """Pings stop middleboxes from closing an idle socket. Pongs have no time limit: a missing one
@@ -328,28 +328,31 @@ def connect_error(
     """
     if isinstance(error, InvalidStatus):
         return _refused(address, error.response)
+    via = through_proxy(address)
     if isinstance(error, TimeoutError):
         limit = f"within {timeout_s:.3g} s" if timeout_s is not None else "in time"
-        return ConnectError(f"{address} did not open a WebSocket {limit}")
+        return ConnectError(f"{address} did not open a WebSocket {limit}{via}")
     if isinstance(error, InvalidHandshake):
         if (status := old_status(answer)) is not None:
-            old = f"{address} answered the WebSocket handshake with HTTP/1.0 (HTTP {status})"
+            old = f"{address} answered the WebSocket handshake with HTTP/1.0 (HTTP {status}){via}"
             return UpgradeRefused(f"{old}, which has no WebSockets", status=status)
-        return ConnectError(f"no WebSocket connection to {address}: {no_handshake(answer, error)}")
-    return ConnectError(f"no WebSocket connection to {address}: {reason(error)}")
+        return ConnectError(
+            f"no WebSocket connection to {address}: {no_handshake(answer, error)}{via}"
+        )
+    return ConnectError(f"no WebSocket connection to {address}: {reason(error)}{via}")
 
 
 def _refused(address: str, response: Response) -> UpgradeRefused:
     status, body = response.status_code, bytes(response.body or b"")
     headers = {name.lower(): value for name, value in response.headers.raw_items()}
     page = web_page(headers, body)
-    said = f" and {page}" if page else ""
+    said, via = f" and {page}" if page else "", through_proxy(address)
     if is_redirect(status):
         said = f": {redirect(headers.get('location'), '/ws')}"
     elif status in _NOT_UP:
         said += "; from_url() waits for a server that starts or wakes up"
     return UpgradeRefused(
-        f"{address} answered the WebSocket handshake with HTTP {status}{said}",
+        f"{address} answered the WebSocket handshake with HTTP {status}{via}{said}",
         status=status,
         retry_after_s=retry_after(headers.get("retry-after")),
         server_text=body.decode(errors="replace")[:_MAX_SERVER_TEXT] or None,
