@@ -6,6 +6,7 @@ is said. Steps and sessions are those of a light server, unless they are HTTP's.
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import tempfile
@@ -185,17 +186,24 @@ def arrays(runs: int) -> Iterator[Row]:
         costs = alternate(
             {
                 "ours": partial(_timed, partial(_frame, ours), 20),
-                "plain": partial(_timed, plain.model_dump_json, 20),
+                "hand": partial(_timed, partial(_frame_by_hand, plain), 20),
+                "least": partial(_timed, plain.model_dump_json, 20),
             },
             4 * runs,
         )
-        yield from _versus(
-            f"{SHOWN[name]}, sent", costs, "ours", {"plain": ("pydantic's model_dump_json", 1.4)}
-        )
+        peers: dict[str, tuple[str, float | None]] = {
+            "hand": ("pydantic and json.dumps", 1.4),
+            "least": ("model_dump_json alone", None),
+        }
+        yield from _versus(f"{SHOWN[name]}, sent", costs, "ours", peers)
 
 
 def _frame(action: Ours) -> bytes:
     return websocket_frame(Request("step", wire_fields(action, Ours), 1.0, ""))
+
+
+def _frame_by_hand(action: Plain) -> bytes:
+    return json.dumps({"type": "step", "data": action.model_dump()}).encode()
 
 
 def _timed(call: Callable[[], object], count: int) -> Cost:

@@ -15,6 +15,7 @@ from ..errors import EnvError
 from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
+from .frames import in_one_piece
 from .loops import LoopEnd, is_running
 from .proxies import proxy_for
 from .tcp import (
@@ -102,7 +103,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         if not connection.was_opened:
             opened.abort()
             raise connection.refusal()
-        opened._keep_alive()
+        opened._ping_later()
         await opened._loop_end.watch()
         return opened
 
@@ -202,8 +203,8 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         """Process the bytes that the loop has read."""
         connection = self._connection
         was_open = connection.is_open
-        connection.receive(bytes(_SCRATCH[:nbytes]))
-        self._flush()
+        if not connection.receive(bytes(_SCRATCH[:nbytes])):
+            self._flush()
         if connection.messages or not (was_open and connection.is_open):
             self._wake()
 
@@ -261,20 +262,24 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
     def _flush(self) -> None:
         outgoing = self._connection.data_to_send()
         if outgoing:
-            self._send(outgoing)
+            self._send(in_one_piece(outgoing))
 
     def _send(self, outgoing: list[bytes]) -> None:
-        if self._transport is None or self._transport.is_closing():
+        transport = self._transport
+        if transport is None or transport.is_closing():
             return
         for data in outgoing:
             if data:
-                self._transport.write(data)
-            elif self._transport.can_write_eof():
-                self._transport.write_eof()
+                transport.write(data)
+            elif transport.can_write_eof():
+                transport.write_eof()
 
     def _keep_alive(self) -> None:
         self._connection.ping()
         self._flush()
+        self._ping_later()
+
+    def _ping_later(self) -> None:
         self._keepalive = self._loop.call_later(PING_INTERVAL_S, self._keep_alive)
 
 

@@ -105,3 +105,14 @@ def frame_size(message_size: int) -> int:
     if message_size < _LONG:
         return _SHORT_HEAD + message_size
     return (_LONG_HEAD if message_size < _LONGER_SIZE else _LONGER_HEAD) + message_size
+
+
+def in_one_piece(outgoing: list[bytes]) -> list[bytes]:
+    """What is to be sent, with its frames joined: each piece is a system call.
+
+    An empty piece, which can only be the last one, ends the stream.
+    """
+    if len(outgoing) <= 1:
+        return outgoing
+    joined = b"".join(outgoing)
+    return [joined] if outgoing[-1] else [joined, b""]

@@ -15,6 +15,7 @@ from ..errors import ConnectError
 from ..wire import protocol
 from ..wire.protocol import Request
 from . import ConnectionOptions
+from .frames import in_one_piece
 from .keepalive import KEEPALIVE
 from .tcp import default_ssl_context, open_socket, readiness
 from .websocket_protocol import (
@@ -190,15 +191,14 @@ class WebSocketTransport:
                 self._ping(deadline)
             return
         try:
-            self._read()
+            is_all = self._read()
         except _NOT_READY:  # of a TLS record, a part is there
             return
-        outgoing = self._connection.data_to_send()
-        if outgoing:
-            self._send(outgoing, deadline)
+        if not is_all:
+            self._flush(deadline)
 
-    def _read(self) -> None:
-        self._connection.receive(self._socket.recv(_CHUNK))
+    def _read(self) -> bool:
+        return self._connection.receive(self._socket.recv(_CHUNK))
 
     def _ping(self, deadline: float) -> None:
         self._next_ping = time.monotonic() + PING_INTERVAL_S
@@ -206,7 +206,7 @@ class WebSocketTransport:
         self._flush(deadline)
 
     def _flush(self, deadline: float) -> None:
-        self._send(self._connection.data_to_send(), deadline)
+        self._send(in_one_piece(self._connection.data_to_send()), deadline)
 
     def _send(self, outgoing: list[bytes], deadline: float) -> None:
         for data in outgoing:

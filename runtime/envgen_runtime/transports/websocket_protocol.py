@@ -119,12 +119,16 @@ class WebSocketConnection:
 
     # --- events -------------------------------------------------------------------------------
 
-    def receive(self, data: bytes) -> None:
-        """Process bytes from the socket; ``b""`` is the end of the stream."""
+    def receive(self, data: bytes) -> bool:
+        """Process bytes from the socket; ``b""`` is the end of the stream.
+
+        Returns:
+            Whether they were messages alone, so that there is nothing to send for them.
+        """
         if self._unfinished == 0 and self.is_open and not self._fragments:
             rest = self._reader.read(data, self.messages)
             if data and not rest:
-                return
+                return True
             data = rest
         protocol = self._protocol
         if protocol.state is State.CONNECTING and len(self._answer) < _ANSWER_BEGINNING:
@@ -144,6 +148,7 @@ class WebSocketConnection:
                 has_ended = self._unfinished == len(data) and data.find(_HEAD_END) == len(data) - 4
                 self._unfinished = 0 if has_ended and not protocol.extensions else math.inf
         self.is_open = protocol.state is _OPEN
+        return False
 
     def _take(self, frame: Frame) -> None:
         opcode = frame.opcode  # compared by identity: hashing an enum's member is slow

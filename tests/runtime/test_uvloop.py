@@ -1,0 +1,89 @@
+"""The async client on uvloop, where it is installed: the group ``benchmarks`` has it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
+
+import envgen_runtime as rt
+from envgen.demo.environment import CodingEnvironment
+from envgen.demo.server import create_app, serving
+from generated.coding_env import AsyncCodingEnv, CodeAction
+from tests.runtime.servers import observed
+from tests.support import ROOT
+
+uvloop: Any = pytest.importorskip("uvloop")
+
+CONTRACT = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    with serving(create_app(CONTRACT, partial(CodingEnvironment, max_steps=100))) as base_url:
+        yield base_url
+
+
+def test_an_episode(url: str) -> None:
+    async def play() -> None:
+        async with AsyncCodingEnv(url) as env:
+            await env.reset(seed=3)
+            for number in range(20):
+                result = await env.step(CodeAction(code=f"print({number})"))
+                assert result.observation.stdout == f"{number}\n"
+            assert (await env.state()).step_count == 20
+
+    uvloop.run(play())
+
+
+def test_a_step_that_takes_too_long_loses_the_session(url: str) -> None:
+    async def play() -> None:
+        async with AsyncCodingEnv(url) as env:
+            await env.reset()
+            with pytest.raises(rt.RequestTimeout):
+                await env.step(code="import time; time.sleep(1)", timeout_s=0.2)
+            with pytest.raises(rt.SessionLost):
+                await env.step(code="1")
+            await env.reset()
+            assert (await env.step(code="print(1)")).observation.stdout == "1\n"
+
+    uvloop.run(play())
+
+
+def test_an_unasked_message_is_seen_before_the_next_request() -> None:
+    """It arrives while the caller computes, so not even the event loop has read it."""
+    go_on, has_come = threading.Event(), threading.Event()
+
+    def session(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(observed({}))
+        go_on.wait(10)
+        connection.send(observed({"stdout": "unasked"}))
+        has_come.set()
+        with contextlib.suppress(ConnectionClosed):
+            connection.recv()
+
+    async def play(port: int) -> None:
+        async with AsyncCodingEnv(f"http://127.0.0.1:{port}") as env:
+            await env.reset()
+            go_on.set()
+            has_come.wait(10)
+            with pytest.raises(rt.ProtocolError) as caught:
+                await env.step(code="1")
+            assert not caught.value.sent
+
+    with serve(session, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            uvloop.run(play(server.socket.getsockname()[1]))
+        finally:
+            server.shutdown()
+            thread.join()
