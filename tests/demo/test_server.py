@@ -28,7 +28,14 @@ from websockets.typing import Origin
 
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from envgen_runtime import ActionRejected, AsyncEnvClient, EnvClient, ServerError, StepResult
+from envgen_runtime import (
+    ActionRejected,
+    AsyncEnvClient,
+    EnvClient,
+    ServerError,
+    StepAfterDoneWarning,
+    StepResult,
+)
 from envgen_runtime.generated import Codec, Envelope, ReplyModel, RequestModel, wire_fields
 from tests.support import PATIENCE_S, ROOT
 
@@ -143,7 +150,10 @@ def test_a_refused_action_and_a_failure_leave_the_episode(url: str, transport: T
             env.step(Code(code=5))
         env.step(Code(code=""))
         assert env.step(Code(code="")).done
-        with pytest.raises(ServerError, match="ended after 2 steps") as failure:
+        with (
+            pytest.warns(StepAfterDoneWarning),
+            pytest.raises(ServerError, match="ended after 2 steps") as failure,
+        ):
             env.step(Code(code=""))
         assert (
             failure.value.code

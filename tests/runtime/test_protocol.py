@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import envgen_runtime as rt
 from envgen_runtime.json_value import JsonFields
-from envgen_runtime.wire import protocol
+from envgen_runtime.wire import address, protocol
 from envgen_runtime.wire.envelope import Envelope
 from envgen_runtime.wire.protocol import Operation, Request
 from tests.strategies import JSON
@@ -33,19 +33,19 @@ def request(operation: Operation = "step", **data: Any) -> Request:
     ],
 )
 def test_addresses(base_url: str, http: str, websocket: str) -> None:
-    assert protocol.endpoint(base_url) == protocol.Endpoint(http, websocket)
+    assert address.endpoint(base_url) == address.Endpoint(http, websocket)
 
 
 @pytest.mark.parametrize("base_url", ["", "h:8000", "ftp://h", "http://", "http://h#x"])
 def test_what_is_no_address(base_url: str) -> None:
     with pytest.raises(ValueError, match="base_url"):
-        protocol.endpoint(base_url)
+        address.endpoint(base_url)
 
 
 @pytest.mark.parametrize("base_url", ["http://h:99999", "http://h:abc", "http://h:0"])
 def test_a_port_that_is_none_is_seen_at_once(base_url: str) -> None:
     with pytest.raises(ValueError, match=r"[Pp]ort"):
-        protocol.endpoint(base_url)
+        address.endpoint(base_url)
 
 
 @settings(max_examples=300, deadline=None)

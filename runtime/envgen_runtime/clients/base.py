@@ -21,7 +21,7 @@ from ..observe.trace import Replay
 from ..providers import AnyProvider
 from ..result import StepResult
 from ..transports import INHERITED, ConnectionOptions
-from ..wire import protocol
+from ..wire.address import endpoint
 from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
@@ -98,7 +98,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         headers = checked_headers(default_headers or {})
         if authorization is not None:
             headers.setdefault("Authorization", authorization)
-        self._endpoint = protocol.endpoint(address)
+        self._endpoint = endpoint(address)
         self._timeouts = timeouts(known)
         self._options = ConnectionOptions(
             headers,

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..errors import ConnectError
 from ..transports import ConnectionOptions
+from ..wire.address import endpoint
 from ..wire.detection import web_page
 from ..wire.diagnosis import is_redirect, redirect
-from ..wire.protocol import Request, endpoint
+from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
 
 if TYPE_CHECKING:

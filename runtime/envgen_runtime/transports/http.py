@@ -22,6 +22,7 @@ import httpcore
 
 from ..errors import ConnectError, ConnectionLost, EnvError, MissingExtra
 from ..wire import protocol
+from ..wire.address import with_query
 from ..wire.diagnosis import reason
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
@@ -97,7 +98,7 @@ class _HttpTransport:
         }
 
     def _path(self, request: HttpRequest) -> str:
-        return protocol.with_query(request.path, self._options.query)
+        return with_query(request.path, self._options.query)
 
     def _connect_timeout(self, request: HttpRequest) -> float:
         return min(self._options.connect_timeout_s, request.timeout_s)

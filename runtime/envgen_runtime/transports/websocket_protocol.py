@@ -38,9 +38,10 @@ except ImportError:  # the library was built without its extension
 from .. import errors
 from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
 from ..wire import barrier, protocol
+from ..wire.address import with_query
 from ..wire.detection import web_page
 from ..wire.diagnosis import is_redirect, no_handshake, old_status, reason, redirect
-from ..wire.protocol import Request, read_frame, retry_after, websocket_frame, with_query
+from ..wire.protocol import Request, read_frame, retry_after, websocket_frame
 from . import ConnectionOptions
 from .frames import MessageReader, frame_size, text_frame
 from .proxies import is_loopback, through_proxy
