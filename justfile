@@ -38,6 +38,7 @@ golden:
 
 # What is claimed about speed.
 bench:
+    uv run --group benchmarks python -m benchmarks.goals
     uv run python -m benchmarks.import_time
     uv run python -m benchmarks.build_time
     uv run python -m benchmarks.step_cost

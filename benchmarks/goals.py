@@ -130,13 +130,13 @@ def opening(runs: int) -> Iterator[Row]:
 
 
 def over_http(runs: int) -> Iterator[Row]:
-    """On a server of the first release; a round is 50 steps."""
+    """On a server of the first release; a round is 25 steps."""
     with (
         tempfile.TemporaryDirectory() as folder,
         running_server(http_step.SERVER, "words", Path(folder) / "log") as server,
     ):
         sides = ["ours", "seed"]
-        costs = steps_in_turn(sides, "sync", server.base_url, 50 * runs, blocks=runs)
+        costs = steps_in_turn(sides, "sync", server.base_url, 100 * runs, blocks=4 * runs)
     yield from _versus("step, HTTP", costs, "ours", {"seed": ("requests, first client", 0.5)})
 
 
