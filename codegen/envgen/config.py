@@ -15,24 +15,43 @@ headers = { Authorization = "Bearer ${HF_TOKEN}" }
 state = "overlays/coding_state.json"
 transport = "websocket"
 naming = { CodeAction = "Code", "CodeObservation.exit_code" = "status" }
+
+Settings come with a repository, which may be a stranger's, so they are input. What they make envgen
+write stays below their folder, what they make it read stays in their repository, and ``${NAME}``
+stands for a variable only if the user's own environment allows that. See SECURITY.md.
 """
 
 from __future__ import annotations
 
+import os
+import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import ConfigError
-from .naming import environment_name, is_class_name, is_client_name, is_field_name
+from .naming import (
+    environment_name,
+    is_class_name,
+    is_client_name,
+    is_environment_name,
+    is_field_name,
+)
 from .options import PackageOptions, Transport
 from .schema.keywords import as_object
 from .text import UntrustedText
 
 _FILE = "pyproject.toml"
+_MAX_BYTES = 16 * 1024 * 1024
+
+ALLOW_VARS = "ENVGEN_ALLOW_VARS"
+"""The user's variable that lists others, which the settings of a repository may use."""
+
+_ALWAYS_ALLOWED = frozenset({"HF_TOKEN"})
+VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 RoutePath = Annotated[str, Field(pattern="^/")]
 
@@ -43,7 +62,8 @@ class SourceSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     headers: dict[str, str] = Field(default_factory=dict[str, str], repr=False)
-    """Sent with every request. ``${NAME}`` in a value is an environment variable."""
+    """Sent with every request. ``${NAME}`` in a value is an environment variable, which the user
+    has to allow where the settings have it (``refuse_variables``)."""
 
     reset_path: RoutePath | None = None
     """OpenAPI: the route that resets; None to find it by its name."""
@@ -155,7 +175,8 @@ class Config(BaseModel):
     @classmethod
     def _check_names(cls, envs: dict[str, EnvSettings]) -> dict[str, EnvSettings]:
         for name in envs:
-            if (valid := environment_name(UntrustedText(name))) != name:
+            if not is_environment_name(name):
+                valid = environment_name(UntrustedText(name))
                 raise ValueError(f"{name!r} is not a valid package name; write {valid}")
         return envs
 
@@ -190,7 +211,7 @@ def settings_folder(start: Path) -> Path:
     """
     for folder in (start, *start.parents):
         try:
-            if "[tool.envgen" in (folder / _FILE).read_text(encoding="utf-8"):
+            if "[tool.envgen" in _read(folder / _FILE):
                 return folder
         except (OSError, ValueError):
             pass  # load_config reports it where it matters
@@ -207,16 +228,16 @@ def load_config(folder: Path = Path()) -> Config:
     """
     path = folder / _FILE
     try:
-        document: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        document: dict[str, Any] = tomllib.loads(_read(path))
     except FileNotFoundError:
         return Config()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"can't be read: {error}", source=str(path)) from error
     tool = as_object(document.get("tool", {}))
     if tool is None:
         raise ConfigError("tool: not a table", source=str(path))
     try:
-        return Config.model_validate(tool.get("envgen", {}))
+        config = Config.model_validate(tool.get("envgen", {}))
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         key = ".".join(str(part) for part in ("tool", "envgen", *first["loc"]))
@@ -227,3 +248,71 @@ def load_config(folder: Path = Path()) -> Config:
             source=str(path),
             hint=f"the settings are {', '.join(known)}",
         ) from error
+    _refuse_places(config, folder)
+    return config
+
+
+def refuse_variables(headers: Mapping[str, str]) -> None:
+    """Refuse ``${NAME}`` in headers that a repository's settings have, unless the user allows it.
+
+    The repository also says where they are sent, so without this it could fetch any variable.
+
+    Raises:
+        ConfigError: there is a variable that isn't allowed.
+    """
+    allowed = _ALWAYS_ALLOWED | {*re.findall(r"\w+", os.environ.get(ALLOW_VARS, ""))}
+    for name, value in headers.items():
+        for variable in VARIABLE.findall(value):
+            if variable not in allowed:
+                raise ConfigError(
+                    f"${{{variable}}} isn't a variable that settings may use",
+                    source=f"header {name[:60]!r}",
+                    hint=f"if you trust them, and where they send it: {ALLOW_VARS}={variable}",
+                )
+
+
+def _refuse_places(config: Config, folder: Path) -> None:
+    """Refuse settings that write outside of their folder, or read outside of its repository."""
+    home = folder.resolve()
+    repository = next((at for at in (home, *home.parents) if (at / ".git").exists()), home)
+    sources = (*(config.sources or ()), *(env.source for env in config.envs.values()))
+    files = (Path(source) for source in sources if source is not None and "://" not in source)
+    read = (
+        config.templates,
+        *(env.state for env in config.envs.values()),
+        *(file for file in files if not (folder / file).is_dir()),  # a project, for sync to start
+    )
+    written: Iterable[Path] = (*config.folders(), config.schemas)
+    for places, root, verb in ((written, home, "written"), (read, repository, "read")):
+        for place in places:
+            if place is not None and not _is_below(folder / place, root):
+                raise ConfigError(
+                    f"{place} is outside of {root}: what settings name is {verb} there only",
+                    source=str(folder / _FILE),
+                    hint=_INSTEAD[verb],
+                )
+
+    for contract in (folder / config.schemas).glob("*.json"):
+        if contract.is_symlink() and not _is_below(contract, repository):
+            raise ConfigError(f"a link out of {repository}", source=str(contract))
+
+
+_INSTEAD = {
+    "written": "to write elsewhere, name the place on the command line: --out FOLDER",
+    "read": "to read it all the same, name it on the command line: envgen build SOURCE",
+}
+
+
+def _is_below(place: Path, root: Path) -> bool:
+    try:
+        return place.resolve().is_relative_to(root)
+    except (OSError, ValueError, RuntimeError):  # a loop of links, a NUL
+        return False
+
+
+def _read(path: Path) -> str:
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f"larger than {_MAX_BYTES // 2**20} MB")
+    return content.decode()

@@ -52,6 +52,7 @@ _RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | _MODULE_NAMES | {"s
 # Prefixes that fields can't have: pydantic warns about the first two; placeholders use the others.
 _PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
 
+_DEVICE = re.compile(r"(?is)(?:aux|con|conin\$|conout\$|nul|prn|(?:com|lpt)\d)(?:\..*)?")
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9]*")
 _SHOUT = re.compile(r"(?<![^\W_])[A-Z]{2,}(_+[A-Z]{2,})+(?![^\W_])")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")
@@ -63,7 +64,18 @@ def environment_name(text: UntrustedText) -> str:
     if words and words[-1] == "environment":
         words[-1] = "env"
     name = "_".join(words) or "env"
-    return name if name.isidentifier() and not keyword.iskeyword(name) else f"{name}_env"
+    is_usable = name.isidentifier() and not keyword.iskeyword(name) and not is_device_name(name)
+    return name if is_usable else f"{name}_env"
+
+
+def is_environment_name(name: str) -> bool:
+    """Whether ``name`` is one that ``environment_name`` gives: a plain name for a folder."""
+    return environment_name(UntrustedText(name)) == name
+
+
+def is_device_name(name: str) -> bool:
+    """Whether Windows reads ``name``, with any suffix, as a device and not as a file."""
+    return bool(_DEVICE.fullmatch(name))
 
 
 def client_name(environment: str) -> str:

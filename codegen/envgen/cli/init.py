@@ -43,10 +43,18 @@ def _settings(config: Config, sources: dict[str, str]) -> str:
 
     lines = [
         "[tool.envgen]",
-        f'out = "{config.out.as_posix()}"',
-        f'schemas = "{config.schemas.as_posix()}"',
+        f"out = {_toml(config.out.as_posix())}",
+        f"schemas = {_toml(config.schemas.as_posix())}",
     ]
     for name, source in sorted(sources.items()):
         if kind_of(source) not in ("file", "stdin"):
-            lines += ["", f"[tool.envgen.envs.{name}]", f'source = "{source}"']
+            lines += ["", f"[tool.envgen.envs.{name}]", f"source = {_toml(source)}"]
     return "\n".join(lines) + "\n"
+
+
+def _toml(text: str) -> str:
+    """A TOML string. A source comes from the lock, and so from whoever wrote the repository."""
+    escaped = (
+        sign if sign.isprintable() and sign not in '"\\' else f"\\U{ord(sign):08x}" for sign in text
+    )
+    return f'"{"".join(escaped)}"'

@@ -12,7 +12,7 @@ from ..interrupts import uninterrupted
 from .differences import Difference, compare_file, compare_folder
 from .digests import says
 from .lock import FILE, Lock, LockedPackage, Origin
-from .publish import publish, unpublish, write_file
+from .publish import publish, refuse_links, unpublish, write_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +55,12 @@ def apply(
     Raises:
         ContractError: there are warnings, and the mode is strict.
         TemplateError, AuditError: it can't be rendered.
-        OutputError: the folder can't be written, or a file in it was edited by hand.
+        OutputError: the folder can't be written or holds a link, or a file in it was edited by
+            hand.
     """
     if mode.strict:
         _refuse_warnings(package.findings)
+    refuse_links(folder)
     locked = lock.packages.get(package.name)
     if locked is not None and locked.origin == package.origin and locked.is_whole(folder):
         return False, () if mode.write else compare_folder(folder, None, locked)
@@ -85,6 +87,7 @@ def discard(name: str, folder: Path, lock: Lock, mode: Mode) -> tuple[Difference
         OutputError: a file was edited by hand, or can't be removed.
     """
     locked = lock.packages[name]
+    refuse_links(folder)
     left_over: tuple[Difference, ...] = ()
     if not mode.write:
         left_over = compare_folder(folder, {}, None)

@@ -18,27 +18,39 @@
     }
 
 From the lock envgen knows without building which packages are up to date, which files were edited
-by hand, and which files it may remove.
+by hand, and which files it may remove. A lock comes with a repository, so it is input: its names
+become paths, and one that isn't a plain name refuses the whole lock.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
 from .. import __version__
 from ..contract.contract import EnvContract
 from ..errors import OutputError
+from ..naming import is_device_name, is_environment_name
 from ..options import PackageOptions, Transport
+from ..schema.keywords import as_object
 from .digests import FileDigest, says, sha256
 
 FILE = "envgen.lock"
 _VERSION = 2
+_MAX_BYTES = 16 * 1024 * 1024
+_MAX_NAME = 245  # bytes: what file systems take, less the name of a folder for staging
+_MAX_SHOWN = 60
+_FILE_NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
 
 
+@with_config(ConfigDict(extra="forbid"))
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a package was generated from, and by which envgen. The fields are the lock's."""
@@ -97,14 +109,14 @@ class LockedPackage:
 
     @classmethod
     def read(cls, fields: Mapping[str, Any]) -> LockedPackage:
-        """Read a package's entry. Raises TypeError or KeyError if it isn't one."""
+        """Read a package's entry. ValidationError: it isn't one."""
         origin = {name: value for name, value in fields.items() if name != "files"}
         files = {
             # A lock of version 1 knows the text alone.
             name: FileDigest(known, known) if isinstance(known, str) else FileDigest(*known)
-            for name, known in fields["files"].items()
+            for name, known in _FILES.validate_python(fields.get("files")).items()
         }
-        return cls(Origin(**origin), files)
+        return cls(_ORIGIN.validate_python(origin), files)
 
     def edited(self, folder: Path, *, ignoring: Mapping[str, str] | None = None) -> list[str]:
         """The files in ``folder`` that differ from what was generated. Missing files don't count.
@@ -124,6 +136,13 @@ class LockedPackage:
     def is_whole(self, folder: Path) -> bool:
         """Whether every file in ``folder`` says what was generated."""
         return all(known.matches(folder / name) for name, known in self.files.items())
+
+
+_ORIGIN = TypeAdapter(Origin)
+_FILES = TypeAdapter[dict[str, str | list[str]]](
+    dict[str, str | Annotated[list[str], Field(min_length=2, max_length=2)]]
+)
+_PACKAGES = TypeAdapter(dict[str, dict[str, Any]])
 
 
 @dataclass(slots=True)
@@ -148,33 +167,70 @@ def read_lock(out: Path) -> Lock:
     """The lock of the packages in ``out``; empty if none. OutputError if it can't be read."""
     path = out / FILE
     try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
-        version = document["version"]
-        packages = {
-            name: LockedPackage.read(fields) for name, fields in document["packages"].items()
-        }
+        document = _read_json(path)
+        if (version := document.get("version")) is None:
+            raise ValueError("it has no version")  # noqa: TRY301
+        if version in (1, _VERSION):
+            entries = _PACKAGES.validate_python(document.get("packages"))
+            return Lock(_checked({name: LockedPackage.read(entries[name]) for name in entries}))
     except (FileNotFoundError, NotADirectoryError):
         return Lock()
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
+        reason = _first(error) if isinstance(error, ValidationError) else str(error)
         raise OutputError(
-            f"can't be read: {error}",
+            f"can't be read: {reason}",
             source=str(path),
             hint="restore it, or delete it and build again",
         ) from error
-    if version not in (1, _VERSION):
-        raise OutputError(
-            f"has version {version}; this envgen reads version {_VERSION}",
-            source=str(path),
-            hint="use the envgen that wrote it, or delete it and build again",
-        )
-    if not all(_is_portable(name) for locked in packages.values() for name in locked.files):
-        raise OutputError("lists files outside of their packages", source=str(path))
-    return Lock(packages)
+    raise OutputError(
+        f"has version {str(version)[:20]}; this envgen reads version {_VERSION}",
+        source=str(path),
+        hint="use the envgen that wrote it, or delete it and build again",
+    )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f"larger than {_MAX_BYTES // 2**20} MB")
+    document = as_object(json.loads(content))
+    if document is None:
+        raise ValueError("not a JSON object")
+    return document
+
+
+def _checked(packages: dict[str, LockedPackage]) -> dict[str, LockedPackage]:
+    """The packages, whose names become paths. ValueError: one isn't a plain name."""
+    for name, locked in packages.items():
+        if not is_environment_name(name) or len(name.encode()) > _MAX_NAME:
+            raise ValueError(f"{_shown(name)} is not the name of a package")
+        for file in locked.files:
+            if not _FILE_NAME.fullmatch(file) or is_device_name(file):
+                raise ValueError(f"{name}: {_shown(file)} is not the name of a generated file")
+        _refuse_clash(locked.files)
+    _refuse_clash(packages)
+    return packages
+
+
+def _refuse_clash(names: Iterable[str]) -> None:
+    """ValueError: two names are one file where file systems ignore case or how it is composed."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(unicodedata.normalize("NFKC", name).casefold(), name)
+        if other != name:
+            raise ValueError(f"{_shown(other)} and {_shown(name)} name the same file")
+
+
+def _shown(name: str) -> str:
+    return ascii(name if len(name) <= _MAX_SHOWN else f"{name[:_MAX_SHOWN]}...")
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    place = ".".join(_shown(str(part)) for part in first["loc"])
+    return f"{place}: {first['msg']}" if place else first["msg"]
 
 
 def _document(contract: EnvContract) -> str:
     return sha256(contract.to_json().encode())
-
-
-def _is_portable(name: str) -> bool:
-    return Path(name).name == name

@@ -23,6 +23,8 @@ class Job:
         name: the environment's name; None for the contract's own.
         saved: where its contract was saved, for a build that asks no server; None to read the
             source.
+        has_own_headers: whether the user gave its headers with the command: those of a repository's
+            settings may use few environment variables.
     """
 
     source: str
@@ -31,6 +33,7 @@ class Job:
     name: str | None = None
     options: PackageOptions = field(default_factory=PackageOptions)
     saved: SavedContract | None = None
+    has_own_headers: bool = False
 
 
 def plan_jobs(
@@ -77,6 +80,7 @@ def plan_jobs(
                 name or env_name,
                 env.options,
                 None if is_read else SavedContract(source, env_name, home, config.schemas),
+                has_own_headers="headers" in overrides,
             )
         )
     return jobs

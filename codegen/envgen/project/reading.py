@@ -7,6 +7,7 @@ from functools import partial
 from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Literal
 
+from ..config import refuse_variables
 from ..interrupts import in_thread
 from ..sources import ReadSource, read_source
 from .jobs import Job
@@ -41,5 +42,7 @@ def read_all(jobs: Iterable[Job], progress: Progress) -> list[tuple[Job, Future[
 def _read(job: Job, progress: Progress) -> ReadSource:
     if job.saved is not None:
         return job.saved.read(name=job.name, state=job.settings.state)
+    if not job.has_own_headers:
+        refuse_variables(job.settings.headers)
     on_pull = partial(progress, job.source)
     return read_source(job.source, name=job.name, settings=job.settings, on_pull=on_pull)

@@ -180,7 +180,12 @@ def default_templates() -> Templates:
 
 
 def _templates_in(folder: Path) -> dict[str, Path]:
-    return {path.name: path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+    files = {path.name: path for path in sorted(folder.glob(f"*{_SUFFIX}"))}
+    for path in files.values():
+        # A repository can carry links, and what a template says may end up in a package.
+        if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+            raise TemplateError("a link out of the templates' folder", source=str(path))
+    return files
 
 
 def _loader(files: Mapping[str, Path]) -> BaseLoader:

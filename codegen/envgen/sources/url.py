@@ -17,14 +17,13 @@ import httpx
 from envgen_runtime.transports.proxies import Proxy, proxy_for_url, through_proxy
 from envgen_runtime.wire.redaction import checked_headers, without_secrets
 
-from ..config import SourceSettings
+from ..config import VARIABLE, SourceSettings
 from ..errors import ConfigError, ContractError, Unreachable
 from .parsing import MAX_BYTES, YAML_SUFFIXES, check_size, parse
 
 MAX_REDIRECTS = 5
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
-_VARIABLE = re.compile(r"\$\{(\w+)\}")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -55,10 +54,10 @@ def resolved_headers(headers: Mapping[str, str]) -> dict[str, str]:
     result: dict[str, str] = {}
     for name, template in headers.items():
         place = f"header {name[:60]!r}"
-        for variable in _VARIABLE.findall(template):
+        for variable in VARIABLE.findall(template):
             if variable not in os.environ:
                 raise ConfigError(f"the environment variable {variable} is not set", source=place)
-        value = _VARIABLE.sub(lambda match: os.environ[match[1]], template).strip()
+        value = VARIABLE.sub(lambda match: os.environ[match[1]], template).strip()
         try:
             result |= checked_headers({name: value})
         except ValueError as error:
