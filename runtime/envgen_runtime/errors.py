@@ -33,6 +33,9 @@ Three attributes of every error tell a caller what to do next: ``retryable`` (th
 succeed if made again), ``episode_lost`` (the episode is over, and may be played anew) and
 ``maybe_applied`` (the server may have acted on the request, so sending a step again could apply it
 twice). Errors can be pickled, so they may cross to another process.
+
+A message may hold a server's text. ``str(error)`` and notes show it bounded and without control
+characters; ``server_text`` and ``data`` have it as it was sent, without the client's secrets.
 """
 
 from __future__ import annotations
@@ -41,6 +44,9 @@ from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
 from .json_value import JsonValue
+from .printable import printable
+
+_LINES = "\n\t"
 
 
 class _Known(TypedDict, total=False):
@@ -79,6 +85,13 @@ class EnvError(Exception):
         for name, value in known.items():
             if value is not None:
                 setattr(self, name, value)
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), keep=_LINES)
+
+    def add_note(self, note: str, /) -> None:
+        """Add a note to the message, as ``str`` shows it."""
+        super().add_note(printable(note, keep=_LINES))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with all attributes and notes, whatever ``__init__`` takes; without the cause."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from .output import escape, out, reporting
+from .output import escape_lines, out, reporting
 
 if TYPE_CHECKING:
     from ..config import Config
@@ -35,7 +35,7 @@ def init() -> None:
         settings = _settings(config, sources)
         write_file(_FILE, f"{text.rstrip()}\n\n{settings}" if text.strip() else settings)
     out.print(f"    [green]wrote[/] {_FILE}")
-    out.print(f"[dim]{escape(settings.rstrip())}[/]")
+    out.print(f"[dim]{escape_lines(settings.rstrip())}[/]")
 
 
 def _settings(config: Config, sources: dict[str, str]) -> str:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from ..errors import Unreachable
-from .output import err, escape, out, reporting
+from ..text import for_terminal
+from .output import err, escape, escape_lines, out, reporting
 
 if TYPE_CHECKING:
     from envgen_runtime.providers.managed import ManagedServer
@@ -27,11 +27,16 @@ def ps() -> None:
         if not environments:
             out.print("no environments are running")
             return
-        table = Table("NAME", "KIND", "SERVES", "STATUS", "OWNER", box=None, pad_edge=False)
-        for one in environments:
-            owner = _OWNERS[one.owner_is_alive]
-            table.add_row(*map(escape, (one.name, one.kind, one.what, one.status, owner)))
-        out.print(table)
+        rows = [("NAME", "KIND", "SERVES", "STATUS", "OWNER")] + [
+            (one.name, one.kind, one.what, one.status, _OWNERS[one.owner_is_alive])
+            for one in environments
+        ]
+        # Not a table of rich's: it wraps a cell, whose next line may be read as a command.
+        shown = [tuple(for_terminal(cell) for cell in row) for row in rows]
+        widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+        for row in shown:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            out.print(escape("  ".join(cells).rstrip()))
 
 
 def prune(
@@ -52,7 +57,7 @@ def prune(
                 one.remove()
             except ProviderError as error:
                 failed = True
-                err.print(f"    [bold red]error[/] {escape(one.name)}: {escape(str(error))}")
+                err.print(f"    [bold red]error[/] {escape(one.name)}: {escape_lines(str(error))}")
             else:
                 out.print(f"  removed {escape(one.name)}  [dim]{escape(one.what)}[/]")
         if not selected:
@@ -72,7 +77,11 @@ def _environments() -> Generator[list[ManagedServer]]:
         engine = Engine()
     except (MissingExtra, ProviderError) as error:
         err.print(f"[dim]containers are not listed: {escape(str(error))}[/]")
-        yield managed_servers(None)
+        yield managed_servers(None, _print_ignored)
         return
     with engine:
-        yield managed_servers(engine)
+        yield managed_servers(engine, _print_ignored)
+
+
+def _print_ignored(what: str) -> None:
+    err.print(f"[yellow]  ignored[/] {escape(what)}")

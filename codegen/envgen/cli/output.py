@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,7 +12,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape as escape_markup
 
+from envgen_runtime.printable import MAX_TEXT
+
 from ..errors import ContractError, EnvgenError
+from ..text import for_terminal, json_text
 
 if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
@@ -22,20 +24,18 @@ EPILOG = "Exit codes: 0 done; 1 the input is at fault; 2 wrong usage; 3 a server
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells report it."""
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+out = Console(highlight=False, soft_wrap=True, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def escape(text: str) -> str:
-    """Escape untrusted text for a console: neither markup nor control characters take effect."""
-    return escape_markup(
-        "".join(
-            character
-            if character.isprintable() or character in "\n\t"
-            else character.encode("unicode_escape", "surrogatepass").decode()
-            for character in text
-        )
-    )
+    """Escape untrusted text for one line of a console: nothing in it takes effect."""
+    return escape_markup(for_terminal(text))
+
+
+def escape_lines(text: str) -> str:
+    """As ``escape``, for text that may have several lines, such as the end of a log."""
+    return escape_markup(for_terminal(text, MAX_TEXT, keep="\n\t"))
 
 
 def status_line(reached: str | PullProgress, otherwise: str) -> str:
@@ -61,7 +61,7 @@ def reporting(report: str = "text") -> Generator[None]:
 
 def print_error(error: EnvgenError) -> None:
     """Print an error, its place and its hint."""
-    err.print(f"    [bold red]error[/] {escape(str(error))}")
+    err.print(f"    [bold red]error[/] {escape_lines(str(error))}")
     if error.hint:
         print_hint(error.hint)
 
@@ -74,7 +74,7 @@ def print_hint(hint: str) -> None:
 def write_document(exit_code: int, **fields: Any) -> None:
     """Print a JSON document for machines."""
     document = {"version": 1, "exit_code": exit_code, **fields}
-    sys.stdout.write(json.dumps(document, indent=2) + "\n")
+    sys.stdout.write(json_text(document) + "\n")
 
 
 def error_document(error: EnvgenError) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import typer
 from ..errors import EnvgenError, ServerEnded
 from ..interrupts import raise_dropped
 from ..schema.keywords import JsonSchema, as_object
+from ..sources.address import label
 from .output import INTERRUPTED, err, escape, out, reporting, split_option, status_line
 
 _container = partial(typer.Option, rich_help_panel="Containers", show_default=False)
@@ -73,7 +74,7 @@ def run(
     )
     with reporting():
         source = startable(source)
-    starting = f"starting {escape(source)}"
+    starting = f"starting {escape(label(source))}"
     status = err.status(starting)
     status.start()
     ready = False
@@ -88,7 +89,7 @@ def run(
                 for line in server.provider.follow_logs():
                     out.print(escape(line))
                 raise ServerEnded(
-                    server.provider.diagnosis() or "the environment ended", source=source
+                    server.provider.diagnosis() or "the environment ended", source=label(source)
                 )
         except KeyboardInterrupt:
             out.print("[dim]stopped and removed[/]")
@@ -108,7 +109,7 @@ def _print_contract(url: str, source: str) -> None:
         return
     for part, schema in contract.parts.items():
         out.print(f"[bold]{part:>17}[/] {escape(_fields(schema))}")
-    out.print(f"[dim]to build a client: envgen build {escape(source)}[/]")
+    out.print(f"[dim]to build a client: envgen build {escape(label(source))}[/]")
 
 
 def _fields(schema: JsonSchema) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
+from ..text import as_code, for_annotation, for_annotation_property, for_markdown, json_text
 from .changes import LEVELS, Change, Changelog
 
 _HEADINGS = {"breaking": "Breaking", "warning": "Worth a look", "info": "Compatible"}
@@ -24,14 +24,14 @@ def to_document(name: str, changelog: Changelog) -> dict[str, Any]:
 
 def to_json(name: str, changelog: Changelog) -> str:
     """Return ``to_document`` as JSON."""
-    return json.dumps(to_document(name, changelog), indent=2)
+    return json_text(to_document(name, changelog))
 
 
 def to_markdown(name: str, changelog: Changelog) -> str:
     """Return a section for a pull request."""
-    lines = [f"### {_code(name)}: {changelog.bump} change", ""]
+    lines = [f"### {as_code(name)}: {changelog.bump} change", ""]
     if not changelog.changes:
-        lines[0] = f"### {_code(name)}: no change"
+        lines[0] = f"### {as_code(name)}: no change"
     for level in reversed(LEVELS):
         found = [item for item in changelog.changes if item.level == level]
         if found:
@@ -42,8 +42,9 @@ def to_markdown(name: str, changelog: Changelog) -> str:
 def to_github(name: str, changelog: Changelog, *, file: str) -> str:
     """Return workflow commands that annotate ``file``, one per line."""
     return "\n".join(
-        f"::{_COMMANDS[item.level]} file={_property(file)},"
-        f"title={_property(f'{name}: {item.rule}')}::{_data(f'{item.pointer}: {_message(item)}')}"
+        f"::{_COMMANDS[item.level]} file={for_annotation_property(file)},"
+        f"title={for_annotation_property(f'{name}: {item.rule}')}"
+        f"::{for_annotation(f'{item.pointer}: {_message(item)}')}"
         for item in changelog.changes
     )
 
@@ -53,23 +54,4 @@ def _message(item: Change) -> str:
 
 
 def _line(item: Change) -> str:
-    return f"{_code(item.pointer or '/')} {_plain(_message(item))} [{item.rule}]"
-
-
-def _code(text: str) -> str:
-    """Return a code span of any text."""
-    return "`` " + " ".join(text.split()) + " ``" if "`" in text else f"`{' '.join(text.split())}`"
-
-
-def _plain(text: str) -> str:
-    """Escape everything that Markdown interprets."""
-    return "".join(f"\\{sign}" if sign in "\\`*_{}[]<>#|@!" else sign for sign in text)
-
-
-def _data(text: str) -> str:
-    """Escape the message of a workflow command."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return f"{as_code(item.pointer or '/')} {for_markdown(_message(item))} [{item.rule}]"

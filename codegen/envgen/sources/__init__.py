@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from ..config import SourceSettings
+from envgen_runtime.wire.redaction import scrub
+
+from ..config import VARIABLE, SourceSettings
 from ..contract.contract import EnvContract, parse_contract
-from ..errors import ContractError
+from ..errors import ContractError, EnvgenError
 from ..findings import Finding
 from ..naming import environment_name
 from ..schema.keywords import as_object
 from ..text import UntrustedText
 from . import file, openapi
-from .address import is_started, kind_of, label, recorded
+from .address import is_started, kind_of, label, recorded, secrets_of
 from .parsing import Document
 
 if TYPE_CHECKING:
@@ -96,6 +99,57 @@ def read_source(
         Unreachable: the server can't be reached.
     """
     settings = settings or SourceSettings()
+    secrets = _secrets(source, settings)
+    try:
+        read = _read_source(source, name, default_name, settings, on_pull)
+    except EnvgenError as error:
+        raise _scrubbed(error, secrets) from error
+    contract = read.contract
+    if any(secret in contract.to_json() for secret in secrets if len(secret) >= _LONG_SECRET):
+        raise ContractError(
+            "the contract holds a token or password that was sent to its server",
+            source=label(source),
+            hint="the server shows what it is sent: use a token that you can revoke",
+        )
+    findings = tuple(_scrubbed(finding, secrets) for finding in contract.findings)
+    return replace(read, contract=replace(contract, findings=findings))
+
+
+_LONG_SECRET = 8  # a shorter one may be an honest word of the contract
+
+
+def _secrets(source: str, settings: SourceSettings) -> tuple[str, ...]:
+    # The header's text, too: a variable that isn't set is reported by another error.
+    headers = {
+        name: VARIABLE.sub(lambda match: os.environ.get(match[1], ""), value)
+        for name, value in settings.headers.items()
+    }
+    token = os.environ.get("HF_TOKEN", "") if kind_of(source) == "space" else ""
+    return secrets_of(source, {**headers, "hub-token": token})
+
+
+_SaysT = TypeVar("_SaysT", EnvgenError, Finding)
+
+
+def _scrubbed(says: _SaysT, secrets: Sequence[str]) -> _SaysT:
+    """A copy of an error or a finding without secrets."""
+    texts = {
+        name: scrub(text, secrets)
+        for name in ("message", "source", "hint", "pointer")
+        if isinstance(text := getattr(says, name, None), str)
+    }
+    if isinstance(says, Finding):
+        return replace(says, **texts)
+    return says.with_context(**texts)
+
+
+def _read_source(
+    source: str,
+    name: str | None,
+    default_name: str | None,
+    settings: SourceSettings,
+    on_pull: Callable[[PullProgress], None] | None,
+) -> ReadSource:
     document = _load(source, settings, on_pull, needs_name=name is None)
     content, suggested_name = document.content, document.name
     is_derived = document.is_derived

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from envgen_runtime.wire.redaction import without_secrets
+from envgen_runtime.wire.redaction import secrets_in, source_without_secrets, without_secrets
 
 Kind = Literal["file", "stdin", "url", "python", "image", "folder", "space"]
 
@@ -48,7 +48,26 @@ def recorded(source: str) -> str:
 
 
 def label(source: str) -> str:
-    """A source as it may be shown and committed: without secrets."""
-    if kind_of(source) == "url":
+    """A source as it may be shown and committed: without secrets.
+
+    A mistyped address is taken for a file that doesn't exist.
+    """
+    kind = kind_of(source)
+    if kind == "url":
         return without_secrets(source)
-    return re.sub(r"^(git\+\w+://)[^/@]*@", r"\1", source)
+    if kind in ("stdin", "python") or _exists(source):
+        return source
+    return source_without_secrets(source) if "@" in source else source
+
+
+def secrets_of(source: str, headers: Mapping[str, str]) -> tuple[str, ...]:
+    """What must not be shown of a source, and of the headers that are sent to it."""
+    is_local = kind_of(source) in ("stdin", "python") or _exists(source)
+    return secrets_in(headers) if is_local else secrets_in(headers, source)
+
+
+def _exists(source: str) -> bool:
+    try:
+        return Path(source).exists()
+    except (OSError, ValueError):
+        return False

@@ -37,7 +37,7 @@ def hint_for_missing(path: str) -> str:
     scheme, separator, rest = path.partition("://")
     if separator:
         if scheme.lower() in _SCHEMES:
-            return f"write {_SCHEMES[scheme.lower()]}://{rest}"
+            return f"write {without_secrets(f'{_SCHEMES[scheme.lower()]}://{rest}')}"
         return "sources begin with http://, https://, docker://, hf:// or git+"
     beside = [str(file) for file in _files_beside(path)]
     if near := get_close_matches(path, beside, 1, cutoff=0.8):

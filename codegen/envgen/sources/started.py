@@ -20,13 +20,14 @@ from envgen_runtime.providers import (
     UVProvider,
 )
 from envgen_runtime.providers.remote import RunningSpace
+from envgen_runtime.wire.redaction import scrub, text_without_credentials
 
 from ..config import SourceSettings
 from ..errors import ContractError, EnvgenError, ServerEnded, Unreachable
 from ..findings import Finding
 from ..schema.keywords import as_object
 from . import python, server
-from .address import is_started, kind_of, label
+from .address import is_started, kind_of, label, secrets_of
 from .parsing import Document
 
 _STARTABLE = "name an image, a project's folder, git+URL or hf://OWNER/NAME"
@@ -93,7 +94,7 @@ def fetch(
             document = server.fetch(environment.url, settings, needs_name=needs_name)
             if isinstance(environment.provider, UVProvider):
                 document = _with_reset_parameters(document, environment.provider)
-    return replace(document, source=source, spare_name=_spare_name(source))
+    return replace(document, source=label(source), spare_name=_spare_name(source))
 
 
 def _with_reset_parameters(document: Document, project: UVProvider) -> Document:
@@ -132,12 +133,12 @@ def startable(source: str) -> str:
     if kind_of(source) == "url":
         raise EnvgenError("runs already", source=label(source), hint="envgen build URL reads it")
     if not source.strip() or kind_of(source) != "file":
-        raise EnvgenError("nothing that can be started", source=source, hint=_STARTABLE)
+        raise EnvgenError("nothing that can be started", source=label(source), hint=_STARTABLE)
     if Path(source).is_file():
-        hint = f"envgen build {source} reads a contract; {_STARTABLE}"
-        raise EnvgenError("a file, not an environment", source=source, hint=hint)
+        hint = f"envgen build {label(source)} reads a contract; {_STARTABLE}"
+        raise EnvgenError("a file, not an environment", source=label(source), hint=hint)
     if source.startswith((".", "/", "~")) or source.endswith("/"):
-        raise EnvgenError("no such folder", source=source, hint=_STARTABLE)
+        raise EnvgenError("no such folder", source=label(source), hint=_STARTABLE)
     return f"docker://{source}"
 
 
@@ -201,7 +202,7 @@ def _project(source: str) -> str:
     contracts = sorted(folder.glob("*.json"))
     hint = f"envgen build {Path(source) / contracts[0].name}" if contracts else _STARTABLE
     raise EnvgenError(
-        "not a project: no pyproject.toml in it or above it", source=source, hint=hint
+        "not a project: no pyproject.toml in it or above it", source=label(source), hint=hint
     )
 
 
@@ -219,8 +220,12 @@ def _translated_errors(source: str) -> Generator[None]:
     try:
         yield
     except StartError as error:
-        raise ServerEnded(str(error), source=source) from error
+        raise ServerEnded(_text(error, source), source=label(source)) from error
     except (ProviderError, ConnectError) as error:
-        raise Unreachable(str(error), source=source) from error
+        raise Unreachable(_text(error, source), source=label(source)) from error
     except (MissingExtra, ValueError) as error:
-        raise EnvgenError(str(error), source=source) from error
+        raise EnvgenError(_text(error, source), source=label(source)) from error
+
+
+def _text(error: Exception, source: str) -> str:
+    return str(scrub(text_without_credentials(str(error)), secrets_of(source, {})))

@@ -105,7 +105,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             query=self._endpoint.query,
             **{name: known[name] for name in _CONNECTION_OPTIONS},
         )
-        hidden = secrets_in(headers, self._endpoint.query)
+        hidden = secrets_in(headers, base_url)
         self._calls = Calls(type(self), self.base_url, hidden, self._given, self._running_loop)
         self._trace_id = secrets.token_hex(16)
         self._request_prefix = secrets.token_hex(6)

@@ -83,7 +83,9 @@ class Calls:
         self._wire = client.wire
         self._url = url
         self._secrets = secrets
-        self._notifier = Notifier(options["observers"], env_name=client.env_name, url=url)
+        self._notifier = Notifier(
+            options["observers"], env_name=client.env_name, url=url, secrets=secrets
+        )
         self.provider: AnyProvider | None = options["provider"]
         self._retry: RetryPolicy = options["retry"]
         self._comparison = Comparison(client, url, options["on_drift"])
@@ -128,11 +130,11 @@ class Calls:
             result = self._read(parse, reply, request)
         except BaseException as error:
             failure = error
-            if isinstance(error, EnvError):
-                redact(error, self._secrets)
             if payload is None:
                 failure = yield from self._fail(error, request)
             yield from self._comparison.explain(error, request)
+            if isinstance(error, EnvError):  # last: what is added may quote the server, too
+                redact(error, self._secrets)
             if event is not None:
                 self._notifier.ended(event, payload, failure)
             if failure is not error:

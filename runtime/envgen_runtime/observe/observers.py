@@ -26,6 +26,8 @@ class RequestEvent:
         operation: ``reset``, ``step`` or ``state``.
         headers: add headers here: they are sent with this request over HTTP, and with the
             handshake if this request opens a WebSocket (an open one carries no headers).
+        secrets: the tokens and passwords of the client, which a server may echo in its replies:
+            an observer that writes what it gets leaves them out (``EpisodeTrace`` does).
     """
 
     env_name: str
@@ -34,6 +36,7 @@ class RequestEvent:
     request_id: str
     data: dict[str, JsonValue]
     headers: MutableMapping[str, str] = field(default_factory=dict[str, str])
+    secrets: Sequence[str] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,11 @@ class Observer:
 class Notifier:
     """Tells the log and the observers about one client's requests."""
 
-    def __init__(self, observers: Sequence[Observer], *, env_name: str, url: str) -> None:
+    def __init__(
+        self, observers: Sequence[Observer], *, env_name: str, url: str, secrets: Sequence[str] = ()
+    ) -> None:
         self._observers = tuple(observers)
+        self._secrets = secrets
         self._env_name = env_name
         self._url = url
         self._began = 0.0  # of the one request in flight
@@ -104,7 +110,12 @@ class Notifier:
     def began(self, request: Request) -> RequestEvent:
         """A request is about to be sent. Returns its event, with the headers observers added."""
         event = RequestEvent(
-            self._env_name, self._url, request.operation, request.request_id, request.data
+            self._env_name,
+            self._url,
+            request.operation,
+            request.request_id,
+            request.data,
+            secrets=self._secrets,
         )
         logger.debug("%s %s to %s", request.request_id, request.operation, self._url)
         self._notify("a request", lambda observer: observer.on_request(event))

@@ -6,12 +6,14 @@ A trace is JSON, one request per line, in the order in which they ended::
      "request_id": "9c1f-2", "data": {"code": "1"}, "elapsed_s": 0.002, "reply": {...}}
 
 with ``error`` instead of ``reply`` if the request failed. Headers carry tokens and are not
-written; everything that the agent and the environment exchange is.
+written, nor is a token that the server echoes; everything else that the agent and the environment
+exchange is. A file that is created can be read by its owner alone.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from .. import errors
 from ..errors import EnvError, ServerError, TraceMismatch
 from ..wire import protocol
 from ..wire.protocol import Request
+from ..wire.redaction import scrub
 from .observers import Observer, ReplyEvent
 
 
@@ -51,8 +54,17 @@ class EpisodeTrace(Observer):
             line["reply"] = event.payload
         elif event.error is not None:
             line["error"] = _described(event.error)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        text = json.dumps(line)
+        if any(secret in text for secret in request.secrets):
+            exchanged = line.keys() & {"data", "reply", "error"}
+            line |= {name: scrub(line[name], request.secrets) for name in exchanged}
+            text = json.dumps(line)
+        with open(self._path, "a", encoding="utf-8", opener=_private) as file:
+            file.write(text + "\n")
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _described(error: BaseException) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Hub:
 
     def url(self, space_id: str) -> str:
         """The address of the running Space."""
-        return self.space_url.format(subdomain=subdomain(space_id))
+        return self.space_url.replace("{subdomain}", subdomain(space_id))
 
     def headers(self) -> Mapping[str, str]:
         """The headers of every request and WebSocket handshake for a private Space."""

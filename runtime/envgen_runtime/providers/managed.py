@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from . import owner
+from ..json_value import as_array, as_object
+from ..printable import printable
 from .docker import labels
 from .docker.engine import Engine
+from .owner import Owner, is_name
 from .process.processes import kill_marked
 from .process.records import Record, records
 from .swarm.api import Swarm
@@ -39,17 +41,30 @@ class ManagedServer:
         self._remove()
 
 
-def managed_servers(engine: Engine | None) -> list[ManagedServer]:
+def managed_servers(
+    engine: Engine | None, on_ignored: Callable[[str], None] = lambda _: None
+) -> list[ManagedServer]:
     """Find every server that this machine's processes started; without an engine, processes.
+
+    ``on_ignored`` is called with what only looks like one, and why: an image can have labels of its
+    own, so a container is ours only if its name and its owner have the form that we write.
 
     Raises EngineError if the engine doesn't answer.
     """
-    found = [_process(record) for record in records()]
-    if engine is not None:
-        found += [_container(engine, entry) for entry in engine.containers(labels.MANAGED)]
-        swarm = Swarm(engine)
-        if swarm.is_active():
-            found += [_service(swarm, entry) for entry in swarm.services(labels.MANAGED)]
+    found = [_process(record) for record in records(on_ignored)]
+    if engine is None:
+        return found
+    entries = [("container", entry) for entry in engine.containers(labels.MANAGED)]
+    swarm = Swarm(engine)
+    if swarm.is_active():
+        entries += [("service", entry) for entry in swarm.services(labels.MANAGED)]
+    for kind, entry in entries:
+        server = _container(engine, entry) if kind == "container" else _service(swarm, entry)
+        if server is not None:
+            found.append(server)
+        else:
+            name = printable(_name(entry))
+            on_ignored(f"the {kind} {name} has labels of envgen's, but envgen didn't start it")
     return found
 
 
@@ -59,32 +74,50 @@ def orphans(servers: Sequence[ManagedServer]) -> list[ManagedServer]:
 
 
 def _process(record: Record) -> ManagedServer:
+    owner = Owner.parse(record.owner)
+
     def remove() -> None:
-        kill_marked(record.name)
+        kill_marked(record.name, since=owner.start_time if owner else None)
         record.remove()
 
-    alive = owner.is_alive(record.owner)
+    alive = owner.is_alive if owner else None
     return ManagedServer("process", record.name, record.what, "", alive, remove)
 
 
-def _container(engine: Engine, entry: dict[str, Any]) -> ManagedServer:
+def _name(entry: dict[str, Any]) -> str:
+    """The name of a container or service; empty if it has none."""
+    spec, names = as_object(entry.get("Spec")) or {}, as_array(entry.get("Names")) or []
+    return str(next(iter(names), spec.get("Name", ""))).removeprefix("/")
+
+
+def _container(engine: Engine, entry: dict[str, Any]) -> ManagedServer | None:
+    marks, name = as_object(entry.get("Labels")) or {}, _name(entry)
+    owner = Owner.parse(marks.get(labels.OWNER))
+    if owner is None or not is_name(name):
+        return None
     return ManagedServer(
         kind="container",
-        name=entry["Names"][0].removeprefix("/") if entry["Names"] else entry["Id"][:12],
-        what=entry["Labels"].get(labels.IMAGE, entry["Image"]),
-        status=entry["Status"],
-        owner_is_alive=owner.is_alive(entry["Labels"].get(labels.OWNER, "")),
+        name=name,
+        what=str(marks.get(labels.IMAGE, entry.get("Image"))),
+        status=str(entry.get("Status")),
+        owner_is_alive=owner.is_alive,
         _remove=partial(engine.remove, entry["Id"]),
     )
 
 
-def _service(swarm: Swarm, entry: dict[str, Any]) -> ManagedServer:
-    spec = entry["Spec"]
+def _service(swarm: Swarm, entry: dict[str, Any]) -> ManagedServer | None:
+    spec, name = as_object(entry.get("Spec")) or {}, _name(entry)
+    marks = as_object(spec.get("Labels")) or {}
+    owner = Owner.parse(marks.get(labels.OWNER))
+    if owner is None or not is_name(name):
+        return None
+    mode = as_object(spec.get("Mode")) or {}
+    replicas = (as_object(mode.get("Replicated")) or {}).get("Replicas", "no")
     return ManagedServer(
         kind="service",
-        name=spec["Name"],
-        what=spec["Labels"].get(labels.IMAGE, ""),
-        status=f"{spec['Mode']['Replicated']['Replicas']} replicas",
-        owner_is_alive=owner.is_alive(spec["Labels"].get(labels.OWNER, "")),
-        _remove=partial(swarm.remove, spec["Name"]),
+        name=name,
+        what=str(marks.get(labels.IMAGE, "")),
+        status=f"{replicas} replicas",
+        owner_is_alive=owner.is_alive,
+        _remove=partial(swarm.remove, name),
     )

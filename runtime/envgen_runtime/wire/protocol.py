@@ -365,7 +365,7 @@ def retry_after(value: str | None) -> float | None:
     """The seconds that a Retry-After header asks to wait; None if it can't be read."""
     if value is None:
         return None
-    if value.strip().isdecimal():
+    if value.isascii() and value.strip().isdecimal():
         return float(value)
     try:
         moment = parsedate_to_datetime(value)

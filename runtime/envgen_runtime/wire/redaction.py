@@ -1,29 +1,61 @@
-"""Keep secrets out of what people read: tokens travel in addresses and headers, never in messages.
+"""Keep secrets out of what people read.
 
-Redaction is the one place that knows what a secret is, for the runtime and the generator.
+Tokens travel in addresses and headers, never in messages. A secret is known by its value, so it is
+found wherever a server echoes it. Redaction is the one place that knows what a secret is, for the
+runtime and the generator.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from base64 import b64encode
-from collections.abc import Iterable, Mapping
-from urllib.parse import unquote, unquote_plus, urlsplit, urlunsplit
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, cast
+from urllib.parse import quote, unquote, unquote_plus, urlsplit, urlunsplit
 
 from ..errors import EnvError
+from ..json_value import as_object
+from ..printable import printable
 
-_SHORTEST_SECRET = 6
+_HIDDEN = "***"
+_SHORTEST_SECRET = 4  # of a password or token: a shorter one would be found in half of all words
+_SHORTEST_OTHER = 6
+_DEEPEST = 400
 _PUBLIC_HEADERS = frozenset({"accept", "content-type", "traceparent", "user-agent", "x-request-id"})
+_SECRET_HEADER = re.compile(r"auth|cookie|key|pass|secret|session|token", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::[0-9]*)?")
+_DIGEST = re.compile(r"@sha256:[0-9a-f]+$")
+_SUBDIRECTORY = re.compile(r"#subdirectory=[\w./-]+$", re.ASCII)
+_CREDENTIALS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/@'\"]*@")
+
+
+# --- what is shown --------------------------------------------------------------------------------
 
 
 def without_secrets(url: str) -> str:
-    """``url`` as a message may show it: without user, password, query and fragment."""
-    try:
-        parts = urlsplit(url)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    except ValueError:
+    """An address as a message may show it: without user, password, query and fragment.
+
+    It need not be valid: a scheme that was forgotten hides nothing.
+    """
+    scheme, rest, _ = _split(url)
+    cut = re.split(r"[?#]", rest, maxsplit=1)[0]
+    if not _PORT.fullmatch(cut.partition("/")[0]):
         return "a URL that can't be read"
+    return printable(f"{scheme}{cut}", 1000)
+
+
+def source_without_secrets(source: str) -> str:
+    """The address of a repository or an image, as ``without_secrets``; it keeps the revision."""
+    folder = _SUBDIRECTORY.search(source)
+    return f"{without_secrets(source)}{folder[0] if folder else ''}"
+
+
+def text_without_credentials(text: str) -> str:
+    """``text`` without ``user:password@`` in the addresses that it mentions."""
+    return _CREDENTIALS.sub(r"\1", text)
 
 
 def split_credentials(url: str) -> tuple[str, str | None]:
@@ -32,9 +64,13 @@ def split_credentials(url: str) -> tuple[str, str | None]:
     credentials, at, host = parts.netloc.rpartition("@")
     if not at:
         return url, None
+    return urlunsplit(parts._replace(netloc=host)), f"Basic {_encoded(unquote_login(credentials))}"
+
+
+def unquote_login(credentials: str) -> str:
+    """``user:password`` as a server gets it, from the form that it has in an address."""
     user, _, password = credentials.partition(":")
-    login = f"{unquote(user)}:{unquote(password)}".encode()
-    return urlunsplit(parts._replace(netloc=host)), f"Basic {b64encode(login).decode()}"
+    return f"{unquote(user)}:{unquote(password)}"
 
 
 def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
@@ -47,34 +83,154 @@ def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     return dict(headers)
 
 
-def secrets_in(headers: Mapping[str, str], query: str = "") -> tuple[str, ...]:
-    """The secrets in ``headers`` and in an address's query, longest first.
+# --- what is secret -------------------------------------------------------------------------------
 
-    They are whole values, and the longer words in those of headers.
+
+def secrets_in(headers: Mapping[str, str], *urls: str) -> tuple[str, ...]:
+    """The secrets in headers and addresses, in each form that a server may echo, longest first.
+
+    Of headers: whole values, the longer words in them, and the user and password of Basic. Of
+    addresses: user and password, and the values of the query.
     """
-    values = [part.partition("=")[2] for part in query.split("&")]
-    found = {
-        text
-        for value in values
-        for text in (value, unquote(value), unquote_plus(value))
-        if len(text) >= _SHORTEST_SECRET
-    }
-    found |= {
-        text
-        for name, value in headers.items()
-        if name.lower() not in _PUBLIC_HEADERS
-        for text in (value, *value.split()[1:])
-        if len(text) >= _SHORTEST_SECRET
-    }
-    return tuple(sorted(found, key=len, reverse=True))
+    found: set[str] = set()
+    for name, value in headers.items():
+        if name.lower() in _PUBLIC_HEADERS:
+            continue
+        shortest = _SHORTEST_SECRET if _SECRET_HEADER.search(name) else _SHORTEST_OTHER
+        words = value.split()
+        found |= {text for text in (value, *words[1:]) if len(text) >= shortest}
+        if len(words) > 1 and words[0].lower() == "basic":
+            found |= {*_of_login(_decoded(words[1]))}
+    for url in urls:
+        _, rest, login = _split(url)
+        query = rest.partition("#")[0].partition("?")[2]
+        values = [item.partition("=")[2] for item in re.split(r"[&;]", query)]
+        found |= {*_of_login(login), *_of_login(unquote_login(login))}
+        found |= {text for value in values for text in (value, unquote(value), unquote_plus(value))}
+    long = {text for text in found if len(text) >= _SHORTEST_SECRET}
+    long |= {form for text in long for form in (quote(text, safe=""), json.dumps(text)[1:-1])}
+    return tuple(sorted(long, key=lambda text: (-len(text), text)))
 
 
-def redact(error: EnvError, secrets: Iterable[str]) -> None:
-    """Replace secrets in an error's text by ``***``: a server may have echoed them."""
+def _of_login(login: str) -> Iterator[str]:
+    user, colon, password = login.partition(":")
+    if user or password:
+        yield from (login.rstrip(":"), password, _encoded(login))
+        if not password or password == "x-oauth-basic":  # noqa: S105 - then the user is the token
+            yield user
+        if not colon:
+            yield _encoded(f"{login}:")
+
+
+def _split(url: str) -> tuple[str, str, str]:
+    """An address as a scheme with ``://``, ``user:password``, and what follows them.
+
+    Only before the first slash does an ``@`` end a user and a password, unless what stands there
+    is no host: then they hold a slash, or the scheme was forgotten.
+    """
+    text = url.strip()
+    match = _SCHEME.match(text)
+    scheme = match[0] if match else ""
+    rest = text[len(scheme) :]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    before, at, after = rest.rpartition("@")
+    if not at or (scheme == "docker://" and _DIGEST.search(rest) and rest.count("@") == 1):
+        return scheme, rest, ""
+    if "@" in authority:
+        login, _, host = authority.rpartition("@")
+        return scheme, host + rest[len(authority) :], login
+    if scheme and _PORT.fullmatch(authority):
+        return scheme, rest, ""  # the @ of a path
+    if not scheme and ":" not in before and "/" in before:
+        return scheme, rest, ""  # a path
+    return scheme, after, before
+
+
+def _encoded(login: str) -> str:
+    return b64encode(login.encode()).decode()
+
+
+def _decoded(text: str) -> str:
+    try:
+        return b64decode(text, validate=True).decode()
+    except ValueError:
+        return ""
+
+
+# --- scrubbing ------------------------------------------------------------------------------------
+
+
+def scrub(value: Any, secrets: Sequence[str], *, depth: int = 0) -> Any:
+    """A copy of a JSON-like value with every secret in its texts replaced by ``***``.
+
+    What is not text, a list, a tuple, a set or a dictionary is returned as it is.
+    """
+    if isinstance(value, str | bytes):
+        return _hidden(value, secrets)
+    if not isinstance(value, dict | list | tuple | set | frozenset):
+        return value
+    if depth > _DEEPEST:
+        return _HIDDEN  # not looked at, so not kept
+    if (fields := as_object(value)) is not None:
+        return dict(scrub(pair, secrets, depth=depth + 1) for pair in fields.items())
+    items = [scrub(item, secrets, depth=depth + 1) for item in cast("Iterable[Any]", value)]
+    if isinstance(value, list):
+        return items
+    return tuple(items) if isinstance(value, tuple) else set(items)
+
+
+def _hidden(text: str | bytes, secrets: Iterable[str]) -> str | bytes:
+    if isinstance(text, bytes):
+        return str(_hidden(text.decode("latin-1"), secrets)).encode("latin-1")
     for secret in secrets:
-        if any(isinstance(arg, str) and secret in arg for arg in error.args):
-            error.args = tuple(
-                arg.replace(secret, "***") if isinstance(arg, str) else arg for arg in error.args
-            )
-        if error.server_text is not None:
-            error.server_text = error.server_text.replace(secret, "***")
+        if secret in text:
+            text = text.replace(secret, _HIDDEN)
+    return text
+
+
+def redact(error: EnvError, secrets: Sequence[str]) -> None:
+    """Replace secrets in an error, its notes, its attributes and its causes by ``***``."""
+    if not secrets:
+        return
+    seen: set[int] = set()
+    pending: list[BaseException] = [error]
+    while pending:
+        one = pending.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        _redact_one(one, secrets)
+        for link in ("__cause__", "__context__"):
+            other = getattr(one, link)
+            if other is None:
+                continue
+            _redact_one(other, secrets)
+            if _shows(other, secrets):  # it can't be changed, as those of pydantic
+                text = scrub(f"{type(other).__name__}: {other}", secrets)
+                suppressed = one.__suppress_context__
+                setattr(one, link, Exception(text))
+                one.__suppress_context__ = suppressed
+            else:
+                pending.append(other)
+        if isinstance(one, BaseExceptionGroup):
+            pending += cast("BaseExceptionGroup[BaseException]", one).exceptions
+
+
+def _redact_one(error: BaseException, secrets: Sequence[str]) -> None:
+    hidden = scrub(error.args, secrets)
+    if hidden != error.args:
+        error.args = hidden
+    for name, value in [*vars(error).items()]:
+        hidden = scrub(value, secrets)
+        if hidden != value:
+            setattr(error, name, hidden)
+    if isinstance(error, OSError):
+        for name in ("strerror", "filename", "filename2"):
+            value = getattr(error, name, None)
+            if isinstance(value, str | bytes) and (hidden := scrub(value, secrets)) != value:
+                setattr(error, name, hidden)
+
+
+def _shows(error: BaseException, secrets: Sequence[str]) -> bool:
+    texts = (str(error), repr(error))
+    return any(secret in text for text in texts for secret in secrets)

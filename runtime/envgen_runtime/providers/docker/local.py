@@ -6,7 +6,6 @@ import logging
 import re
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Unpack
@@ -16,6 +15,7 @@ from ...errors import EngineError, FetchError, StartError
 from ..base import ServerExit
 from ..cleanup import Cleanup
 from ..options import ContainerOptions
+from ..owner import new_name
 from . import labels as own_labels
 from .engine import (
     LOOPBACK,
@@ -147,7 +147,7 @@ class LocalDockerProvider(EngineProvider):
             marks[own_labels.PORT] = str(inner)
             config["Labels"] = {**(given["labels"] or {}), **own_labels.managed(**marks)}
             self._digest = found.digest
-            self._name = f"envgen-{uuid.uuid4()}"
+            self._name = new_name()
             # Registered before creation: a container may exist although its creation's reply was
             # never read.
             is_settled = threading.Event()

@@ -11,6 +11,13 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from ...errors import EngineError, FetchError
+from ...wire.redaction import (
+    scrub,
+    secrets_in,
+    source_without_secrets,
+    split_credentials,
+    text_without_credentials,
+)
 from ..docker.engine import Credentials
 from .processes import server_environment
 
@@ -39,8 +46,8 @@ class GitSource:
         is_safe = parts.scheme in _SCHEMES and _SAFE_REVISION.fullmatch(revision)
         if not is_safe or Path(folder).is_absolute() or ".." in Path(folder).parts:
             raise ValueError(
-                f"not a git source: {text!r}; write git+https://HOST/PATH[@REVISION]"
-                "[#subdirectory=FOLDER]"
+                f"not a git source: {source_without_secrets(text)!r}; write "
+                "git+https://HOST/PATH[@REVISION][#subdirectory=FOLDER]"
             )
         return cls(urlunsplit((parts.scheme, parts.netloc, path, "", "")), revision, folder)
 
@@ -50,21 +57,29 @@ def clone(
 ) -> str:
     """Fetch one revision of a repository into ``folder``, and return the commit's hash.
 
-    Credentials for a private repository are never passed in a process's arguments. Each git command
+    Credentials for a private repository, in the address or beside it, are never passed in a
+    process's arguments. Each git command
     may take ``timeout_s`` seconds.
 
     Raises:
         FetchError: the repository or the revision can't be fetched.
         EngineError: git is not installed.
     """
+    shown = source_without_secrets(source.url)
+    url, authorization = source.url, None
+    if url.startswith("http"):  # in ssh's addresses stands a user, and no password is taken
+        url, authorization = split_credentials(url)
     variables = {"GIT_TERMINAL_PROMPT": "0", "GIT_CONFIG_NOSYSTEM": "1"}
     if credentials is not None:
         login = base64.b64encode(f"{credentials.username}:{credentials.password}".encode())
+        authorization = f"Basic {login.decode()}"
+    if authorization is not None:
         variables |= {
             "GIT_CONFIG_COUNT": "1",
-            "GIT_CONFIG_KEY_0": f"http.{source.url}.extraHeader",
-            "GIT_CONFIG_VALUE_0": f"Authorization: Basic {login.decode()}",
+            "GIT_CONFIG_KEY_0": f"http.{url}.extraHeader",
+            "GIT_CONFIG_VALUE_0": f"Authorization: {authorization}",
         }
+    secrets = secrets_in({"Authorization": authorization or ""}, source.url)
     if "GIT_SSL_CAINFO" in os.environ:
         variables["GIT_SSL_CAINFO"] = os.environ["GIT_SSL_CAINFO"]
     env = server_environment(variables)
@@ -82,16 +97,16 @@ def clone(
             )
         except FileNotFoundError as error:
             raise EngineError("git is not installed, but it fetches the sources") from error
-        except subprocess.TimeoutExpired as error:
-            raise FetchError(f"{source.url} was not fetched within {timeout_s:g} s") from error
+        except subprocess.TimeoutExpired:
+            # Not the cause: it has the command, and so the address with its password.
+            raise FetchError(f"{shown} was not fetched within {timeout_s:g} s") from None
         if done.returncode:
-            raise FetchError(
-                f"{source.url} at {source.revision} can't be fetched", log=done.stderr.strip()
-            )
+            log = scrub(text_without_credentials(done.stderr.strip()), secrets)
+            raise FetchError(f"{shown} at {source.revision} can't be fetched", log=log)
         return done.stdout.strip()
 
     folder.mkdir(parents=True, exist_ok=True)
     git("init", "--quiet")
-    git("fetch", "--quiet", "--depth=1", "--", source.url, source.revision)
+    git("fetch", "--quiet", "--depth=1", "--", url, source.revision)
     git("checkout", "--quiet", "--detach", "FETCH_HEAD")
     return git("rev-parse", "HEAD")

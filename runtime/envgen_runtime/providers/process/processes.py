@@ -10,6 +10,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from .. import owner
+
 COOKIE = "ENVGEN_SERVER"
 """The variable that marks a server's processes, also those that left its process group."""
 
@@ -55,28 +57,36 @@ def end_group(process: subprocess.Popen[bytes], grace_s: float) -> None:
     process.wait(_KILL_LIMIT_S)
 
 
-def kill_marked(cookie: str) -> None:
+def kill_marked(cookie: str, *, since: int | None = None) -> None:
     """Kill the processes that carry a cookie, until none is left. Does nothing without /proc.
 
     A child with a session of its own has left its parent's group, but not its parent's
     environment.
+
+    Args:
+        cookie: the name of the server.
+        since: when the server's owner started, as ``owner.start_time``: what is older isn't its.
     """
     deadline = time.monotonic() + _KILL_LIMIT_S
-    while (found := _marked(cookie)) and time.monotonic() < deadline:
+    while (found := _marked(cookie, since)) and time.monotonic() < deadline:
         for pid in found:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(_POLL_S)
 
 
-def _marked(cookie: str) -> list[int]:
+def _marked(cookie: str, since: int | None) -> list[int]:
     mark = f"{COOKIE}={cookie}".encode()
     found: list[int] = []
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended, or belongs to another user
             # A zombie has no environment, so it is not found; it needs no killing.
-            if mark in (entry / "environ").read_bytes().split(b"\0"):
-                found.append(int(entry.name))
+            if mark not in (entry / "environ").read_bytes().split(b"\0"):
+                continue
+            pid, is_own = int(entry.name), entry.stat().st_uid == os.geteuid()
+            is_old = since is not None and (owner.start_time(pid) or 0) < since
+            if is_own and not is_old and pid != os.getpid():
+                found.append(pid)
     return found
 
 

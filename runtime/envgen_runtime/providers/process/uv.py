@@ -7,9 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import time
-import uuid
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,14 +15,15 @@ from typing import Unpack
 
 from ...documented import complete, documented
 from ...errors import EngineError, ProviderError, StartError
+from ...wire.redaction import source_without_secrets
 from ..base import Provider, ServerExit
 from ..cleanup import Cleanup
 from ..docker.engine import LOOPBACK
 from ..options import ProjectOptions
-from ..owner import this_process
+from ..owner import new_name, this_process
 from . import processes
 from .git import PREFIX, GitSource, clone
-from .records import Record
+from .records import Record, temporary_folder
 
 DEFAULT_APP = "server.app:app"
 
@@ -73,7 +72,8 @@ class UVProvider(Provider):
             self._source = GitSource.parse(project_path)
         else:
             self._project = Path(project_path).resolve()
-        self._what = str(project_path)
+        shown = source_without_secrets if self._source else str
+        self._what = shown(str(project_path))
         self._host = host
         self._connect_host = connect_host or _REACHABLE_AT.get(host, host)
         self._env_vars = dict(env_vars or {})
@@ -215,8 +215,8 @@ class _Server:
     """A server's processes and temporary folder, and the record of both."""
 
     def __init__(self, what: str) -> None:
-        self._name = f"envgen-{uuid.uuid4()}"
-        self.folder = Path(tempfile.gettempdir()) / self._name
+        self._name = new_name()
+        self.folder = temporary_folder(self._name)
         self.log = self.folder / "server.log"
         self._record = Record(self._name, what, str(self.folder), this_process())
         self._process: subprocess.Popen[bytes] | None = None
@@ -224,7 +224,7 @@ class _Server:
 
     def create_folder(self) -> None:
         self._record.save()
-        self.folder.mkdir(mode=0o700)
+        self._record.create_folder()
 
     def spawn(
         self, command: list[str], env: Mapping[str, str], project: Path, listener: socket.socket

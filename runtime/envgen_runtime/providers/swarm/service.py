@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
@@ -17,6 +16,7 @@ from ..cleanup import Cleanup
 from ..docker import labels as own_labels
 from ..docker.engine import DEFAULT_PORT, REMOVAL_LIMIT_S, Credentials, Engine, memory_bytes
 from ..docker.provider import EngineProvider
+from ..owner import new_name
 from .api import Swarm
 from .leases import Lease, Replica
 
@@ -122,7 +122,7 @@ class DockerSwarmProvider(EngineProvider):
             if command is not None:
                 container["Command"] = list(command)
             self._image, self._replicas, self._capacity = image, replicas, sessions_per_replica
-            self._name = f"envgen-{uuid.uuid4()}"
+            self._name = new_name()
             engine = self._engine = Engine(self._address)
             found = engine.image(image)
             inner = port or (found.server_port if found else DEFAULT_PORT)
