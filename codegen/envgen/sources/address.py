@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
@@ -57,7 +58,7 @@ def label(source: str) -> str:
         return without_secrets(source)
     if kind in ("stdin", "python") or _exists(source):
         return source
-    return source_without_secrets(source) if "@" in source else source
+    return source_without_secrets(source) if re.search(r"://|[@?]", source) else source
 
 
 def secrets_of(source: str, headers: Mapping[str, str]) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from .redaction import without_secrets
 
@@ -39,7 +39,7 @@ def endpoint(base_url: str) -> Endpoint:
         raise ValueError(
             f"base_url must look like http://host:port or ws://host:port, not {shown!r}"
         )
-    if parts.port == 0:  # reading it raises ValueError if it isn't a port
+    if _port(parts) == 0:
         raise ValueError(f"base_url has a port that nothing can listen on: {shown!r}")
     if parts.fragment:
         raise ValueError(f"base_url takes no fragment: {shown!r}")
@@ -52,6 +52,13 @@ def endpoint(base_url: str) -> Endpoint:
         websocket=urlunsplit((socket_scheme, parts.netloc, socket_path, "", "")),
         query=quote(parts.query, safe=QUERY_SAFE),
     )
+
+
+def _port(parts: SplitResult) -> int | None:
+    try:
+        return parts.port
+    except ValueError:  # its message has the text in place of a port, which may be a password
+        return 0
 
 
 def with_query(path: str, query: str) -> str:

@@ -26,7 +26,7 @@ _PUBLIC_HEADERS = frozenset({"accept", "content-type", "traceparent", "user-agen
 _SECRET_HEADER = re.compile(r"auth|cookie|key|pass|secret|session|token", re.IGNORECASE)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
-_PORT = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::[0-9]*)?")
+_HOST = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]+)(?::[0-9]+)?")
 _DIGEST = re.compile(r"@sha256:[0-9a-f]+$")
 _SUBDIRECTORY = re.compile(r"#subdirectory=[\w./-]+$", re.ASCII)
 _CREDENTIALS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/@'\"]*@")
@@ -42,7 +42,7 @@ def without_secrets(url: str) -> str:
     """
     scheme, rest, _ = _split(url)
     cut = re.split(r"[?#]", rest, maxsplit=1)[0]
-    if not _PORT.fullmatch(cut.partition("/")[0]):
+    if not _is_local(scheme) and not _HOST.fullmatch(cut.partition("/")[0]):
         return "a URL that can't be read"
     return printable(f"{scheme}{cut}", 1000)
 
@@ -139,11 +139,15 @@ def _split(url: str) -> tuple[str, str, str]:
     if "@" in authority:
         login, _, host = authority.rpartition("@")
         return scheme, host + rest[len(authority) :], login
-    if scheme and _PORT.fullmatch(authority):
+    if scheme and (_HOST.fullmatch(authority) or _is_local(scheme)):
         return scheme, rest, ""  # the @ of a path
     if not scheme and ":" not in before and "/" in before:
         return scheme, rest, ""  # a path
     return scheme, after, before
+
+
+def _is_local(scheme: str) -> bool:
+    return scheme.lower().endswith("file://")
 
 
 def _encoded(login: str) -> str:

@@ -8,7 +8,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
 
 from ...errors import EngineError, FetchError
 from ...wire.redaction import (
@@ -44,12 +44,20 @@ class GitSource:
             path, revision = parts.path, "HEAD"
         folder = parse_qs(parts.fragment).get("subdirectory", [""])[0]
         is_safe = parts.scheme in _SCHEMES and _SAFE_REVISION.fullmatch(revision)
+        is_safe = is_safe and (parts.scheme == "file" or _has_host(parts))
         if not is_safe or Path(folder).is_absolute() or ".." in Path(folder).parts:
             raise ValueError(
                 f"not a git source: {source_without_secrets(text)!r}; write "
                 "git+https://HOST/PATH[@REVISION][#subdirectory=FOLDER]"
             )
         return cls(urlunsplit((parts.scheme, parts.netloc, path, "", "")), revision, folder)
+
+
+def _has_host(parts: SplitResult) -> bool:
+    try:
+        return bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its message has the text in place of a port, which may be a password
+        return False
 
 
 def clone(
