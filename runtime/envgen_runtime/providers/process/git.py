@@ -43,7 +43,7 @@ class GitSource:
         if not at:
             path, revision = parts.path, "HEAD"
         folder = parse_qs(parts.fragment).get("subdirectory", [""])[0]
-        is_safe = parts.scheme in _SCHEMES and _SAFE_REVISION.fullmatch(revision)
+        is_safe = parts.scheme in _SCHEMES and bool(_SAFE_REVISION.fullmatch(revision))
         is_safe = is_safe and (parts.scheme == "file" or _has_host(parts))
         if not is_safe or Path(folder).is_absolute() or ".." in Path(folder).parts:
             raise ValueError(
