@@ -43,11 +43,11 @@ LIBRARY: Mapping[str, str] = {name: module for module in _IMPORTS for name in _I
 # A class with such a name would shadow an import, or be mistaken for one.
 _MODULE_NAMES = LIBRARY.keys() | {"BaseModel", "ClassVar"}
 
-# Type names that annotations use: a field so named would shadow them in its class's body.
-_TYPE_NAMES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"})
+TYPE_NAMES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"})
+"""Python's types that annotations use: a field so named would shadow them in its class's body."""
 
 # ``self`` would clash with the parameter of the methods that take fields as keywords.
-_RESERVED_FIELDS = frozenset(dir(BaseModel)) | _TYPE_NAMES | _MODULE_NAMES | {"self"}
+_RESERVED_FIELDS = frozenset(dir(BaseModel)) | TYPE_NAMES | _MODULE_NAMES | {"self"}
 
 # Prefixes that fields can't have: pydantic warns about the first two; placeholders use the others.
 _PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
@@ -102,7 +102,12 @@ def is_class_name(name: str) -> bool:
 def is_field_name(name: str) -> bool:
     """Whether ``name`` is valid for a field: an identifier that is not reserved."""
     is_plain = name.isascii() and name.isidentifier() and not keyword.iskeyword(name)
-    return is_plain and name not in _RESERVED_FIELDS and not name.startswith(("_", *_PROTECTED))
+    return is_plain and not is_reserved_field(name)
+
+
+def is_reserved_field(name: str) -> bool:
+    """Whether an identifier is one that no field has: pydantic's, a type's, or a private one."""
+    return name in _RESERVED_FIELDS or name.startswith(("_", *_PROTECTED))
 
 
 class ChosenNames:

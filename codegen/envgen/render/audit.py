@@ -1,80 +1,60 @@
 """Check rendered modules: anything that envgen does not emit refuses the build.
 
-The audit knows nothing of contracts. It parses Python and accepts only the imports, statements,
-calls and expressions that the templates and the models use. It stops text that escapes its literal,
-and imports that a contract chose, before anything is written.
+The audit knows nothing of contracts. It reads the bytes that will be written, as Python would, and
+accepts only the imports, statements and definitions that the templates and the models use; what
+may stand in them, ``audit_grammar`` says. It stops text that escapes its literal, and imports that a
+contract chose, before anything is written.
+
+A name means what the audit takes it for only if nothing else is bound to it. So a module defines
+each name once, and never one that it may import or that Python has; fields, parameters and
+variables never have a name that types or calls are written with.
 """
 
 from __future__ import annotations
 
 import ast
+import builtins
+import io
+import tokenize
 from collections.abc import Iterable, Mapping
 
 from ..errors import AuditError
-from ..naming import LIBRARY
+from ..naming import LIBRARY, TYPE_NAMES, is_reserved_field
+from .audit_grammar import Grammar, NotEmitted, are_texts, is_text
 
-_SIBLINGS = frozenset({".client", ".models"})
+_SIBLINGS: Mapping[str, frozenset[str]] = {
+    "__init__.py": frozenset({".client", ".models"}),
+    "client.py": frozenset({".models"}),
+    "models.py": frozenset(),
+}
 
-# Only these and the methods below may be called.
-_CALLABLES = frozenset(
-    {
-        "ConfigDict", "Field", "HttpRoute", "HttpWire", "JsonTypes", "Linked", "OneOf",
-        "StepResult", "TypeAdapter", "TypeAliasType", "UniqueItems", "UUID", "constant",
-        "reset_fields", "super", "timedelta", "wire_fields",
-    }
-)  # fmt: skip
-_KEYWORDS: Mapping[str, frozenset[str]] = {
-    "ConfigDict": frozenset({"extra"}),
-    "Field": frozenset(
-        {
-            "alias", "default", "deprecated", "discriminator", "ge", "gt", "le", "lt", "max_length",
-            "min_length", "multiple_of", "pattern",
-        }
-    ),
-    "JsonTypes": frozenset(),
-    "Linked": frozenset(),
-    "OneOf": frozenset(),
-    "TypeAliasType": frozenset(),
-    "timedelta": frozenset({"days", "microseconds", "seconds"}),
-    "UniqueItems": frozenset(),
-}  # fmt: skip
-_METHODS = frozenset(
-    {
-        "_reset_with",
-        "at",
-        "fromisoformat",
-        "model_validate",
-        "read",
-        "reset",
-        "state",
-        "step",
-        "validate_python",
-        "with_lifted",
-    }
-)
+_TRUSTED = LIBRARY.keys() | TYPE_NAMES
+"""The names that types and calls are written with. Fields, parameters and variables have others."""
 
-_EXPRESSIONS = (
-    ast.Attribute, ast.Await, ast.BinOp, ast.BitOr, ast.Call, ast.Constant, ast.Dict, ast.List,
-    ast.Load, ast.Name, ast.Starred, ast.Store, ast.Subscript, ast.Tuple, ast.UnaryOp, ast.USub,
-    ast.keyword,
-)  # fmt: skip
-
-# The builtins that generated code uses. All other names are imported or defined in the module.
-_BUILTINS = frozenset({"bool", "dict", "float", "int", "list", "object", "str", "super", "tuple"})
+_NEVER_DEFINED = LIBRARY.keys() | frozenset(dir(builtins))
+"""The names that a module doesn't define."""
 
 _EXTRAS = "__pydantic_extra__"
-
 _CONSTANTS = frozenset({"default_transport", "env_name", "fingerprint", "model_config", "wire"})
-
 _CODEC_METHODS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
 _METHOD_NAMES = _CODEC_METHODS | {"reset", "state", "step"}
+_MODEL_BASES = frozenset({"ReplyModel", "RequestModel"})
+_CLIENT_BASES = frozenset({"AsyncEnvClient", "Codec", "EnvClient"})
+
+_FIELDS = frozenset(
+    "annotation arg args asname attr bases body ctx decorator_list defaults elts func id keys "
+    "keywords kind kw_defaults kwarg kwonlyargs left level module name names op operand orelse "
+    "posonlyargs returns right simple slice target targets test type_comment type_ignores value "
+    "values vararg".split()
+)
+"""The parts of syntax that are looked at. A later Python's, such as type parameters, aren't."""
 
 
 def audit(file: str, source: str, *, has_own_methods: bool = False) -> None:
     """Accept a rendered module.
 
     Args:
-        file: what to call it in errors.
+        file: its name, which decides what it may import.
         source: the module.
         has_own_methods: whether classes may have methods that only a project's templates add. The
             rules for their bodies are the same.
@@ -82,239 +62,248 @@ def audit(file: str, source: str, *, has_own_methods: bool = False) -> None:
     Raises:
         AuditError: the module has something that envgen does not emit.
     """
+    content, tree = _read(file, source)
     try:
-        tree = ast.parse(source)
+        _Auditor(file, tree, has_own_methods).module(tree)
+        compile(content, file, "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise AuditError(f"the rendered {file} is not Python: {error}") from error
-    _Auditor(file, has_own_methods).module(tree)
+        raise _not_python(file, error) from error
+    except NotEmitted as error:
+        raise AuditError(
+            f"the rendered {file} has something on line {error.line} that envgen doesn't emit "
+            f"({error.kind}); nothing was written",
+            hint="the contract may be hostile; if it isn't, this is a fault in envgen",
+        ) from error
+
+
+def _read(file: str, source: str) -> tuple[bytes, ast.Module]:
+    """The bytes of the module, and the module as Python will read it: from bytes, whose first lines can choose an encoding."""
+    for number, line in enumerate(source.split("\n"), start=1):
+        if not line.replace("\t", "").isprintable():
+            raise AuditError(f"the rendered {file} has a control character on line {number}")
+    try:
+        content = source.encode()
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        if encoding != "utf-8":
+            raise AuditError(f"the rendered {file} chooses another encoding than UTF-8: {encoding}")
+        return content, ast.parse(content, file)
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise _not_python(file, error) from error
+
+
+def _not_python(file: str, error: Exception) -> AuditError:
+    return AuditError(f"the rendered {file} is not Python: {error}")
 
 
 class _Auditor:
-    def __init__(self, file: str, has_own_methods: bool) -> None:
-        self._file = file
+    def __init__(self, file: str, tree: ast.Module, has_own_methods: bool) -> None:
+        self._siblings = _SIBLINGS.get(file, frozenset())
         self._has_own_methods = has_own_methods
-        self._known: frozenset[str] = frozenset()
+        self._defined = {name: node for node in tree.body for name in _defined(node)}
+        self._grammar = Grammar(TYPE_NAMES | self._defined.keys())
 
     def module(self, tree: ast.Module) -> None:
-        self._known = _BUILTINS | {name for node in ast.walk(tree) for name in _defined(node)}
+        for node in ast.walk(tree):
+            for field in node._fields:
+                if field not in _FIELDS and getattr(node, field, None):
+                    raise NotEmitted(node)
+        passed: set[str] = set()
         for statement in tree.body:
-            match statement:
-                case ast.ImportFrom():
-                    self._import(statement)
-                case ast.ClassDef():
-                    self._class(statement)
-                case ast.Expr(value=ast.Constant(value=str())):
-                    pass
-                case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List() as exports):
-                    self._expressions([exports])
-                case ast.If(
-                    test=ast.Name(id="TYPE_CHECKING"),
-                    body=[
-                        ast.AnnAssign(
-                            target=ast.Name(id=shown),
-                            annotation=ast.Name(id="TypeAlias"),
-                            value=ast.Constant(value=str(shown_alias)),
-                        ),
-                        *texts,
-                    ],
-                    orelse=[
-                        ast.Assign(
-                            targets=[ast.Name(id=name)],
-                            value=ast.Call(
-                                func=ast.Name(id="TypeAliasType"),
-                                args=[ast.Constant(value=called), ast.Constant(value=str(alias))],
-                                keywords=[],
-                            ),
-                        )
-                    ],
-                ) if name == called == shown and alias == shown_alias and _are_texts(texts):
-                    self._annotations([self._parsed(alias, statement)])
-                case ast.AnnAssign(
-                    target=ast.Name(),
-                    annotation=ast.Name(id="TypeAlias"),
-                    value=ast.expr() as alias,
-                ):
-                    self._annotations([alias])
-                case ast.AnnAssign(
-                    target=ast.Name(),
-                    annotation=ast.Subscript(value=ast.Name(id="TypeAdapter")),
-                    value=ast.Call() as adapter,
-                ):
-                    if not all(isinstance(argument, ast.Name) for argument in adapter.args):
-                        raise self._error(adapter)
-                    self._annotations([statement.annotation])
-                    self._expressions([adapter])
-                case _:
-                    raise self._error(statement)
+            self._statement(statement)
+            for name in _defined(statement):
+                if name in passed:
+                    raise NotEmitted(statement)
+                passed.add(name)
 
-    def _parsed(self, expression: str, statement: ast.stmt) -> ast.expr:
-        """The type that a string in a statement stands for."""
-        try:
-            return ast.parse(expression, mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            raise self._error(statement) from error
+    def _statement(self, statement: ast.stmt) -> None:
+        match statement:
+            case ast.ImportFrom():
+                self._import(statement)
+            case ast.ClassDef():
+                self._class(statement)
+            case ast.Expr(value=value) if is_text(value):
+                pass
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=ast.List(elts=exports)):
+                if not all(map(is_text, exports)):
+                    raise NotEmitted(statement)
+            case ast.If(
+                test=ast.Name(id="TYPE_CHECKING"),
+                body=[
+                    ast.AnnAssign(
+                        target=ast.Name(id=shown),
+                        annotation=ast.Name(id="TypeAlias"),
+                        value=ast.Constant(value=str(shown_alias)),
+                    ),
+                    *texts,
+                ],
+                orelse=[
+                    ast.Assign(
+                        targets=[ast.Name(id=name)],
+                        value=ast.Call(
+                            func=ast.Name(id="TypeAliasType"),
+                            args=[ast.Constant(value=called), ast.Constant(value=str(alias))],
+                            keywords=[],
+                        ),
+                    )
+                ],
+            ) if name == called == shown and alias == shown_alias and are_texts(texts):
+                self._definition(name, statement)
+                self._grammar.quoted_type(alias, statement)
+            case ast.AnnAssign(
+                target=ast.Name(id=name), annotation=ast.Name(id="TypeAlias"), value=ast.expr()
+            ):
+                self._definition(name, statement)
+                self._grammar.type(statement.value)
+            case ast.AnnAssign(
+                target=ast.Name(id=name),
+                annotation=ast.Subscript(value=ast.Name(id="TypeAdapter"), slice=adapted),
+                value=ast.Call(
+                    func=ast.Name(id="TypeAdapter"), args=[ast.Name(id=model)], keywords=[]
+                ),
+            ) if isinstance(adapted, ast.Name) and adapted.id == model and model in self._defined:
+                self._definition(name, statement)
+            case _:
+                raise NotEmitted(statement)
+
+    def _definition(self, name: str, statement: ast.stmt) -> None:
+        if name in _NEVER_DEFINED or name.startswith("__"):
+            raise NotEmitted(statement)
 
     def _import(self, statement: ast.ImportFrom) -> None:
         module = "." * statement.level + (statement.module or "")
         for alias in statement.names:
-            if alias.asname is not None:
-                raise self._error(statement)
-            known = LIBRARY.get(alias.name) == module
-            if not known and module not in _SIBLINGS and (module, alias.name) != _FUTURE:
-                raise self._error(statement)
+            name = alias.name
+            is_ours = module in self._siblings and name.isidentifier() and name[0] != "_"
+            if alias.asname is not None or not (
+                (is_ours and name not in _NEVER_DEFINED)
+                or LIBRARY.get(name) == module
+                or (module, name) == _FUTURE
+            ):
+                raise NotEmitted(statement)
 
     def _class(self, definition: ast.ClassDef) -> None:
-        if definition.decorator_list or definition.keywords:
-            raise self._error(definition)
-        self._annotations(definition.bases)
+        self._definition(definition.name, definition)
+        if definition.decorator_list or definition.keywords or definition.name.startswith("_"):
+            raise NotEmitted(definition)
+        for base in definition.bases:
+            self._base(base)
+        fields = {name for node in definition.body for name in _bound_in_class(node)}
+        grammar = self._grammar.without(fields)
         for statement in definition.body:
             match statement:
-                case ast.Expr(value=ast.Constant(value=str())) | ast.Pass():
+                case ast.Expr(value=value) if is_text(value):
+                    pass
+                case ast.Pass():
                     pass
                 case ast.AnnAssign(target=ast.Name(id=name), simple=1) if (
-                    not name.startswith("_") or name == _EXTRAS
-                ):
-                    values = [statement.value] if statement.value is not None else []
-                    self._annotations([statement.annotation])
-                    self._expressions(values)
+                    name == _EXTRAS and statement.value is None
+                ) or not is_reserved_field(name):
+                    grammar.type(statement.annotation)
+                    if statement.value is not None:
+                        grammar.default(statement.value)
                 case ast.Assign(targets=[ast.Name(id=name)]) if name in _CONSTANTS:
-                    self._expressions([statement.value])
+                    grammar.constant(statement.value)
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     self._method(statement)
                 case _:
-                    raise self._error(statement)
+                    raise NotEmitted(statement)
+
+    def _base(self, base: ast.expr) -> None:
+        """Accept the runtime's models and clients, and the classes of the package."""
+        match base:
+            case ast.Name(id=name) if name in _MODEL_BASES or (
+                name in self._defined and name not in LIBRARY
+            ):
+                pass
+            case ast.Subscript(value=ast.Name(id=name)) if name in _CLIENT_BASES:
+                self._grammar.type(base)
+            case _:
+                raise NotEmitted(base)
 
     def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         arguments = method.args
-        is_own = self._has_own_methods and not method.name.startswith("_")
+        is_own = self._has_own_methods and not is_reserved_field(method.name)
         if not (is_own or method.name in _METHOD_NAMES):
-            raise self._error(method)
+            raise NotEmitted(method)
         self._decorators(method)
         named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         named += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
-        defaults = [*arguments.defaults, *(node for node in arguments.kw_defaults if node)]
-        annotations = [argument.annotation for argument in named if argument.annotation]
-        returns = [method.returns] if method.returns is not None else []
-        self._annotations([*annotations, *returns])
-        self._expressions(defaults)
+        local = {argument.arg for argument in named}
         for statement in method.body:
             match statement:
-                case ast.Expr(value=ast.Constant(value=str())):
-                    pass
-                case ast.Expr(value=ast.Constant(value=value)) if value is ...:
-                    pass
-                case ast.Assign(targets=[ast.Name()]):
-                    self._expressions([statement.value])
-                case ast.Return(value=ast.expr() as value):
-                    self._expressions([value])
+                case ast.Assign(targets=[ast.Name(id=name)]):
+                    local.add(name)
                 case _:
-                    raise self._error(statement)
+                    pass
+        if any(name in _TRUSTED or name.startswith("__") for name in local):
+            raise NotEmitted(method)
+        for argument in named:
+            if argument.annotation is not None:
+                self._grammar.type(argument.annotation)
+        if method.returns is not None:
+            self._grammar.type(method.returns)
+        for default in (*arguments.defaults, *arguments.kw_defaults):
+            if default is not None and not _is_ellipsis(default):
+                self._grammar.data(default)
+        for statement in method.body:
+            match statement:
+                case ast.Expr(value=value) if is_text(value) or _is_ellipsis(value):
+                    pass
+                case ast.Assign(targets=[ast.Name()]) | ast.Return(value=ast.expr()):
+                    self._grammar.value(statement.value, frozenset(local))
+                case _:
+                    raise NotEmitted(statement)
 
     def _decorators(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """Accept ``overload`` on a signature without a body, and ``accepts_fields`` of a class."""
         match method.decorator_list, method.body:
             case [[], _]:
-                return
+                pass
+            case [[ast.Name(id="overload")], [ast.Expr(value=value)]] if (
+                is_text(value) or _is_ellipsis(value)
+            ):
+                self._grammar.known("overload", method)
             case [
-                [ast.Name(id="overload")],
-                [ast.Expr(value=ast.Constant(value=value))],
-            ] if value is ... or isinstance(value, str):
-                return
-            case [[ast.Call(func=ast.Name(id="accepts_fields"), args=[ast.Name() as model])], _]:
-                self._expressions([model])
+                [
+                    ast.Call(
+                        func=ast.Name(id="accepts_fields"), args=[ast.Name(id=model)], keywords=[]
+                    )
+                ],
+                _,
+            ]:
+                self._grammar.known("accepts_fields", method)
+                self._grammar.known(model, method)
             case _:
-                raise self._error(method)
-
-    def _annotations(self, annotations: Iterable[ast.expr]) -> None:
-        """Accept types. A string in one, outside of ``Literal``, is code: pydantic evaluates it."""
-        annotations = list(annotations)
-        self._expressions(annotations)
-        waiting: list[ast.AST] = list(annotations)
-        while waiting:
-            match waiting.pop():
-                case ast.Subscript(value=ast.Name(id="Literal")):
-                    pass
-                case ast.Call(
-                    func=ast.Name(id="Field" | "JsonTypes" | "Linked" | "OneOf" | "UniqueItems")
-                ):
-                    pass
-                case ast.Call() as call:
-                    raise self._error(call)
-                case ast.Constant(value=str()) as constant:
-                    raise self._error(constant)
-                case node:
-                    waiting.extend(ast.iter_child_nodes(node))
-
-    def _expressions(self, expressions: Iterable[ast.expr]) -> None:
-        for expression in expressions:
-            for node in ast.walk(expression):
-                if not isinstance(node, _EXPRESSIONS):
-                    raise self._error(node)
-                if isinstance(node, ast.Call):
-                    self._call(node)
-                elif isinstance(node, ast.Attribute | ast.Name):
-                    name = node.attr if isinstance(node, ast.Attribute) else node.id
-                    is_known = isinstance(node, ast.Attribute) or name in self._known
-                    if name.startswith("__") or not is_known:
-                        raise self._error(node)
-                elif not _is_harmless(node):
-                    raise self._error(node)
-
-    def _call(self, call: ast.Call) -> None:
-        match call.func:
-            case ast.Name(id=name) if name in _CALLABLES:
-                allowed = _KEYWORDS.get(name)
-                if allowed is None or all(argument.arg in allowed for argument in call.keywords):
-                    return
-                raise self._error(call)
-            case ast.Attribute(attr=method) if method in _METHODS:
-                return
-            case _:
-                raise self._error(call)
-
-    def _error(self, node: ast.AST) -> AuditError:
-        line = getattr(node, "lineno", 0)
-        return AuditError(
-            f"the rendered {self._file} has something on line {line} that envgen doesn't emit "
-            f"({type(node).__name__}); nothing was written",
-            hint="the contract may be hostile; if it isn't, this is a fault in envgen",
-        )
+                raise NotEmitted(method)
 
 
-def _are_texts(statements: Iterable[ast.stmt]) -> bool:
-    """Whether statements are docstrings."""
-    return all(
-        isinstance(statement, ast.Expr)
-        and isinstance(statement.value, ast.Constant)
-        and isinstance(statement.value.value, str)
-        for statement in statements
-    )
+def _is_ellipsis(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is ...
 
 
-def _is_harmless(node: ast.AST) -> bool:
-    """Whether an operator is the one of unions, and what is unpacked has a name."""
-    match node:
-        case ast.BinOp():
-            return isinstance(node.op, ast.BitOr)
-        case ast.Starred():
-            return isinstance(node.value, ast.Name)
-        case _:
-            return True
-
-
-def _defined(node: ast.AST) -> list[str]:
-    """The names that a statement defines."""
-    match node:
+def _defined(statement: ast.stmt) -> list[str]:
+    """The names that a statement of a module defines, each once for the ways of a condition."""
+    match statement:
         case ast.ImportFrom():
-            return [alias.name for alias in node.names]
+            return [alias.name for alias in statement.names]
         case ast.ClassDef():
-            return [node.name]
-        case ast.arg():
-            return [node.arg]
-        case ast.Name(ctx=ast.Store()):
-            return [node.id]
+            return [statement.name]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case ast.Assign(targets=[ast.Name(id=name)]):
+            return [name]
+        case ast.If(body=[ast.AnnAssign(target=ast.Name(id=name)), *_]):
+            return [name]
         case _:
             return []
+
+
+def _bound_in_class(statement: ast.stmt) -> Iterable[str]:
+    match statement:
+        case ast.FunctionDef() | ast.AsyncFunctionDef():
+            return [statement.name]
+        case _:
+            return _defined(statement)
 
 
 _FUTURE = ("__future__", "annotations")
