@@ -1,9 +1,11 @@
 """Mutants of generated modules, and what those that pass the audit do.
 
-``python -m tests.mutants 50000`` makes that many from a seed. Each that the audit accepts is imported
-in a process of its own batch, where all of its types are evaluated. None may run what a mutation put
-in, or bind a name that the audit trusts to something else.
+``python -m tests.mutants 50000`` makes that many from a seed. Each that the audit accepts is
+imported in a process of its own batch, where all of its types are evaluated. None may run what a
+mutation put in, or bind a name that the audit trusts to something else.
 """
+
+# ruff: noqa: E501  (each payload on a line, as the table that it is)
 
 from __future__ import annotations
 
@@ -219,9 +221,7 @@ def _insert(tree: ast.Module, chance: random.Random) -> None:
 
 
 def _move(tree: ast.Module, chance: random.Random) -> None:
-    bodies = [
-        node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)
-    ]
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
     moved = copy.deepcopy(chance.choice(chance.choice([body for body in bodies if body])))
     body = chance.choice(bodies)
     body.insert(chance.randint(0, len(body)), moved)
@@ -297,6 +297,7 @@ warnings.simplefilter("ignore")
 from pydantic import BaseModel, TypeAdapter
 from envgen.naming import LIBRARY
 ran = []
+builtin_names = set(dir(builtins))
 builtins.canary = lambda *args, **kwargs: ran.append(1)
 known = {}
 for name, module in LIBRARY.items():
@@ -324,7 +325,7 @@ for number in range(int(sys.argv[1])):
             evaluate(module)
             bound += [n for n, v in vars(module).items()
                       if (n in known and v is not known[n])
-                      or (hasattr(builtins, n) and not n.startswith("__"))]
+                      or (n in builtin_names and not n.startswith("__"))]
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt): raise
     if ran or bound:
@@ -358,7 +359,9 @@ def main(count: int, seed: int) -> int:
         found += effects(passing[start : start + 200])
     for mutant, effect in found[:20]:
         print(f"--- {mutant.package.name}/{mutant.file}: {effect}\n{mutant.source}")
-    print(f"{count} mutants of seed {seed}: {len(passing)} accepted, {len(found)} ran code or bound a name")
+    print(
+        f"{count} mutants of seed {seed}: {len(passing)} accepted, {len(found)} ran code or bound a name"
+    )
     return len(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from envgen_runtime.contract.references import resolve
+from envgen_runtime.contract.references import References
 
 KEYS = (
     "a",
@@ -104,7 +104,7 @@ def instances(schema: Any, root: Any) -> st.SearchStrategy[Any]:
     if schema is True or schema == {}:
         return JSON
     if "$ref" in schema:
-        return st.deferred(lambda: instances(resolve(root, schema["$ref"]), root))
+        return st.deferred(lambda: instances(References(root).resolve(schema["$ref"]), root))
     if "const" in schema:
         return st.just(schema["const"])
     if "enum" in schema:

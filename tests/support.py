@@ -8,10 +8,10 @@ import json
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 import pytest
@@ -84,6 +84,22 @@ def little_work() -> Generator[None]:
     before = time.thread_time()
     yield
     assert time.thread_time() - before < CPU_LIMIT_S
+
+
+@contextmanager
+def calls_up_to(limit: int) -> Generator[Iterator[int]]:
+    """Hold the block against a number of calls, however fast the machine is."""
+    counted = itertools.count()
+
+    def count(_frame: FrameType, _event: str, _argument: Any) -> None:
+        if next(counted) > limit:
+            raise AssertionError(f"more than {limit} calls")
+
+    sys.setprofile(count)
+    try:
+        yield counted
+    finally:
+        sys.setprofile(None)
 
 
 def run(*arguments: str) -> Result:

@@ -291,7 +291,7 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_many_schemas_of_one_name_take_no_longer_than_others() -> None:
-    count = 30_000
+    count = 1_500
     references = {f"f{n}": {"$ref": f"#/x-schemas/{n}/same"} for n in range(count)}
     schemas = [{"same": {"type": "integer"}} for _ in range(count)]
     api = step_with({"type": "object", "properties": references}, **{"x-schemas": schemas})

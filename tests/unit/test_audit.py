@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from envgen.errors import AuditError
 from envgen.render.audit import audit
+from tests import mutants
 from tests.support import ROOT
 
 GENERATED = sorted((ROOT / "generated").glob("*/*.py"))
@@ -49,7 +50,47 @@ HOSTILE = {
     "a call in a type": "class A:\n    x: Annotated[int, wire_fields()] = 1",
     "a private name": "class A:\n    __class__: int = 1",
     "not Python": "class A(",
+    "a string in an adapter's keyword": "_A: TypeAdapter[int] = TypeAdapter(type='evil()')",
+    "an adapter in a default": "class A:\n    env_name = TypeAdapter('evil()')",
+    "an adapter in a parameter": "class A:\n    def step(self, x=TypeAdapter('evil()')): ...",
+    "an adapter in data": "class A:\n    x: Annotated[int, OneOf(TypeAdapter('evil()'))] = 1",
+    "an adapter in a literal": "class A:\n    x: Literal[TypeAdapter('evil()')] = 1",
+    "a string in a late alias": "if TYPE_CHECKING:\n    A: TypeAlias = \"list['evil()']\"\nelse:\n"
+    "    A = TypeAliasType('A', \"list['evil()']\")",
+    "a call in a late alias": "if TYPE_CHECKING:\n    A: TypeAlias = 'evil()'\nelse:\n"
+    "    A = TypeAliasType('A', 'evil()')",
+    "two lines in a late alias": "if TYPE_CHECKING:\n    A: TypeAlias = 'int\\nevil()'\nelse:\n"
+    "    A = TypeAliasType('A', 'int\\nevil()')",
+    "a trusted name as an alias": "Literal: TypeAlias = list\nx: TypeAlias = Literal['evil()']",
+    "a trusted name as a class": "class Literal(ReplyModel):\n    pass",
+    "a trusted name as a late alias": "if TYPE_CHECKING:\n    Field: TypeAlias = 'int'\nelse:\n"
+    "    Field = TypeAliasType('Field', 'int')",
+    "a builtin as a class": "class print(ReplyModel):\n    pass",
+    "a trusted name as a field": "class A(ReplyModel):\n    Literal: int = 1",
+    "a trusted name as a parameter": "class A(ReplyModel):\n    def step(self, Field): ...",
+    "a trusted name as a variable": "class A(ReplyModel):\n    def step(self):\n        Field = 1",
+    "a name twice": "class A(ReplyModel):\n    pass\nclass A(ReplyModel):\n    pass",
+    "a field that is a type beside it": "class M(ReplyModel):\n    pass\nclass A(ReplyModel):\n"
+    "    M: int = 1\n    x: M = 1",
+    "a base from nowhere": "class A(TypeAdapter):\n    pass",
+    "a validator": "class A(ReplyModel):\n    x: Annotated[int, Field(validation_alias='a')] = 1",
+    "a lambda that calls": "class A(ReplyModel):\n    x: int = Field(default_factory=lambda: A())",
+    "a setting that is called": "class A(ReplyModel):\n    model_config = ConfigDict(extra=evil())",
+    "a setting as a field": "class A(ReplyModel):\n    model_config: int = 1",
+    "a hook of pydantic's": "class A(ReplyModel):\n    def model_post_init(self, _): ...",
+    "a hook of a module": "def __getattr__(name): ...",
+    "bytes": "class A(ReplyModel):\n    x: Literal[b'x'] = 1",
+    "a decorator of a name": "class A(ReplyModel):\n    @Field\n    def step(self): ...",
+    "a spread dictionary": "class A(ReplyModel):\n    x: int = {**evil}",
+    "an attribute of a type": "class A(ReplyModel):\n    x: Field.evil = 1",
+    "an import of the client": "from .client import DoEnv",
 }
+
+ENCODINGS = [
+    "# coding: utf-7\n", "# -*- coding: unicode_escape -*-\n", "#!x\n# vim: fileencoding=latin-1\n",
+    "\f# coding: utf-7\n", "\ufeff", "\f", "\x00", "x = 1\r", "\u2028", "# coding: nonsense\n",
+    "# \ud800\n",
+]  # fmt: skip
 
 # What someone would want to put into a module, as statements and as expressions.
 STATEMENTS = [
@@ -110,6 +151,55 @@ def test_nothing_can_be_put_into_a_module(data: st.DataObject) -> None:
 @pytest.mark.parametrize("file", GENERATED, ids=lambda file: f"{file.parent.name}/{file.name}")
 def test_what_envgen_emits_passes(file: Path) -> None:
     audit(file.name, file.read_text())
+
+
+@pytest.mark.parametrize("first", ENCODINGS)
+@pytest.mark.parametrize("file", ["__init__.py", "client.py", "models.py"])
+def test_python_reads_what_the_audit_reads(file: str, first: str) -> None:
+    with pytest.raises(AuditError):
+        audit(file, f'{first}"""Text."""\n')
+
+
+def test_utf_8_may_be_named() -> None:
+    audit("models.py", '# coding: utf-8\n"""Models: ümlaut, 模型."""\n')
+
+
+@pytest.mark.parametrize(
+    "factory", ["list", "dict", "lambda: [1, {'a': 'b'}]", "lambda: {'a': [A.model_validate({})]}"]
+)
+def test_what_a_default_factory_may_make(factory: str) -> None:
+    audit(
+        "models.py",
+        "from envgen_runtime.generated import ReplyModel\nfrom pydantic import Field\n"
+        "class A(ReplyModel):\n    pass\n"
+        f"class B(ReplyModel):\n    x: list[A] = Field(default_factory={factory})\n",
+    )
+
+
+PARAMETERS = [
+    "class A[T: evil()](ReplyModel):\n    pass", "class A[Literal](ReplyModel):\n    pass",
+    "type A = evil()", "class A(ReplyModel):\n    def step[T: evil()](self): ...",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("statement", PARAMETERS)
+def test_type_parameters(statement: str) -> None:
+    """They are syntax since Python 3.12; before, they are none."""
+    with pytest.raises(AuditError):
+        audit("models.py", f"from envgen_runtime.generated import ReplyModel\n{statement}\n")
+
+
+def test_mutants_that_pass_are_harmless() -> None:
+    passing = [*mutants.accepted(mutants.mutants(400, seed=7))]
+    assert passing
+    assert not mutants.effects(passing)
+
+
+def test_mutants_that_run_code_are_found() -> None:
+    """The search itself sees what a mutant does."""
+    file = GENERATED[0].parent / "models.py"
+    source = f"{file.read_text()}\ncanary()\n"
+    assert mutants.effects([mutants.Mutant(file.parent, file.name, source)])
 
 
 @pytest.mark.parametrize("statement", HOSTILE.values(), ids=HOSTILE.keys())

@@ -190,7 +190,7 @@ def test_recursion_is_typed_at_every_depth_and_in_every_order(tmp_path: Path) ->
         ("chain", 500),
         ("ring", 200),
         ("dense", 200),
-        pytest.param("chain", 5000, marks=pytest.mark.slow),
+        pytest.param("chain", 1500, marks=pytest.mark.slow),
         pytest.param("ring", 1000, marks=pytest.mark.slow),
     ],
 )

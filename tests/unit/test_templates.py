@@ -23,7 +23,7 @@ from envgen.render.context import (
     WireContext,
 )
 from envgen.render.templating import templates_folder
-from tests.support import ROOT, action, contract, load, run, save
+from tests.support import ROOT, action, calls_up_to, contract, load, run, save
 
 EXTENDS = '{% extends "envgen/2/client.py.jinja" %}\n'
 PACKAGE = Path("generated/do_env")
@@ -151,6 +151,50 @@ def test_a_template_that_cannot_be_used(text: str, place: int, message: str) -> 
     assert message in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not PACKAGE.exists()
+
+
+HEAVY = [
+    '{{ ("a" * 1000000000) | length }}',
+    "{{ lipsum(n=100000) }}",
+    "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}",
+    "{% for i in range(99999) %}{{ range(99999) | list | length }}{% endfor %}",
+    '{% set n = namespace(x="a") %}{% for i in range(60) %}{% set n.x = n.x ~ n.x %}{% endfor %}',
+    '{% set n = namespace(x="a") %}{% for i in range(60) %}{% set n.x = n.x + n.x %}{% endfor %}',
+    '{{ "x" | center(1000000000) }}',
+    '{{ "x".ljust(1000000000) }}',
+    '{{ "{:1000000000}".format(1) }}',
+    '{{ "%1000000000d" % 1 }}',
+    '{{ "%*d" % (1000000000, 1) }}',
+    "{{ 9 ** 9999 }}",
+    '{{ ("a" * 900000) | replace("a", "b" * 900000) | length }}',
+    "{{ ([[1] * 90000] * 90000) | sum(start=[]) | length }}",
+    "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(40) }}",
+    "{% for i in [1] recursive %}{% if loop.depth < 9 %}{{ loop([1] * 9) }}{% endif %}{% endfor %}",
+    '{% set y %}{% for i in range(90000) %}{{ "x" * 900000 }}{% endfor %}{% endset %}',
+    "{% set y %}{% for i in range(90000) %}" + "text" * 999 + "{% endfor %}{% endset %}",
+]
+
+
+@pytest.mark.parametrize("heavy", HEAVY, ids=range(len(HEAVY)))
+def test_a_template_that_would_not_end(heavy: str) -> None:
+    template(f"{EXTENDS}{{% block header %}}\n{heavy}{{% endblock %}}")
+    with calls_up_to(10_000_000):
+        refused = run("build", "--templates", "mine")
+    assert refused.exit_code == 1
+    assert "mine/client.py.jinja:3: " in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not PACKAGE.exists()
+
+
+def test_a_template_may_loop_and_format() -> None:
+    template(
+        EXTENDS + '{% block header %}\n"""{% for name in ["a", "b"] %}{{ loop.index }}/'
+        '{{ loop.length }}{{ "" if loop.last else ", " }}{% endfor %}; {{ "%05d" | format(3) }} '
+        '{{ "-" * 20 }} {{ "{:>8}".format("x") }} {{ client ~ 1 }}"""\n{% endblock %}\n'
+    )
+    assert run("build", "--templates", "mine").exit_code == 0
+    header = (PACKAGE / "client.py").read_text().partition("\n")[0]
+    assert header == f'"""1/2, 2/2; 00003 {"-" * 20}        x DoEnv1"""'
 
 
 @pytest.mark.parametrize(

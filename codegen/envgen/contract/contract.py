@@ -31,6 +31,7 @@ from ..errors import ContractError
 from ..findings import Finding
 from ..naming import environment_name
 from ..schema.keywords import JsonSchema, as_array, as_object, pointer_to, without_prose
+from ..schema.limits import Budget
 from ..schema.normalize import normalize
 from ..schema.references import with_local_refs
 from ..text import UntrustedText
@@ -123,7 +124,12 @@ def _without_present_dialect(schema: JsonSchema) -> JsonSchema:
 
 
 def parse_contract(
-    document: Any, *, source: str, name: str | None = None, unpublished: Iterable[str] = ()
+    document: Any,
+    *,
+    source: str,
+    name: str | None = None,
+    unpublished: Iterable[str] = (),
+    timeout_s: float | None = None,
 ) -> EnvContract:
     """Read a contract from a JSON document.
 
@@ -132,8 +138,10 @@ def parse_contract(
         source: what to call it in errors.
         name: the environment's name; overrides the document's own.
         unpublished: what the user chose (``name``, ``state``), beside what the document lists.
+        timeout_s: how long it may take, in seconds; None for as long as the limits allow.
 
     Raises:
+        Unreachable: it took longer.
         ContractError: it is not a contract, or a part of it can't be used.
     """
     fields = as_object(document)
@@ -146,12 +154,16 @@ def parse_contract(
     given = name if name is not None else fields.get("name")
     if not isinstance(given, str) or not given:
         raise ContractError("the environment has no name", source=source, hint="pass --name")
+    budget = Budget(source, timeout_s=timeout_s)
+    budget.name(given, "/name")
     findings: list[Finding] = []
     published: dict[Part, JsonSchema] = {}
     for part in PARTS:
         if fields.get(part) is not None:
             place = f"/{part}"
-            published[part], dropped = normalize(fields[part], pointer=place, source=source)
+            published[part], dropped = normalize(
+                fields[part], pointer=place, source=source, budget=budget
+            )
             findings += dropped
     wire = parse_wire(fields["wire"], source=source) if fields.get("wire") is not None else None
     parts, found = _as_sent(published, wire)
@@ -160,7 +172,7 @@ def parse_contract(
     for part, schema in parts.items():
         documents[part], found = with_local_refs(schema, pointer=f"/{part}", source=source)
         findings += found
-    tools, of_tools = parse_tools(fields.get("tools") or [], source=source)
+    tools, of_tools = parse_tools(fields.get("tools") or [], source=source, budget=budget)
     findings += of_tools
     findings += [
         Finding("info", pointer_to("", key), "not a part of a contract; it is ignored")

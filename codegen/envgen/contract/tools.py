@@ -13,6 +13,7 @@ from typing import Any, Literal
 from ..errors import ContractError
 from ..findings import Finding
 from ..schema.keywords import JsonSchema, as_array, as_object, pointer_to, without_prose
+from ..schema.limits import Budget
 from ..schema.normalize import normalize
 from ..schema.references import with_local_refs
 
@@ -47,8 +48,12 @@ class Tool:
         return {"name": self.name, **described, **schemas}
 
 
-def parse_tools(given: Any, *, source: str) -> tuple[tuple[Tool, ...], list[Finding]]:
+def parse_tools(
+    given: Any, *, source: str, budget: Budget | None = None
+) -> tuple[tuple[Tool, ...], list[Finding]]:
     """Read the tools of a contract, a list in any order, and return the findings about them.
+
+    ``budget`` has the limits of the whole contract.
 
     Raises ContractError if it is no list of tools, or two have one name.
     """
@@ -56,11 +61,12 @@ def parse_tools(given: Any, *, source: str) -> tuple[tuple[Tool, ...], list[Find
     if items is None or len(items) > _MAX_TOOLS:
         fault = "tools are a list" if items is None else f"more than {_MAX_TOOLS} tools"
         raise ContractError(fault, pointer="/tools", source=source)
+    budget = budget or Budget(source)
     tools: dict[str, Tool] = {}
     findings: list[Finding] = []
     for index, item in enumerate(items):
         place = pointer_to("/tools", index)
-        tool, found = _parse_tool(as_object(item) or {}, place, source)
+        tool, found = _parse_tool(as_object(item) or {}, place, source, budget)
         if tool.name in tools:
             raise ContractError("another tool has this name", pointer=place, source=source)
         tools[tool.name] = tool
@@ -71,21 +77,27 @@ def parse_tools(given: Any, *, source: str) -> tuple[tuple[Tool, ...], list[Find
     return tuple(tools[name] for name in sorted(tools)), findings
 
 
-def _parse_tool(fields: dict[str, Any], place: str, source: str) -> tuple[Tool, list[Finding]]:
+def _parse_tool(
+    fields: dict[str, Any], place: str, source: str, budget: Budget
+) -> tuple[Tool, list[Finding]]:
     name = fields.get("name")
     if not isinstance(name, str) or not name:
         raise ContractError("a tool has no name", pointer=place, source=source)
+    budget.name(name, place)
     schemas: dict[ToolSchema, JsonSchema] = {}
     documents: dict[ToolSchema, JsonSchema] = {}
     findings: list[Finding] = []
     for key in TOOL_SCHEMAS:
         if fields.get(key) is not None:
             pointer = pointer_to(place, key)
-            schemas[key], dropped = normalize(fields[key], pointer=pointer, source=source)
+            schemas[key], dropped = normalize(
+                fields[key], pointer=pointer, source=source, budget=budget
+            )
             documents[key], unresolved = with_local_refs(
                 schemas[key], pointer=pointer, source=source
             )
             findings += (*dropped, *unresolved)
     text = fields.get("description")
     description = text if isinstance(text, str) else ""
+    budget.text(description, place)
     return Tool(name, description, schemas, documents), findings

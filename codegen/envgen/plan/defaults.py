@@ -9,6 +9,7 @@ from envgen_runtime.json_value import comparable, same_json
 
 from ..schema.document import PartDocument
 from ..schema.keywords import (
+    MAX_DEPTH,
     JsonSchema,
     as_array,
     as_object,
@@ -45,6 +46,7 @@ class Defaults:
     def __init__(self, classes: Mapping[tuple[str, str], _Class]) -> None:
         self.used: set[str] = set()
         self._classes = classes
+        self._depth = 0
 
     def of(self, document: PartDocument, schema: Any, pointer: str) -> str | None:
         """The expression for a schema's default; None where it is none of the schema's values."""
@@ -52,6 +54,16 @@ class Defaults:
         return self._value(document, schema, schema["default"], pointer)
 
     def _value(self, document: PartDocument, schema: Any, value: Any, pointer: str) -> str | None:
+        document.spend(pointer)
+        if self._depth > MAX_DEPTH:
+            raise document.error(pointer, f"a default of more than {MAX_DEPTH} levels")
+        self._depth += 1
+        try:
+            return self._fitting(document, schema, value, pointer)
+        finally:
+            self._depth -= 1
+
+    def _fitting(self, document: PartDocument, schema: Any, value: Any, pointer: str) -> str | None:
         fields = as_object(schema)
         if value is None or fields is None:
             return value_literal(value)
@@ -65,6 +77,7 @@ class Defaults:
                 return next((expression for expression in tried if expression is not None), None)
         if "enum" in resolved or "const" in resolved:
             allowed = resolved.get("enum", [resolved.get("const")])
+            document.spend(pointer, len(allowed) // 10)
             return value_literal(value) if any(same_json(value, item) for item in allowed) else None
         return self._plain(document, resolved, value, pointer)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any
 
 from envgen_runtime.contract.keywords import PROSE
@@ -184,8 +184,14 @@ def _different(found: Mapping[_Key, Found], alike: Collection[list[_Key]]) -> se
             for mine, theirs in reached
         ):
             different.add(pair)
-            holders = product(referring.get(one, ()), referring.get(other, ()))
-            waiting += [(mine, theirs) for mine, theirs in holders if block[mine] == block[theirs]]
+            alike_holders: dict[int, list[_Key]] = {}
+            for holder in referring.get(other, ()):
+                alike_holders.setdefault(block[holder], []).append(holder)
+            waiting += [
+                (mine, theirs)
+                for mine in referring.get(one, ())
+                for theirs in alike_holders.get(block[mine], ())
+            ]
     return different
 
 

@@ -221,16 +221,27 @@ class Finisher:
 
     def _models(self, type_: Type) -> tuple[str, ...] | None:
         """The classes that a type is a union of; None where it is something else as well."""
-        if isinstance(type_, Named):
-            if type_.name in self._drafts:
-                return (type_.name,)
-            return self._models(self._aliases[type_.name].type)
-        if not isinstance(type_, Union):
-            return None
-        models = [self._models(member) for member in type_.members]
-        if None in models:
-            return None
-        return tuple(dict.fromkeys(name for names in models for name in names or ()))
+        found: dict[str, None] = {}
+        for item in self._alternatives(type_):
+            if not isinstance(item, Named):
+                return None
+            found[item.name] = None
+        return tuple(found)
+
+    def _alternatives(self, type_: Type) -> Iterator[Type]:
+        """Yield the types that a type is a union of, aliases resolved, in order."""
+        passed: set[str] = set()
+        waiting = [type_]  # not recursive: aliases may be a long chain
+        while waiting:
+            item = waiting.pop()
+            if isinstance(item, Named) and item.name in self._aliases:
+                if item.name not in passed:
+                    passed.add(item.name)
+                    waiting.append(self._aliases[item.name].type)
+            elif isinstance(item, Union):
+                waiting += reversed(item.members)
+            else:
+                yield item
 
     def _tagged(self, type_: Type, document: PartDocument) -> Type:
         """A type whose unions name their tag as Python does, or do without."""
@@ -278,11 +289,7 @@ class Finisher:
         return type_.values
 
     def _admits_null(self, type_: Type) -> bool:
-        if isinstance(type_, Named) and type_.name in self._aliases:
-            return self._admits_null(self._aliases[type_.name].type)
-        if isinstance(type_, Union):
-            return any(map(self._admits_null, type_.members))
-        return type_ in (NONE, JSON_VALUE)
+        return any(item in (NONE, JSON_VALUE) for item in self._alternatives(type_))
 
     # --- classes ----------------------------------------------------------------------------------
 

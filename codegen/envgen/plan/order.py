@@ -8,7 +8,7 @@ would hold too many others, a reference is linked: looked up when a value reache
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from .plan import PlannedAlias, PlannedClass
@@ -96,12 +96,13 @@ class _Declaration:
         depth, built_in = len(group), members
         links: set[str] = set()
         uses = [used for holder in group for used in _uses(self._definitions[holder])]
+        told_apart = self._told_apart(group)
         for name in dict.fromkeys(uses):
             if name in members:
                 continue
             deeper, together = self._depths[name] + len(group), built_in | self._built_in[name]
             is_too_much = deeper > _MAX_DEPTH or len(together) > _MAX_CLASSES
-            if is_too_much and not self._is_told_apart(group, name):
+            if is_too_much and name not in told_apart:
                 links.add(name)
             else:
                 depth, built_in = max(depth, deeper), together
@@ -153,10 +154,10 @@ class _Declaration:
     def _classes(self, names: Iterable[str]) -> set[str]:
         return {name for name in names if isinstance(self._definitions[name], PlannedClass)}
 
-    def _is_told_apart(self, group: list[str], name: str) -> bool:
-        """Whether one of the group is a union that tells ``name`` from other members by its tag."""
+    def _told_apart(self, group: list[str]) -> set[str]:
+        """The members of the group's unions that tell them apart by a tag."""
         types = (type_ for holder in group for type_ in self._definitions[holder].types())
-        return any(_is_member(type_, name) for type_ in types)
+        return {name for type_ in types for name in _tagged_members(type_)}
 
     def _weight(self, type_: Type) -> int:
         """How many types a type is made of once aliases are written out."""
@@ -188,10 +189,12 @@ def _linked(item: Item, links: Mapping[str, str]) -> Item:
     return replace(item, fields=fields, extras=extras)
 
 
-def _is_member(type_: Type, name: str) -> bool:
+def _tagged_members(type_: Type) -> Iterator[str]:
     if isinstance(type_, Union) and type_.tag is not None:
-        return Named(name) in type_.members
-    return any(_is_member(child, name) for child in type_.children())
+        yield from (member.name for member in type_.members if isinstance(member, Named))
+    else:
+        for child in type_.children():
+            yield from _tagged_members(child)
 
 
 def _depth(group: list[str], graph: Graph) -> int:

@@ -15,6 +15,7 @@ from envgen_runtime.json_value import pointer_keys
 from envgen_runtime.wire.protocol import COMMON_PARAMETERS
 
 from ..contract.contract import PARTS, EnvContract, Part
+from ..errors import ContractError
 from ..findings import Finding
 from ..naming import (
     ChosenNames,
@@ -29,6 +30,7 @@ from ..schema.discriminators import with_tags
 from ..schema.document import PartDocument
 from ..schema.inheritance import with_unions_of_children
 from ..schema.keywords import SCHEMA_MAPS, JsonSchema, as_array, as_object, pointer_to
+from ..schema.limits import MAX_CLASS_NAME, MAX_PLANNED
 from ..text import UntrustedText
 from .definitions import Definition, Found, find_definitions
 from .finishing import Draft, DraftAlias, DraftField, Finisher
@@ -77,7 +79,10 @@ def make_plan(
 
 def _prepared(part: Part, schema: JsonSchema) -> PartDocument:
     """A part with what discriminators imply written out."""
-    inherited = with_unions_of_children(schema)
+    try:
+        inherited = with_unions_of_children(schema)
+    except ContractError as error:
+        raise error.with_context(pointer=f"/{part}{error.pointer}") from error
     return PartDocument(part, with_tags(PartDocument(part, inherited)))
 
 
@@ -92,6 +97,7 @@ class _Planner:
         self.names = names
         self.definitions = find_definitions(documents)
         self.waiting: deque[Draft] = deque()
+        self._planned = 0
         self._prefix = prefix
         self._roots = {part: self.definitions[part, ""] for part in documents}
         self._parts = {part: self._end(part) for part in documents}
@@ -158,6 +164,12 @@ class _Planner:
         )
         return f"{within}{label}"
 
+    def count(self, document: PartDocument, pointer: str, number: int) -> None:
+        """Count classes and fields. Raises ContractError if there are too many."""
+        self._planned += number
+        if self._planned > MAX_PLANNED:
+            raise document.error(pointer, f"more than {MAX_PLANNED:,} classes and fields")
+
     # --- definitions ------------------------------------------------------------------------------
 
     def _definition(self, definition: Definition) -> list[Definition]:
@@ -185,6 +197,7 @@ class _Planner:
         """Type the fields of a class; returns the definitions that they refer to."""
         scope = _Scope(self, draft.document, draft.sent)
         schema, pointer, name = draft.schema, draft.pointer, draft.name
+        self.count(draft.document, pointer, 1 + len(_properties(schema, pointer)))
         for wire_name, (child, place) in _properties(schema, pointer).items():
             unset = "readOnly" if draft.sent else "writeOnly"
             draft.fields.append(
@@ -248,7 +261,15 @@ class _Scope:
             name = definition.name
             required = required - definition.optional_elsewhere
         else:
+            self._planner.count(self._document, pointer, 1)
             text = UntrustedText(f"{within}{label or 'Object'}")
+            if len(text.raw) > MAX_CLASS_NAME:
+                raise self._document.error(
+                    pointer,
+                    f"the name of a class is made of the names that lead to it, and here has more "
+                    f"than {MAX_CLASS_NAME:,} characters",
+                    hint="put the object under $defs and refer to it",
+                )
             name = self._planner.names.claim(text, within=within)
         draft = Draft(
             name, self._sent, self._document, pointer, schema, required, _description(schema)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import date, datetime, time
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from pydantic_core import (
 )
 
 from ..schema.keywords import JsonSchema
+from ..schema.limits import MAX_PATTERN_COST, pattern_cost
 from .types import (
     ANY_LIST,
     ANY_MAP,
@@ -106,7 +108,7 @@ def fits(kind: str, schema: JsonSchema, value: Any) -> bool:
     """Whether a scalar keeps the limits that the type for ``kind`` has."""
     limits = _limits(kind, schema, _ignore)
     try:
-        SchemaValidator(_core_schema(kind, limits), CoreConfig()).validate_python(value)
+        _validator(kind, tuple(limits.items())).validate_python(value)
     except ValidationError:
         return False
     return True
@@ -164,6 +166,11 @@ def _integer_limit(argument: str, value: float) -> tuple[str, int]:
             return argument, Fraction(str(value)).numerator
 
 
+@lru_cache(maxsize=16)  # a pattern takes long to compile, and every enumerated value asks for it
+def _validator(kind: str, limits: tuple[tuple[str, Any], ...]) -> SchemaValidator:
+    return SchemaValidator(_core_schema(kind, dict(limits)), CoreConfig())
+
+
 def _core_schema(kind: str, limits: dict[str, Any]) -> core_schema.CoreSchema:
     match kind:
         case "string":
@@ -177,9 +184,11 @@ def _core_schema(kind: str, limits: dict[str, Any]) -> core_schema.CoreSchema:
 
 
 def _is_usable(kind: str, limits: dict[str, Any]) -> bool:
-    """Whether pydantic would accept these limits when the module is imported."""
+    """Whether pydantic would accept these limits, and soon, when the module is imported."""
+    if pattern_cost(limits.get("pattern", "")) > MAX_PATTERN_COST:
+        return False
     try:
-        SchemaValidator(_core_schema(kind, limits), CoreConfig())
+        _validator(kind, tuple(limits.items()))
     except (SchemaError, OverflowError, TypeError, ValueError):
         return False
     return True

@@ -12,6 +12,7 @@ from ..schema.document import PartDocument
 from ..schema.keywords import (
     DEFINITIONS,
     DESCRIBING,
+    MAX_DEPTH,
     JsonSchema,
     as_array,
     as_object,
@@ -22,6 +23,7 @@ from ..schema.keywords import (
     pointer_to,
     types_of,
 )
+from ..schema.limits import MAX_MEMBERS
 from .scalars import LOSSES, choices, fits, lengths, limited, scalar
 from .types import (
     ANY_LIST,
@@ -83,6 +85,7 @@ class TypePlanner:
     def __init__(self, document: PartDocument, names: Names) -> None:
         self._document = document
         self._names = names
+        self._depth = 0
 
     def type_of(self, schema: bool | JsonSchema, pointer: str, within: str, label: str) -> Type:
         """The Python type for a schema."""
@@ -101,7 +104,24 @@ class TypePlanner:
         return self.plain_type(self._document.merged(fields, pointer), pointer, within, label)
 
     def plain_type(self, schema: JsonSchema, pointer: str, within: str, label: str) -> Type:
-        """The type of a schema without references of its own."""
+        """The type of a schema without references of its own.
+
+        Raises ContractError if an ``allOf`` copies references without an end.
+        """
+        self._document.spend(pointer)
+        if self._depth > MAX_DEPTH:
+            raise self._document.error(
+                pointer,
+                f"an allOf that copies what it refers to, more than {MAX_DEPTH} levels deep",
+                hint="refer to it without allOf",
+            )
+        self._depth += 1
+        try:
+            return self._plain(schema, pointer, within, label)
+        finally:
+            self._depth -= 1
+
+    def _plain(self, schema: JsonSchema, pointer: str, within: str, label: str) -> Type:
         for keyword in ("const", "enum"):
             if keyword in schema:
                 self._report(schema, pointer, *_UNCHECKED, "anyOf", "oneOf")
@@ -290,6 +310,8 @@ class TypePlanner:
         ]
         tag = (as_object(schema.get("discriminator")) or {}).get("propertyName")
         union = union_of(members)
+        if len(union.children()) > MAX_MEMBERS:
+            raise self._document.error(pointer, f"a union of more than {MAX_MEMBERS} types")
         if tag is None or not isinstance(union, Union):
             return union
         # The wire name for now: whether members have it is known once they are planned.

@@ -2,8 +2,8 @@
 
 The audit knows nothing of contracts. It reads the bytes that will be written, as Python would, and
 accepts only the imports, statements and definitions that the templates and the models use; what
-may stand in them, ``audit_grammar`` says. It stops text that escapes its literal, and imports that a
-contract chose, before anything is written.
+may stand in them, ``audit_grammar`` says. It stops text that escapes its literal, and imports that
+a contract chose, before anything is written.
 
 A name means what the audit takes it for only if nothing else is bound to it. So a module defines
 each name once, and never one that it may import or that Python has; fields, parameters and
@@ -42,11 +42,14 @@ _MODEL_BASES = frozenset({"ReplyModel", "RequestModel"})
 _CLIENT_BASES = frozenset({"AsyncEnvClient", "Codec", "EnvClient"})
 
 _FIELDS = frozenset(
-    "annotation arg args asname attr bases body ctx decorator_list defaults elts func id keys "
-    "keywords kind kw_defaults kwarg kwonlyargs left level module name names op operand orelse "
-    "posonlyargs returns right simple slice target targets test type_comment type_ignores value "
-    "values vararg".split()
-)
+    {
+        "annotation", "arg", "args", "asname", "attr", "bases", "body", "ctx", "decorator_list",
+        "defaults", "elts", "func", "id", "keys", "keywords", "kind", "kw_defaults", "kwarg",
+        "kwonlyargs", "left", "level", "module", "name", "names", "op", "operand", "orelse",
+        "posonlyargs", "returns", "right", "simple", "slice", "target", "targets", "test",
+        "type_comment", "type_ignores", "value", "values", "vararg",
+    }
+)  # fmt: skip
 """The parts of syntax that are looked at. A later Python's, such as type parameters, aren't."""
 
 
@@ -77,7 +80,7 @@ def audit(file: str, source: str, *, has_own_methods: bool = False) -> None:
 
 
 def _read(file: str, source: str) -> tuple[bytes, ast.Module]:
-    """The bytes of the module, and the module as Python will read it: from bytes, whose first lines can choose an encoding."""
+    """The module's bytes, and what Python reads in them: their first lines choose an encoding."""
     for number, line in enumerate(source.split("\n"), start=1):
         if not line.replace("\t", "").isprintable():
             raise AuditError(f"the rendered {file} has a control character on line {number}")
@@ -229,28 +232,25 @@ class _Auditor:
         named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
         named += [argument for argument in (arguments.vararg, arguments.kwarg) if argument]
         local = {argument.arg for argument in named}
-        for statement in method.body:
-            match statement:
-                case ast.Assign(targets=[ast.Name(id=name)]):
-                    local.add(name)
-                case _:
-                    pass
+        local.update(name for statement in method.body for name in _defined(statement))
         if any(name in _TRUSTED or name.startswith("__") for name in local):
             raise NotEmitted(method)
-        for argument in named:
-            if argument.annotation is not None:
-                self._grammar.type(argument.annotation)
-        if method.returns is not None:
-            self._grammar.type(method.returns)
+        annotations = [*(argument.annotation for argument in named), method.returns]
+        for annotation in annotations:
+            if annotation is not None:
+                self._grammar.type(annotation)
         for default in (*arguments.defaults, *arguments.kw_defaults):
             if default is not None and not _is_ellipsis(default):
                 self._grammar.data(default)
+        self._body(method, frozenset(local))
+
+    def _body(self, method: ast.FunctionDef | ast.AsyncFunctionDef, local: frozenset[str]) -> None:
         for statement in method.body:
             match statement:
                 case ast.Expr(value=value) if is_text(value) or _is_ellipsis(value):
                     pass
                 case ast.Assign(targets=[ast.Name()]) | ast.Return(value=ast.expr()):
-                    self._grammar.value(statement.value, frozenset(local))
+                    self._grammar.value(statement.value, local)
                 case _:
                     raise NotEmitted(statement)
 
@@ -259,9 +259,9 @@ class _Auditor:
         match method.decorator_list, method.body:
             case [[], _]:
                 pass
-            case [[ast.Name(id="overload")], [ast.Expr(value=value)]] if (
-                is_text(value) or _is_ellipsis(value)
-            ):
+            case [[ast.Name(id="overload")], [ast.Expr(value=value)]] if is_text(
+                value
+            ) or _is_ellipsis(value):
                 self._grammar.known("overload", method)
             case [
                 [

@@ -120,13 +120,11 @@ class Grammar:
 
     def quoted_type(self, text: str, statement: ast.stmt) -> None:
         """Accept the type that a string stands for."""
+        if not text.isprintable():
+            raise NotEmitted(statement)
         try:
-            if not text.isprintable():
-                raise NotEmitted(statement)
             self.type(ast.parse(text, mode="eval").body)
-        except NotEmitted as error:
-            raise NotEmitted(statement) from error
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        except (NotEmitted, SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise NotEmitted(statement) from error
 
     def _metadata(self, call: ast.expr) -> None:
@@ -158,47 +156,51 @@ class Grammar:
         """Accept what a field may have as its default."""
         waiting: list[ast.expr | None] = [expression]
         while waiting:
-            match waiting.pop():
-                case ast.Call(func=ast.Name(id="Field")) as call if not call.args:
-                    self.known("Field", call)
-                    for argument in call.keywords:
-                        if argument.arg == "default":
-                            waiting.append(argument.value)
-                        elif argument.arg == "default_factory":
-                            waiting += self._made(argument.value)
-                        elif argument.arg in _LIMITS:
-                            self.data(argument.value)
-                        else:
-                            raise NotEmitted(call)
-                case ast.Call(func=ast.Name(id="constant"), args=[value], keywords=[]) as call:
-                    self.known("constant", call)
-                    waiting.append(value)
-                case ast.Call(
-                    func=ast.Attribute(value=ast.Name(id=model), attr="model_validate"),
-                    args=[value],
-                    keywords=[],
-                ) as call:
-                    self.known(model, call)
-                    self.data(value)
-                case ast.Call(
-                    func=ast.Attribute(value=ast.Name(id=name), attr="fromisoformat"),
-                    args=[value],
-                    keywords=[],
-                ) as call if name in _TIMES and is_text(value):
-                    self.known(name, call)
-                case ast.Call(func=ast.Name(id="UUID"), args=[value], keywords=[]) as call if (
-                    is_text(value)
-                ):
-                    self.known("UUID", call)
-                case ast.Call(func=ast.Name(id="timedelta"), args=[]) as call:
-                    self.known("timedelta", call)
-                    for argument in call.keywords:
-                        if argument.arg not in _DURATION or not _is_scalar(argument.value):
-                            raise NotEmitted(call)
-                case node if not _is_scalar(node):
-                    waiting += _members(node)
-                case _:
-                    pass
+            node = waiting.pop()
+            if isinstance(node, ast.Call):
+                waiting += self._default_call(node)
+            elif not _is_scalar(node):
+                waiting += _members(node)
+
+    def _default_call(self, call: ast.Call) -> list[ast.expr]:
+        """The defaults within a call that makes one."""
+        match call:
+            case ast.Call(func=ast.Name(id="Field" as name), args=[]):
+                self.known(name, call)
+                return [inner for argument in call.keywords for inner in self._setting(argument)]
+            case ast.Call(func=ast.Name(id="constant" as name), args=[value], keywords=[]):
+                self.known(name, call)
+                return [value]
+            case ast.Call(
+                func=ast.Attribute(value=ast.Name(id=name), attr="model_validate"),
+                args=[value],
+                keywords=[],
+            ):
+                self.known(name, call)
+                self.data(value)
+            case ast.Call(func=ast.Name(id="timedelta" as name), args=[]) if all(
+                argument.arg in _DURATION and _is_scalar(argument.value)
+                for argument in call.keywords
+            ):
+                self.known(name, call)
+            case ast.Call(args=[text], keywords=[]) if is_text(text):
+                self.known(_parser(call.func), call)
+            case _:
+                raise NotEmitted(call)
+        return []
+
+    def _setting(self, argument: ast.keyword) -> list[ast.expr]:
+        """The defaults within an argument of ``Field``."""
+        match argument.arg:
+            case "default":
+                return [argument.value]
+            case "default_factory":
+                return self._made(argument.value)
+            case name if name in _LIMITS:
+                self.data(argument.value)
+                return []
+            case _:
+                raise NotEmitted(argument)
 
     def _made(self, factory: ast.expr) -> list[ast.expr]:
         """The defaults that a ``default_factory`` makes: an empty container's has none."""
@@ -207,9 +209,7 @@ class Grammar:
                 self.known(name, factory)
                 return []
             case ast.Lambda(
-                args=ast.arguments(
-                    posonlyargs=[], args=[], vararg=None, kwonlyargs=[], kwarg=None
-                ),
+                args=ast.arguments(posonlyargs=[], args=[], vararg=None, kwonlyargs=[], kwarg=None),
                 body=ast.List() | ast.Dict() | ast.Tuple() | ast.Call() as body,
             ):
                 return [body]
@@ -255,22 +255,10 @@ class Grammar:
                 case ast.Name(id=name) as node:
                     if name not in local:
                         self.known(name, node)
-                case ast.Attribute(value=holder, attr=name) if not name.startswith("_"):
-                    waiting.append(holder)
-                case ast.Subscript(value=holder, slice=key) if _root(holder) in local:
-                    waiting += [holder, key]
-                case ast.Await(value=awaited):
-                    waiting.append(awaited)
-                case ast.BinOp(op=ast.BitOr(), left=left, right=right):
-                    waiting += [left, right]
-                case ast.Starred(value=ast.Name(id=name)) if name in local:
-                    pass
-                case ast.Dict(keys=keys, values=values):
-                    waiting += [key for key in keys if key is not None] + values
                 case ast.Call() as call:
                     waiting += self._called(call, local)
                 case node if not _is_scalar(node):
-                    waiting += _members(node)
+                    waiting += _operands(node, local)
                 case _:
                     pass
 
@@ -327,6 +315,36 @@ def _members(node: ast.expr | None) -> Iterable[ast.expr]:
             return [*(key for key in keys if key is not None), *values]
         case _:
             return _refuse(node)
+
+
+def _operands(node: ast.expr | None, local: frozenset[str]) -> Iterable[ast.expr]:
+    """What an expression of a method is made of, other than a name or a call."""
+    match node:
+        case ast.Subscript(value=holder, slice=key) if _root(holder) in local:
+            return [holder, key]
+        case (
+            ast.Await(value=inner)
+            | ast.Attribute(value=inner)
+            | ast.Starred(value=ast.Name() as inner)
+        ) if not getattr(node, "attr", "").startswith("_"):
+            return [inner]
+        case ast.BinOp(op=ast.BitOr(), left=left, right=right):
+            return [left, right]
+        case ast.Dict(keys=keys, values=values):
+            return [*(key for key in keys if key is not None), *values]
+        case _:
+            return _members(node)
+
+
+def _parser(function: ast.expr) -> str:
+    """The name of what reads a text: ``UUID``, or ``date`` of ``date.fromisoformat``."""
+    match function:
+        case ast.Name(id="UUID" as name):
+            return name
+        case ast.Attribute(value=ast.Name(id=name), attr="fromisoformat") if name in _TIMES:
+            return name
+        case _:
+            return _refuse(function)
 
 
 def _elements(node: ast.expr) -> list[ast.expr]:

@@ -19,8 +19,10 @@ from ..errors import TemplateError
 from ..text import UntrustedText, comment, docstring, docstring_entry, docstring_lines, literal
 
 if TYPE_CHECKING:
-    from jinja2 import BaseLoader, Environment
+    from jinja2 import BaseLoader
     from jinja2.nodes import Template
+
+    from .template_limits import LimitedEnvironment
 
 CONTEXT_VERSION = 2
 """Goes up when a block that worked may fail: a name was removed or changed its meaning."""
@@ -66,7 +68,10 @@ class Templates:
 
     def render(self, file: str, context: Mapping[str, Any]) -> str:
         """The source of ``file``, without imports. TemplateError: a project's template fails."""
+        from .template_limits import Work
+
         name = f"{file}{_SUFFIX}"
+        self._environment.work = Work(is_limited=self.folder is not None)
         if self.folder is None:
             return self._environment.get_template(name).render(context)
         try:
@@ -79,20 +84,15 @@ class Templates:
             raise self._error(error) from error
 
     @cached_property
-    def _environment(self) -> Environment:
+    def _environment(self) -> LimitedEnvironment:
         # Imported for rendering only: a build that is up to date doesn't pay for it.
         from jinja2 import ChoiceLoader, PrefixLoader, StrictUndefined
-        from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-        class Sandbox(ImmutableSandboxedEnvironment):
-            def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
-                """Keep a contract's text to the filters: its attribute has it unescaped."""
-                is_text = isinstance(obj, UntrustedText)
-                return not is_text and super().is_safe_attribute(obj, attr, value)
+        from .template_limits import LimitedEnvironment
 
         builtin, own = _loader(self._files), _loader(self._own)
         versioned = PrefixLoader({"envgen": PrefixLoader({str(CONTEXT_VERSION): builtin})})
-        environment = Sandbox(
+        environment = LimitedEnvironment(
             loader=ChoiceLoader([versioned, own, builtin]),
             undefined=StrictUndefined,
             trim_blocks=True,

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
-from envgen_runtime.json_value import same_json
+from envgen_runtime.json_value import comparable, same_json
 
 from .keywords import DESCRIBING, JsonSchema, as_array
 
@@ -72,7 +72,9 @@ def _both(first: Any, second: Any) -> Any:
         return False
     if first is True or second is True:
         return second if first is True else first
-    return {"allOf": [first, second]}
+    # Flat, for a wide allOf would become a deep one.
+    members = first["allOf"] if first.keys() == {"allOf"} else [first]
+    return {"allOf": [*members, second]}
 
 
 def _both_maps(first: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
@@ -96,7 +98,8 @@ def _types(first: Any, second: Any) -> Any:
 
 
 def _common(first: list[Any], second: list[Any]) -> list[Any] | None:
-    return [value for value in first if _contains(second, value)] or None
+    allowed = set(map(comparable, second))
+    return [value for value in first if comparable(value) in allowed] or None
 
 
 def _contains(values: list[Any], value: Any) -> bool:

@@ -16,7 +16,7 @@ from ..errors import ContractError
 from .document import PartDocument
 from .keywords import JsonSchema, as_array, as_object, pointer_to, schemas_in
 
-Tags = dict[str, dict[str, list[Any]]]
+Tags = dict[str, dict[str, dict[Any, None]]]
 """For the place of each member, the values of the properties by which unions tell it apart."""
 
 
@@ -35,7 +35,7 @@ def with_tags(document: PartDocument) -> JsonSchema:
         member = at_pointer(result, place)
         own = member.setdefault("properties", {})
         for name, values in properties.items():
-            own[name] = {**(as_object(own.get(name)) or {}), "enum": values}
+            own[name] = {**(as_object(own.get(name)) or {}), "enum": [*values]}
     return result
 
 
@@ -43,11 +43,14 @@ def _collect(
     document: PartDocument, schema: JsonSchema, name: str, mapping: dict[str, Any], tags: Tags
 ) -> None:
     mapped: dict[str, list[str]] = {}
+    ends: dict[str, str] = {}
     for tag, target in mapping.items():
         place = pointer_of(target) if isinstance(target, str) else None
         if place is None:
             place = pointer_to("/$defs", str(target))
-        mapped.setdefault(_end(document, place), []).append(tag)
+        if place not in ends:
+            ends[place] = _end(document, place)
+        mapped.setdefault(ends[place], []).append(tag)
     for keyword in ("anyOf", "oneOf"):
         for member in as_array(schema.get(keyword)) or []:
             place = pointer_of(str((as_object(member) or {}).get("$ref", "")))
@@ -56,8 +59,7 @@ def _collect(
                 given = mapped.get(end) or mapped.get(place)
                 values: list[Any] = list(given or [pointer_keys(place)[-1]])
                 if _takes(document, end, name, values, is_mapped=given is not None):
-                    known = tags.setdefault(end, {}).setdefault(name, [])
-                    known += [value for value in values if value not in known]
+                    tags.setdefault(end, {}).setdefault(name, {}).update(dict.fromkeys(values))
 
 
 def _end(document: PartDocument, place: str) -> str:
@@ -89,4 +91,4 @@ def _takes(
 
 
 def _all_in(values: list[Any], allowed: list[Any]) -> bool:
-    return all(value in allowed for value in values)
+    return set(values) <= {value for value in allowed if isinstance(value, str)}

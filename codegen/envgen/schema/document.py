@@ -8,7 +8,16 @@ from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of
 from ..errors import ContractError
 from ..findings import Finding, Severity
 from .all_of import intersection
-from .keywords import DEFINITIONS, DESCRIBING, JsonSchema, as_array, as_object, pointer_to
+from .keywords import (
+    DEFINITIONS,
+    DESCRIBING,
+    MAX_DEPTH,
+    JsonSchema,
+    as_array,
+    as_object,
+    pointer_to,
+)
+from .limits import MAX_STEPS, shown_pointer
 from .references import object_schema
 
 
@@ -25,7 +34,10 @@ class PartDocument:
         self.part = part
         self.schema = schema
         self.findings: list[Finding] = []
-        self._merging: list[str] = []
+        self._said: set[Finding] = set()
+        self._merging: set[str] = set()
+        self._depth = 0
+        self._steps = 0
         self._merged: dict[str, JsonSchema] = {}
 
     def resolve(self, target: str, pointer: str) -> tuple[str, JsonSchema]:
@@ -80,11 +92,19 @@ class PartDocument:
             if key not in ("allOf", "$ref", *DEFINITIONS)
         }
         referred = [{"$ref": schema["$ref"]}] if "$ref" in schema else []
+        members = as_array(schema.get("allOf")) or []
+        self.spend(pointer, 1 + len(members))
+        if self._depth >= MAX_DEPTH:
+            raise self.error(pointer, f"an allOf of more than {MAX_DEPTH} levels")
         merged: JsonSchema = {}
-        for part in [*referred, *(as_array(schema.get("allOf")) or []), own]:
-            if part is False:
-                self.say(pointer, "nothing fits the schema false; it isn't checked")
-            merged = self.both(merged, self._part(as_object(part) or {}, pointer), pointer)
+        self._depth += 1
+        try:
+            for part in [*referred, *members, own]:
+                if part is False:
+                    self.say(pointer, "nothing fits the schema false; it isn't checked")
+                merged = self.both(merged, self._part(as_object(part) or {}, pointer), pointer)
+        finally:
+            self._depth -= 1
         return merged
 
     def both(self, first: JsonSchema, second: JsonSchema, pointer: str) -> JsonSchema:
@@ -101,11 +121,11 @@ class PartDocument:
         if place in self._merging:
             raise self.error(pointer, "an allOf that contains itself")
         if place not in self._merged:  # nested references would take exponential time
-            self._merging.append(place)
+            self._merging.add(place)
             try:
                 self._merged[place] = self.merged(target, place)
             finally:
-                self._merging.pop()
+                self._merging.discard(place)
         folded = self._merged[place]
         beside = {key: value for key, value in part.items() if key != "$ref"}
         return self.both(folded, self.merged(beside, pointer), pointer) if beside else folded
@@ -113,12 +133,21 @@ class PartDocument:
     def say(self, pointer: str, message: str, *, severity: Severity = "warning") -> None:
         """Record, once, that something is typed differently from what the contract says."""
         finding = Finding(severity, f"/{self.part}{pointer}", message)
-        if finding not in self.findings:
+        if finding not in self._said:
+            self._said.add(finding)
             self.findings.append(finding)
+
+    def spend(self, pointer: str, steps: int = 1) -> None:
+        """Count steps that references can multiply. Raises ContractError if there are too many."""
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise self.error(
+                pointer, "references and allOf that multiply to more than can be looked at"
+            )
 
     def error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
         """Return an error with its place in the part."""
-        return ContractError(message, pointer=f"/{self.part}{pointer}", hint=hint)
+        return ContractError(message, pointer=shown_pointer(f"/{self.part}{pointer}"), hint=hint)
 
 
 def _conflict(keyword: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from envgen_runtime.json_value import pointer_keys, pointer_of, reference_to
 
+from ..errors import ContractError
 from .keywords import (
     DEFINITIONS,
     DESCRIBING,
@@ -20,6 +21,7 @@ from .keywords import (
     map_subschemas,
     pointer_to,
 )
+from .limits import MAX_SCHEMAS
 
 
 def with_unions_of_children(schema: JsonSchema) -> JsonSchema:
@@ -34,10 +36,14 @@ def with_unions_of_children(schema: JsonSchema) -> JsonSchema:
         return schema
     parents = {place: _parents(fields) & places.keys() for place, fields in places.items()}
     children: dict[str, list[str]] = {base: [] for base in bases}
+    number = 0
     for place in places:
         for ancestor in _ancestors(place, parents):
             if ancestor in bases:
                 children[ancestor].append(place)
+                number += 1
+        if number > MAX_SCHEMAS:
+            raise ContractError(f"more than {MAX_SCHEMAS:,} children of bases", pointer=place)
     moved = {base: _beside(base, places) for base in bases if children[base]}
     result = _redirected(schema, moved)
     for base, common in moved.items():

@@ -17,6 +17,7 @@ from envgen_runtime.contract.normal_form import normal_form
 from ..errors import ContractError
 from ..findings import Finding
 from .keywords import (
+    DEFINITIONS,
     MAX_DEPTH,
     SCHEMA_LISTS,
     SCHEMA_MAPS,
@@ -30,22 +31,29 @@ from .keywords import (
     json_type,
     pointer_to,
 )
+from .limits import Budget, shown_pointer
 
-MAX_NODES = 100_000
-"""Schemas allowed within a part. Real ones stay under 500."""
+MAX_KEYWORD = 60
+"""Characters of an unknown keyword that a finding shows."""
 
 _SILENTLY_DROPPED = frozenset({"$comment", "$schema", "$vocabulary", "example", "examples", "id"})
 
 
-def normalize(schema: Any, *, pointer: str, source: str) -> tuple[JsonSchema, tuple[Finding, ...]]:
+def normalize(
+    schema: Any, *, pointer: str, source: str, budget: Budget | None = None
+) -> tuple[JsonSchema, tuple[Finding, ...]]:
     """Return the normal form of a part's ``schema``, and the findings about what was dropped.
 
-    Errors and findings have ``pointer``, the part's place in the contract.
+    Errors and findings have ``pointer``, the part's place in the contract. What the schema has is
+    taken from ``budget``, the contract's; without one, its limits hold for the schema alone.
 
     Raises:
         ContractError: it is not a JSON Schema, or is too large.
     """
-    checker = _Checker(source)
+    checker = _Checker(source, budget or Budget(source))
+    title = (as_object(schema) or {}).get("title")
+    if isinstance(title, str):
+        checker.name(title, pointer)  # the class of a part has its title
     checker.schema(schema, pointer, depth=0)
     if not isinstance(schema, dict):
         raise ContractError(
@@ -59,22 +67,26 @@ def normalize(schema: Any, *, pointer: str, source: str) -> tuple[JsonSchema, tu
 class _Checker:
     """Refuses what is not a JSON Schema, and notes the keywords that envgen doesn't know."""
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, budget: Budget) -> None:
         self.findings: list[Finding] = []
         self._source = source
-        self._nodes = 0
+        self._budget = budget
+
+    def name(self, name: str, pointer: str) -> None:
+        """Check a name that a class may have."""
+        self._budget.name(name, pointer)
 
     def schema(self, value: Any, pointer: str, *, depth: int) -> None:
-        self._nodes += 1
-        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            raise self._error(pointer, f"more than {MAX_DEPTH} levels or {MAX_NODES} schemas")
+        self._budget.schema(pointer)
+        if depth > MAX_DEPTH:
+            raise self._error(pointer, f"more than {MAX_DEPTH} levels")
         if isinstance(value, bool):
             return
         fields = as_object(value)
         if fields is None:
             raise self._error(pointer, f"a schema is an object or a boolean, not {_named(value)}")
         for key, child in fields.items():
-            place = pointer_to(pointer, key)
+            place = pointer_to(pointer, key[:MAX_KEYWORD])
             if key in SCHEMA_MAPS:
                 self._map(key, child, place, depth)
             elif key in SCHEMA_LISTS or (key in SCHEMAS and isinstance(child, list)):
@@ -84,6 +96,7 @@ class _Checker:
             elif key in VALUES:
                 self._value(key, child, place)
             elif key not in _SILENTLY_DROPPED:
+                self._budget.value(None, place)
                 self.findings.append(Finding("info", place, "not a keyword that envgen knows"))
 
     def _map(self, key: str, value: Any, pointer: str, depth: int) -> None:
@@ -91,26 +104,36 @@ class _Checker:
         if fields is None:
             raise self._error(pointer, f"expected an object of schemas, not {_named(value)}")
         for name, child in fields.items():
+            if key == "patternProperties":
+                self._budget.pattern(name, pointer)
+            elif key in DEFINITIONS or key == "properties":
+                self._budget.name(name, pointer)
             if key != "dependencies" or not _is_names(child):
                 self.schema(child, pointer_to(pointer, name), depth=depth + 1)
+            else:
+                self._budget.value(child, pointer)
 
     def _list(self, value: Any, pointer: str, depth: int) -> None:
         items = as_array(value)
         if not items:
             raise self._error(pointer, "expected a list of schemas that is not empty")
+        self._budget.members(items, pointer)
         for index, child in enumerate(items):
             self.schema(child, pointer_to(pointer, index), depth=depth + 1)
 
     def _value(self, key: str, value: Any, pointer: str) -> None:
+        self._budget.value(value, pointer)
         is_valid, expected = _EXPECTED[VALUES[key]]
         if not is_valid(value):
             shown = textwrap.shorten(repr(value), width=60, placeholder="...")
             raise self._error(pointer, f"{key} can't be {shown}", hint=f"expected {expected}")
-        if _depth(value) > MAX_DEPTH:
-            raise self._error(pointer, f"{key} has more than {MAX_DEPTH} levels")
+        if key == "pattern":
+            self._budget.pattern(value, pointer)
 
     def _error(self, pointer: str, message: str, *, hint: str = "") -> ContractError:
-        return ContractError(message, source=self._source, pointer=pointer, hint=hint)
+        return ContractError(
+            message, source=self._source, pointer=shown_pointer(pointer), hint=hint
+        )
 
 
 def _named(value: Any) -> str:
@@ -118,20 +141,6 @@ def _named(value: Any) -> str:
     name = json_type(value)
     article = {"array": "an ", "null": "", "object": "an "}.get(name, "a ")
     return f"{article}{name}"
-
-
-def _depth(value: Any) -> int:
-    """How deeply a JSON value is nested, counted up to one level more than is allowed."""
-    level: list[Any] = [value]
-    for depth in range(MAX_DEPTH + 2):
-        level = [
-            child
-            for item in level
-            for child in (as_array(item) or list((as_object(item) or {}).values()))
-        ]
-        if not level:
-            return depth
-    return MAX_DEPTH + 1
 
 
 def _is_number(value: Any) -> bool:

@@ -7,6 +7,7 @@ fetched for that: a reference to something outside the document refuses the cont
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -58,12 +59,15 @@ def with_local_refs(
         return {key: value for key, value in schema.items() if key != "$schema"}, ()
     schema = _with_object_definitions(schema)
     lookup = _lookup_by_name(schema)
+    dynamic = Counter(fields.get("$dynamicAnchor") for fields, _ in schemas_in(schema))
     findings: list[Finding] = []
     pointers: dict[int, str] = {}
     for holder, place, target in _references(schema):
         where = pointer + pointer_to(place, "$ref")
         is_dynamic = "$ref" not in holder
-        if metaschema(target) is not None or (is_dynamic and _is_ambiguous(schema, target)):
+        if metaschema(target) is not None or (
+            is_dynamic and dynamic[target.rpartition("#")[2]] > 1
+        ):
             findings.append(
                 Finding("warning", where, f"{target} isn't followed; any value is taken")
             )
@@ -92,12 +96,6 @@ def with_local_refs(
     document = with_pointers(schema)
     document.pop("$schema", None)
     return document, tuple(findings)
-
-
-def _is_ambiguous(schema: JsonSchema, target: str) -> bool:
-    """Whether several places have the name that a ``$dynamicRef`` leads to."""
-    name = target.rpartition("#")[2]
-    return [fields.get("$dynamicAnchor") for fields, _ in schemas_in(schema)].count(name) > 1
 
 
 def _with_object_definitions(schema: JsonSchema) -> JsonSchema:
@@ -132,7 +130,9 @@ def _lookup_by_name(schema: JsonSchema) -> Lookup:
         specification = DRAFT7
     resource: Resource[Any] = specification.create_resource(schema)
     registry: Registry[Any] = Registry()
-    root = registry.with_resource("", resource).resolver_with_root(resource)
+    # Crawled once: a registry that isn't crawls all of the document for every anchor.
+    uri = resource.id() or ""
+    root = registry.with_resources([("", resource), (uri, resource)]).crawl().resolver(uri)
     resolvers: dict[int, Resolver[Any]] = {}
     pointers: dict[int, str] = {}
     waiting: list[tuple[Any, str, Resolver[Any]]] = [(schema, "", root)]

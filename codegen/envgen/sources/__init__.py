@@ -156,7 +156,7 @@ def _read_source(
     findings = [*document.findings]
     origins: _Origins = {}
     place_of: Callable[[str], str] = str
-    names_itself = kind_of(source) == "url" or is_started(source)
+    names_itself = is_served = kind_of(source) == "url" or is_started(source)
     if openapi.is_openapi(content):
         converted = openapi.convert(content, settings, source=document.source)
         content, suggested_name = converted.document, converted.name or suggested_name
@@ -182,7 +182,11 @@ def _read_source(
         unpublished.add("name")
     try:
         contract = parse_contract(
-            content, source=document.source, name=name, unpublished=unpublished
+            content,
+            source=document.source,
+            name=name,
+            unpublished=unpublished,
+            timeout_s=settings.timeout_s if is_served else None,
         )
     except ContractError as error:
         at, pointer = _located(error.pointer, origins) or (error.source, error.pointer)

@@ -20,7 +20,7 @@ from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of, refe
 from ..contract.contract import PARTS
 from ..errors import ContractError
 from ..schema.keywords import MAX_DEPTH, SCHEMA_MAPS, as_array, as_object, pointer_to
-from ..schema.normalize import MAX_NODES
+from ..schema.limits import MAX_SCHEMAS
 from . import file
 from .openapi import is_openapi
 from .openapi_schemas import DefinitionNames
@@ -174,7 +174,7 @@ class _Bundler:
         self, value: Any, pointer: str, holder: str, *, depth: int = 0, is_map: bool = False
     ) -> Any:
         self._nodes += 1
-        if depth > 4 * MAX_DEPTH or self._nodes > 10 * MAX_NODES:
+        if depth > 4 * MAX_DEPTH or self._nodes > 100 * MAX_SCHEMAS:
             raise ContractError("too large or too deep", pointer=pointer, source=self._files.source)
         fields, items = as_object(value), as_array(value)
         if items is not None:

@@ -19,7 +19,7 @@ from ..schema.keywords import (
     as_object,
     pointer_to,
 )
-from ..schema.normalize import MAX_NODES
+from ..schema.limits import MAX_SCHEMAS
 
 # Keywords of OpenAPI that say nothing about data.
 _DROPPED = frozenset({"xml", "externalDocs", "example", "examples"})
@@ -147,8 +147,8 @@ class PartSchema:
         if fields is None:
             return value
         self._nodes += 1
-        if depth > MAX_DEPTH or self._nodes > MAX_NODES:
-            message = f"more than {MAX_DEPTH} levels or {MAX_NODES} schemas"
+        if depth > MAX_DEPTH or self._nodes > MAX_SCHEMAS:
+            message = f"more than {MAX_DEPTH} levels or {MAX_SCHEMAS:,} schemas"
             raise self._openapi.error(pointer, message)
         return {
             key: self._keyword(key, child, pointer_to(pointer, key), depth + 1)

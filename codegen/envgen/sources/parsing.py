@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ContractError
 from ..findings import Finding
+from ..schema.limits import MAX_DIGITS
 
 MAX_BYTES = 16 * 1024 * 1024
 """The largest document that is read, in bytes. Real contracts stay under 20 kB."""
@@ -66,7 +67,9 @@ def parse_json(content: bytes, *, source: str) -> Any:
     """
     check_size(content, source=source)
     try:
-        return json.loads(content, parse_constant=_refuse, parse_float=_finite)
+        return json.loads(
+            content, parse_constant=_refuse, parse_float=_finite, parse_int=parse_integer
+        )
     except RecursionError as error:
         raise ContractError("nested too deeply", source=source) from error
     except ValueError as error:  # JSONDecodeError and UnicodeDecodeError among them
@@ -95,6 +98,13 @@ def _title(page: bytes) -> str:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+def parse_integer(digits: str, base: int = 10) -> int:
+    """An integer that a JSON number can hold. ValueError for one of more digits."""
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"{digits[:20]}... is too large for a number")
+    return int(digits, base)
 
 
 def _finite(digits: str) -> float:

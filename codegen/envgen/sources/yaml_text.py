@@ -16,9 +16,11 @@ from typing import Any
 import yaml
 
 from ..errors import ContractError
+from .parsing import parse_integer
 
-MAX_NODES = 500_000
-"""The limit of values in a document. Values behind an alias count each time."""
+MAX_NODES = 200_000
+"""The limit of values in a document, of which some 100,000 are read in a second. Values behind an
+alias count each time."""
 
 MAX_DEPTH = 200
 
@@ -171,7 +173,7 @@ class _Reader:
         try:
             if _INTEGER.fullmatch(text):
                 base = {"0o": 8, "0x": 16}.get(text[:2], 10)
-                return int(text, base)
+                return parse_integer(text, base)
             if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
                 return number
         except ValueError as error:  # more digits than Python accepts

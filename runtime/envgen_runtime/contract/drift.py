@@ -23,7 +23,8 @@ from .keywords import (
 )
 from .normal_form import normal_form
 from .parts import PARTS, UNPUBLISHED, is_base_state
-from .references import follow, members, reference_of, resolve
+from .published import fault
+from .references import References, follow, members, reference_of
 from .tools import with_tool_replies
 
 _MAX_LISTED = 20
@@ -42,7 +43,13 @@ def differences(built_from: Mapping[str, Any], server: Mapping[str, Any]) -> lis
     place of the server's. Nor is a state of which the server publishes the base fields alone: many
     servers send more than they publish.
     """
-    found: list[str] = []
+    found = [
+        f"/{part}: can't be compared: {reason}"
+        for part in PARTS
+        if server.get(part) is not None and (reason := fault(server[part])) is not None
+    ]
+    if found:
+        return found
     own, published = _parts(built_from), _parts(server)
     for part in PARTS:
         ours, theirs = own.get(part), published.get(part)
@@ -105,8 +112,8 @@ class _Comparison:
     """Compares two schemas place by place, along their references."""
 
     def __init__(self, ours: JsonSchema, theirs: JsonSchema) -> None:
-        self._ours = ours
-        self._theirs = theirs
+        self._ours = References(ours)
+        self._theirs = References(theirs)
         self._compared: set[tuple[str | None, str | None]] = set()
 
     def schemas(self, ours: Any, theirs: Any, place: str) -> Iterator[str]:
@@ -171,11 +178,11 @@ def _required(ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]
         yield f"{pointer_to(place, 'properties', name)}: {how}"
 
 
-def _target(schema: Any, root: JsonSchema) -> Any:
+def _target(schema: Any, references: References) -> Any:
     """Return what a reference leads to, with the keywords beside it; None if it is broken."""
 
     def beside(reference: str, holder: Any) -> Any:
-        found = resolve(root, reference)
+        found = references.resolve(reference)
         target = as_object(found)
         rest = {key: value for key, value in holder.items() if key != "$ref"}
         return found if target is None else {**target, **rest}

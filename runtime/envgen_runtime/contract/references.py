@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 from ..json_value import as_object, at_pointer, pointer_of
@@ -27,16 +28,26 @@ def reference_of(schema: Any) -> str | None:
     return target if isinstance(target, str) else None
 
 
-def resolve(schema: Mapping[str, Any], reference: str) -> Any:
-    """Return what a reference within ``schema`` leads to, by pointer or name; or LookupError."""
-    pointer = pointer_of(reference)
-    if pointer is not None:
-        return at_pointer(schema, pointer)
-    for fields, _ in schemas_in(schema):
-        names = {f"#{fields[key]}" for key in ("$anchor", "$dynamicAnchor") if key in fields}
-        if reference in names or fields.get("$id") == reference:
-            return fields
-    raise LookupError(reference)
+class References:
+    """What references within a schema lead to."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = schema
+
+    def resolve(self, reference: str) -> Any:
+        """Return what a reference leads to, by pointer or name; or raise LookupError."""
+        pointer = pointer_of(reference)
+        return self._named[reference] if pointer is None else at_pointer(self._schema, pointer)
+
+    @cached_property
+    def _named(self) -> dict[str, JsonSchema]:
+        """The schemas that have names, by the references to them: found by one walk for all."""
+        named: dict[str, JsonSchema] = {}
+        for fields, _ in schemas_in(self._schema):
+            names = [f"#{fields[key]}" for key in ("$anchor", "$dynamicAnchor") if key in fields]
+            for name in (*names, str(fields.get("$id"))):
+                named.setdefault(name, fields)
+        return named
 
 
 def follow(
@@ -91,10 +102,11 @@ def members(schema: Any) -> Iterator[JsonSchema]:
 
     References that lead nowhere are passed over.
     """
+    references = References(schema)
 
     def target(reference: str, _place: str) -> tuple[str, Any]:
         try:
-            return "", resolve(schema, reference)
+            return "", references.resolve(reference)
         except LookupError:
             return "", None
 

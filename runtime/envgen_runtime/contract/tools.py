@@ -14,7 +14,7 @@ from typing import Any
 
 from ..json_value import as_array, as_object
 from .keywords import JsonSchema
-from .references import follow, members, reference_of, resolve
+from .references import References, follow, members, reference_of
 
 _CALL = "call_tool"
 _BASE_FIELDS = ("done", "reward", "metadata")
@@ -109,9 +109,10 @@ def _properties(schema: Any) -> Iterator[JsonSchema]:
 
 def _target(schema: Any, root: JsonSchema) -> JsonSchema:
     """What a schema refers to, or itself; empty if that is nothing."""
+    references = References(root)
 
     def beside(reference: str, _holder: Any) -> Any:
-        return resolve(root, reference)
+        return references.resolve(reference)
 
     try:
         return as_object(follow(schema, reference_of, beside)) or {}
