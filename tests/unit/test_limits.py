@@ -15,7 +15,7 @@ from envgen.plan.planner import make_plan
 from envgen.schema import limits
 from envgen.schema.limits import pattern_cost
 from envgen.sources.parsing import parse
-from envgen_runtime.contract.drift import differences
+from envgen_runtime.contract.drift import differences, other_environment
 from tests.support import action, build, calls_up_to, contract
 
 TEXT = {"type": "string"}
@@ -250,7 +250,9 @@ ODD: list[Any] = [
 def test_a_client_can_look_at_any_schema(schema: Any) -> None:
     ours = contract()
     with calls_up_to(2_000_000):
-        found = differences(ours, {"action": schema, "observation": schema, "state": schema})
+        theirs = {"action": schema, "observation": schema, "state": schema}
+        found = differences(ours, theirs)
+        other_environment(ours, theirs)
     assert found
     assert all(isinstance(line, str) and len(line) < 500 for line in found)
 

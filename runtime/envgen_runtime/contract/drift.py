@@ -96,10 +96,14 @@ def _fields(schema: JsonSchema) -> set[str]:
 
 
 def _parts(contract: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parts of a contract as a client is generated from them."""
+    """The parts of a contract as a client is generated from them, without what is no schema."""
     published = {part: as_object(contract.get(part)) for part in PARTS}
     return with_tool_replies(
-        {part: normal_form(schema) for part, schema in published.items() if schema is not None}
+        {
+            part: normal_form(schema)
+            for part, schema in published.items()
+            if schema is not None and fault(schema) is None
+        }
     )
 
 
