@@ -77,7 +77,7 @@ def test_the_drift_workflow_opens_a_pull_request(contract: dict[str, Any], tmp_p
     done = shell(script, **env)
     assert done.returncode == 0, done.stderr
     assert "pr create" in Path("gh.txt").read_text()
-    assert "cpu\\_s is new" in Path("changelog.md").read_text()
+    assert "cpu_s is new" in Path("changelog.md").read_text()
     assert "cpu_s" in shell("git show origin/envgen/drift-1:schemas/coding_env.json").stdout
     assert "changelog.md" not in shell("git show --stat origin/envgen/drift-1").stdout
 

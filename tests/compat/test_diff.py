@@ -74,7 +74,7 @@ def test_annotations_and_markdown_hold_any_text() -> None:
     assert "%250A::x,`|*" in shown
     markdown = run("old.json", "new.json", "--format", "markdown").stdout
     assert markdown.startswith("### `do_env`: major change\n")
-    assert "\\`\\|\\* is new" in markdown
+    assert "`` %0A::x,`|* is new ``" in markdown
 
 
 def test_commits_packages_and_servers(server: str) -> None:

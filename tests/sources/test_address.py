@@ -37,7 +37,7 @@ def test_what_a_source_names(source: str, kind: Kind, tmp_path: Path) -> None:
         ("git+https://me:s3cret@host/x@v1#subdirectory=y", "git+https://host/x@v1#subdirectory=y"),
         ("git+ssh://git@host/x", "git+ssh://host/x"),
         ("docker://host/x@sha256:0", "docker://host/x@sha256:0"),
-        ("x@y.json", "x@y.json"),
+        ("x/@y.json", "x/@y.json"),
     ],
 )
 def test_a_source_is_shown_without_secrets(source: str, shown: str) -> None:

@@ -108,6 +108,7 @@ def test_a_token_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPa
             'headers = { Authorization = "Bearer ${MY_TOKEN}" }\n',
             "pyproject.toml",
         )
+        monkeypatch.setenv("ENVGEN_ALLOW_VARS", "MY_TOKEN")
         assert run("sync").exit_code == 4
     assert Path("generated/other_env").is_dir()
     assert SECRET not in result.output + refused.output + everything(folder)

@@ -89,7 +89,7 @@ class Budget:
         """Count a name that names of Python are made of."""
         if len(name) > MAX_NAME:
             at = pointer.rpartition("/")[0] if pointer.endswith(name[-20:]) else pointer
-            raise self._error(f"a name of more than {MAX_NAME} characters: {name[:40]}...", at)
+            raise self._error(f"a name of more than {MAX_NAME} characters", at)
         self.text(name, pointer)
 
     def text(self, text: str, pointer: str) -> None:

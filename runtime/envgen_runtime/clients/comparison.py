@@ -13,9 +13,11 @@ from ..contract.contract import has_contract, package_contract
 from ..contract.drift import differences, is_worth_telling, other_environment
 from ..errors import ActionRejected, ContractDrift, EnvError, ReplyMismatch
 from ..json_value import JsonValue
+from ..printable import printable
 from ..transports import ConnectionOptions
 from ..wire.mismatch import explain_drift
 from ..wire.protocol import Request
+from ..wire.redaction import scrub
 from .codec import Codec
 from .effects import Call, Get, LookAtContract
 from .options import OnDrift
@@ -42,14 +44,20 @@ class Comparison:
         client: the client's class.
         url: the server's address.
         on_drift: when to compare, as the client's option says.
+        secrets: what a server may echo, and a log must not show.
     """
 
     def __init__(
-        self, client: type[Codec[Any, Any, Any, Any]], url: str, on_drift: OnDrift
+        self,
+        client: type[Codec[Any, Any, Any, Any]],
+        url: str,
+        on_drift: OnDrift,
+        secrets: tuple[str, ...],
     ) -> None:
         self._client = client
         self._url = url
         self._on_drift = on_drift
+        self._secrets = secrets
         self._drift: list[str] | None = None  # None until both contracts were compared
         self._has_looked = False
 
@@ -98,7 +106,7 @@ class Comparison:
         with suppress(EnvError):
             found = yield from self._differences(request)
             if is_worth_telling(found):
-                _LOGGER.warning("%s", self._told(found))
+                _LOGGER.warning("%s", printable(scrub(self._told(found), self._secrets)))
 
     def _differences(self, request: Request) -> Call[list[str]]:
         contract = package_contract(self._client)

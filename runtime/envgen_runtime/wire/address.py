@@ -31,7 +31,7 @@ def endpoint(base_url: str) -> Endpoint:
     """
     parts = urlsplit(base_url.strip())
     has_scheme = "://" in base_url
-    shown = without_secrets(base_url if has_scheme else f"//{base_url.strip()}")
+    shown = without_secrets(base_url)
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
     if not has_scheme and (address := shown.strip("/")):
         raise ValueError(f"base_url needs a scheme: http://{address} or https://{address}")
