@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Sized
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from jinja2 import nodes
 from jinja2.compiler import CodeGenerator
@@ -70,7 +70,7 @@ class Work:
             if isinstance(value, str | bytes | range):
                 size += len(value)
             elif isinstance(value, list | tuple | set | frozenset | dict):
-                size += len(value)
+                size += len(cast("Sized", value))
                 _check_size(size)
                 waiting += [*value.keys(), *value.values()] if isinstance(value, dict) else value
         self.step(size)
@@ -78,9 +78,10 @@ class Work:
     def made(self, value: Any) -> Any:
         """Count what an operation made, and return it."""
         if self._is_limited and isinstance(value, str | list | tuple | bytes):
-            _check_size(len(value))
-            self.step(len(value))
-        return value
+            length = len(cast("Sized", value))
+            _check_size(length)
+            self.step(length)
+        return cast("Any", value)
 
 
 class LimitedEnvironment(ImmutableSandboxedEnvironment):
@@ -96,8 +97,9 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
         tables: tuple[dict[str, Any], ...] = (self.filters, self.tests)
         for functions in tables:
             functions.update({name: self._limited(each) for name, each in functions.items()})
-        self.filters["envgen_counted"] = self.counted
-        self.filters["envgen_looked_at"] = self.looked_at
+        filters: dict[str, Any] = self.filters
+        filters["envgen_counted"] = self.counted
+        filters["envgen_looked_at"] = self.looked_at
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Keep a contract's text to the filters: its attribute has it unescaped."""
@@ -170,7 +172,8 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
                 if bits + right.bit_length() > _MAX_BITS:
                     raise SecurityError("a very large number")
             case (str(), _) if operator == "%":
-                self.work.taken(right if isinstance(right, tuple) else [right])
+                values: Any = right
+                self.work.taken(values if isinstance(right, tuple) else [right])
                 _check_format(left)
             case _:
                 pass
@@ -222,7 +225,7 @@ def _check_product(arguments: Iterable[Any]) -> None:
     size = 1
     for argument in arguments:
         if isinstance(argument, str | list | tuple):
-            size *= len(argument) + 1
+            size *= len(cast("Sized", argument)) + 1
         elif isinstance(argument, int):
             size *= abs(argument) + 1
     _check_size(size)
