@@ -117,7 +117,7 @@ def test_the_action_says_what_the_command_exited_with(
     (run,) = (
         step["run"]
         for step in yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
-        if "run" in step
+        if step.get("id") == "run"
     )
     tools = tmp_path.parent / f"{tmp_path.name}-tools"
     tools.mkdir()

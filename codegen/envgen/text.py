@@ -26,7 +26,7 @@ from envgen_runtime.printable import printable
 _LINE_BREAKS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CLOSING_QUOTE = re.compile(r'"(?="|\Z)')
 _NOT_WORD = re.compile(r"\W+")
-_MAX_SHOWN = 2000
+_MAX_SHOWN = 1000
 _COMMAND = re.compile(r"^(\s*)::", re.MULTILINE)
 _BACKTICKS = re.compile(r"`+")
 # Words that neither Markdown nor GitHub reads as anything else: no links, names, numbers or signs.

@@ -108,6 +108,7 @@ def test_a_token_from_the_environment(folder: Path, monkeypatch: pytest.MonkeyPa
             'headers = { Authorization = "Bearer ${MY_TOKEN}" }\n',
             "pyproject.toml",
         )
+        assert run("sync").exit_code == 1, "settings may not use any variable"
         monkeypatch.setenv("ENVGEN_ALLOW_VARS", "MY_TOKEN")
         assert run("sync").exit_code == 4
     assert Path("generated/other_env").is_dir()

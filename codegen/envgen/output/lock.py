@@ -34,12 +34,13 @@ from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_config
 
+from envgen_runtime.json_value import as_object
+
 from .. import __version__
 from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..naming import is_device_name, is_environment_name
 from ..options import PackageOptions, Transport
-from ..schema.keywords import as_object
 from .digests import FileDigest, says, sha256
 
 FILE = "envgen.lock"

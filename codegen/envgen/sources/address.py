@@ -12,6 +12,7 @@ from envgen_runtime.wire.redaction import secrets_in, source_without_secrets, wi
 Kind = Literal["file", "stdin", "url", "python", "image", "folder", "space"]
 
 STDIN = "-"
+_FILE_SUFFIXES = (".json", ".yaml", ".yml")
 
 PREFIXES: dict[str, Kind] = {
     "http://": "url",
@@ -57,6 +58,8 @@ def label(source: str) -> str:
     if kind == "url":
         return without_secrets(source)
     if kind in ("stdin", "python") or _exists(source):
+        return source
+    if ":" not in source and source.lower().endswith(_FILE_SUFFIXES):
         return source
     return source_without_secrets(source) if re.search(r"://|[@?]", source) else source
 
