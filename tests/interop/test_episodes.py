@@ -64,8 +64,9 @@ def test_http_can_be_insisted_on(
 ) -> None:
     url = start_server(modern)
     with coding.CodingEnv(url, transport="http") as env:
+        assert env.reset().observation.stdout == "ready"
         with pytest.raises(rt.InvalidRequest, match="http-unchecked"):
-            env.reset()
+            env.step(coding.CodeAction(code="hello"))
     with coding.CodingEnv(url, transport="http-unchecked") as env:
         assert env.reset().observation.stdout == "ready"
         assert env.step(coding.CodeAction(code="hello")).observation.stdout == "hello"

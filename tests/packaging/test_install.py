@@ -115,7 +115,7 @@ def test_the_hook_and_the_action(repository: str, home: Path) -> None:
     ]
     shell("git init -q . && mkdir schemas && mv coding.json schemas/coding_env.json", home)
     action = yaml.safe_load((ROOT / "action.yml").read_text())
-    (run,) = (step["run"] for step in action["runs"]["steps"] if "run" in step)
+    (run,) = (step["run"] for step in action["runs"]["steps"] if step.get("id") == "run")
     variables = {
         "GITHUB_ACTION_PATH": repository.removeprefix("file://"),
         "GITHUB_OUTPUT": str(home / "output"),
