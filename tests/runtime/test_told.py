@@ -170,6 +170,7 @@ def test_a_step_says_that_another_thread_closed_the_client(server: tuple[str, Fa
     url, faulty = server
     env = CodingEnv(url)
     env.reset()
+    transport: Any = env._transport
 
     def close() -> None:
         while "1" not in faulty.stepped:
@@ -182,6 +183,7 @@ def test_a_step_says_that_another_thread_closed_the_client(server: tuple[str, Fa
         env.step(code="1 late")
     thread.join()
     assert (caught.value.sent, caught.value.maybe_applied) == (True, True)
+    assert transport._socket.fileno() == -1, "it is closed, not left to the garbage collector"
 
 
 @pytest.mark.parametrize("transport", ["websocket", "http"])

@@ -59,6 +59,7 @@ class WebSocketTransport:
             ConnectError: it could not be reached, or not in time.
         """
         self._lock = threading.Lock()  # held while the socket is read or written
+        self._is_abandoned = False
         self._connection = WebSocketConnection(address, options, headers)
         deadline = time.monotonic() + timeout_s
         try:
@@ -91,6 +92,13 @@ class WebSocketTransport:
 
     def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
+        try:
+            return self._exchange(request)
+        finally:
+            if self._is_abandoned:  # by a thread that left the socket to this one
+                self.abandon()
+
+    def _exchange(self, request: Request) -> dict[str, Any]:
         frame = protocol.websocket_frame(request)
         with self._lock:
             if self._may_have_unread():
@@ -123,6 +131,8 @@ class WebSocketTransport:
             pass  # the next request will find the socket closed and report it
         finally:
             self._lock.release()
+            if self._is_abandoned:
+                self.abandon()
 
     def close(self) -> None:
         """End the session with a closing handshake, then close the socket."""
@@ -148,6 +158,7 @@ class WebSocketTransport:
 
     def abandon(self) -> None:
         """``abort``, without the locks that what garbage collection interrupts may hold."""
+        self._is_abandoned = True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         if self._lock.acquire(blocking=False):
