@@ -38,4 +38,6 @@ def in_project(sources: Sequence[str] = ()) -> Generator[_Moved]:
 
 
 def _is_name(source: str) -> bool:
-    return source.isidentifier() and not Path(source).exists()
+    from ..sources.address import exists
+
+    return source.isidentifier() and not exists(source)

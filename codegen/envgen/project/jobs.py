@@ -12,6 +12,7 @@ from ..errors import ConfigError, EnvgenError
 from ..options import PackageOptions
 from ..output.lock import read_lock
 from ..sources import kind_of
+from ..sources.address import exists
 from .saved import SavedContract
 
 
@@ -88,7 +89,7 @@ def plan_jobs(
 
 def with_way_out(error: EnvgenError, source: str, config: Config) -> EnvgenError:
     """Return the error of a source that can't be read. If it is a known name, the hint says so."""
-    if not source.isidentifier() or Path(source).exists():
+    if not source.isidentifier() or exists(source):
         return error
     known = {
         name: package.origin.source

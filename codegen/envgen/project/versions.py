@@ -10,7 +10,7 @@ from envgen_runtime.contract.parts import CONTRACT_FILE
 
 from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError
-from ..sources import read_contract
+from ..sources import kind_of, read_contract
 from ..sources.parsing import parse_json
 
 GIT = "git:"
@@ -28,7 +28,7 @@ def read_version(source: str, *, default_name: str | None = None) -> EnvContract
     """
     if source.startswith(GIT):
         return _of_commit(source)
-    folder = Path(source) if Path(source).is_dir() else _package(source)
+    folder = Path(source) if kind_of(source) == "folder" else _package(source)
     if folder is not None and (folder / CONTRACT_FILE).is_file():
         return read_contract(str(folder / CONTRACT_FILE))
     return read_contract(source, default_name=default_name)

@@ -32,7 +32,7 @@ def kind_of(source: str) -> Kind:
         # The scheme of a URL is case-insensitive; the other prefixes are envgen's own.
         if (source.lower() if kind == "url" else source).startswith(prefix):
             return kind
-    return "folder" if source.strip() and Path(source).is_dir() else "file"
+    return "folder" if source.strip() and exists(source) and Path(source).is_dir() else "file"
 
 
 def is_started(source: str) -> bool:
@@ -57,7 +57,7 @@ def label(source: str) -> str:
     kind = kind_of(source)
     if kind == "url":
         return without_secrets(source)
-    if kind in ("stdin", "python") or _exists(source):
+    if kind in ("stdin", "python") or exists(source):
         return source
     if ":" not in source and source.lower().endswith(_FILE_SUFFIXES):
         return source
@@ -66,11 +66,12 @@ def label(source: str) -> str:
 
 def secrets_of(source: str, headers: Mapping[str, str]) -> tuple[str, ...]:
     """What must not be shown of a source, and of the headers that are sent to it."""
-    is_local = kind_of(source) in ("stdin", "python") or _exists(source)
+    is_local = kind_of(source) in ("stdin", "python") or exists(source)
     return secrets_in(headers) if is_local else secrets_in(headers, source)
 
 
-def _exists(source: str) -> bool:
+def exists(source: str) -> bool:
+    """Whether a source is the path of a file or folder. It may be no path at all."""
     try:
         return Path(source).exists()
     except (OSError, ValueError):
