@@ -56,10 +56,10 @@ def run(call: Call[Any], *outcomes: Any) -> tuple[list[Any], Any]:
 @pytest.fixture(autouse=True)
 def unchanged(request: pytest.FixtureRequest) -> Iterator[None]:
     """Errors are parameters of several tests, and calls set their attributes."""
-    error = getattr(request.node, "callspec", None) and request.node.callspec.params.get("error")
-    before = dict(vars(error)) if isinstance(error, BaseException) else {}
+    given = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
+    errors = [(error, dict(vars(error))) for error in given if isinstance(error, BaseException)]
     yield
-    if isinstance(error, BaseException):
+    for error, before in errors:
         vars(error).clear()
         vars(error).update(before)
 
@@ -212,7 +212,7 @@ LOST = [
     UNSENT,
     rt.ProtocolError("odd"),
     server_error("SESSION_ERROR", rt.ServerSessionError),
-    rt.ServerError("gave up", code="HTTP_504"),
+    rt.ServerError("gave up", code="HTTP_504", retryable=True),
     KeyboardInterrupt(),
 ]
 KEPT = [
