@@ -15,7 +15,7 @@ from envgen.plan.planner import make_plan
 from envgen.schema import limits
 from envgen.schema.limits import pattern_cost
 from envgen.sources.parsing import parse
-from envgen_runtime.contract.drift import differences, other_environment
+from envgen_runtime.contract.drift import Contracts, differences
 from tests.support import action, build, calls_up_to, contract
 
 TEXT = {"type": "string"}
@@ -252,7 +252,7 @@ def test_a_client_can_look_at_any_schema(schema: Any) -> None:
     with calls_up_to(2_000_000):
         theirs = {"action": schema, "observation": schema, "state": schema}
         found = differences(ours, theirs)
-        other_environment(ours, theirs)
+        Contracts(ours, theirs).other_environment()
     assert found
     assert all(isinstance(line, str) and len(line) < 500 for line in found)
 

@@ -10,7 +10,7 @@ from time import monotonic
 from typing import Any
 
 from ..contract.contract import has_contract, package_contract
-from ..contract.drift import differences, is_worth_telling, other_environment
+from ..contract.drift import Contracts, is_worth_telling
 from ..errors import ActionRejected, ContractDrift, EnvError, ReplyMismatch
 from ..json_value import JsonValue
 from ..printable import printable
@@ -109,11 +109,11 @@ class Comparison:
                 _LOGGER.warning("%s", printable(scrub(self._told(found), self._secrets)))
 
     def _differences(self, request: Request) -> Call[list[str]]:
-        contract = package_contract(self._client)
         server = yield from server_schema(request)
-        action = other_environment(contract, server)
+        both = Contracts(package_contract(self._client), server)
+        action = both.other_environment()
         if action is None:
-            return differences(contract, server)
+            return both.differences()
         name = yield from _server_name(request)
         return [f"it serves another environment, {name or action}"]
 

@@ -37,34 +37,8 @@ _NESTED = sorted(SCHEMA_LISTS | SCHEMAS)
 
 
 def differences(built_from: Mapping[str, Any], server: Mapping[str, Any]) -> list[str]:
-    """List what the server's contract has otherwise: a line each, with its JSON pointer.
-
-    A part that one of the two doesn't have is no difference, nor is one that the user gave in
-    place of the server's. Nor is a state of which the server publishes the base fields alone: many
-    servers send more than they publish.
-    """
-    found = [
-        f"/{part}: can't be compared: {reason}"
-        for part in PARTS
-        if server.get(part) is not None and (reason := fault(server[part])) is not None
-    ]
-    if found:
-        return found
-    own, published = _parts(built_from), _parts(server)
-    for part in PARTS:
-        ours, theirs = own.get(part), published.get(part)
-        if ours is None or theirs is None or part in built_from.get(UNPUBLISHED, ()):
-            continue
-        if part == "state" and is_base_state(theirs):
-            continue
-        try:
-            for line in _compare_part(ours, theirs, f"/{part}"):
-                if len(found) == _MAX_LISTED:
-                    return [*found, "and more"]
-                found.append(line)
-        except RecursionError:
-            found.append(f"/{part}: nested too deeply to be compared")
-    return found
+    """``Contracts.differences``, where nothing else is asked of the two."""
+    return Contracts(built_from, server).differences()
 
 
 def is_worth_telling(found: list[str]) -> bool:
@@ -72,22 +46,54 @@ def is_worth_telling(found: list[str]) -> bool:
     return not all(line.endswith(": added") and not line.startswith("/action/") for line in found)
 
 
-def other_environment(built_from: Mapping[str, Any], server: Mapping[str, Any]) -> str | None:
-    """What another environment's server calls its action; None if it is the same environment's.
+class Contracts:
+    """The contract that a client was built from, and its server's, each in normal form."""
 
-    It is another's if the action and the observation have other titles, and no field in common
-    beside those of every environment.
-    """
-    own, published = _parts(built_from), _parts(server)
-    for part in ("action", "observation"):
-        ours, theirs = own.get(part), published.get(part)
-        if ours is None or theirs is None or ours.get("title") == theirs.get("title"):
-            return None
-        fields, others = _fields(ours), _fields(theirs)
-        if not fields or not others or fields & others:
-            return None
-    title = published["action"].get("title")
-    return repr(title[:_MAX_SHOWN]) if isinstance(title, str) else "without a name"
+    def __init__(self, built_from: Mapping[str, Any], server: Mapping[str, Any]) -> None:
+        self._unpublished = built_from.get(UNPUBLISHED, ())
+        self._own, _ = _parts(built_from)
+        self._published, self._faults = _parts(server)
+
+    def differences(self) -> list[str]:
+        """List what the server's contract has otherwise: a line each, with its JSON pointer.
+
+        A part that one of the two doesn't have is no difference, nor is one that the user gave in
+        place of the server's. Nor is a state of which the server publishes the base fields alone:
+        many servers send more than they publish.
+        """
+        if self._faults:
+            return self._faults
+        found: list[str] = []
+        for part in PARTS:
+            ours, theirs = self._own.get(part), self._published.get(part)
+            if ours is None or theirs is None or part in self._unpublished:
+                continue
+            if part == "state" and is_base_state(theirs):
+                continue
+            try:
+                for line in _compare_part(ours, theirs, f"/{part}"):
+                    if len(found) == _MAX_LISTED:
+                        return [*found, "and more"]
+                    found.append(line)
+            except RecursionError:
+                found.append(f"/{part}: nested too deeply to be compared")
+        return found
+
+    def other_environment(self) -> str | None:
+        """What another environment's server calls its action; None if it is the same one's.
+
+        It is another's if the action and the observation have other titles, and no field in common
+        beside those of every environment.
+        """
+        for part in ("action", "observation"):
+            ours, theirs = self._own.get(part), self._published.get(part)
+            if ours is None or theirs is None or ours.get("title") == theirs.get("title"):
+                return None
+            fields, others = _fields(ours), _fields(theirs)
+            if not fields or not others or fields & others:
+                return None
+        title = self._published["action"].get("title")
+        return repr(title[:_MAX_SHOWN]) if isinstance(title, str) else "without a name"
 
 
 def _fields(schema: JsonSchema) -> set[str]:
@@ -95,16 +101,20 @@ def _fields(schema: JsonSchema) -> set[str]:
     return {name for properties in found for name in properties} - _COMMON_FIELDS
 
 
-def _parts(contract: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The parts of a contract as a client is generated from them, without what is no schema."""
-    published = {part: as_object(contract.get(part)) for part in PARTS}
-    return with_tool_replies(
-        {
-            part: normal_form(schema)
-            for part, schema in published.items()
-            if schema is not None and fault(schema) is None
-        }
-    )
+def _parts(contract: Mapping[str, Any]) -> tuple[Mapping[str, JsonSchema], list[str]]:
+    """The parts of a contract as a client is generated from them, and why others can't be read."""
+    schemas: dict[str, JsonSchema] = {}
+    faults: list[str] = []
+    for part in PARTS:
+        published = contract.get(part)
+        if published is None:
+            continue
+        reason, schema = fault(published), as_object(published)
+        if reason is not None:
+            faults.append(f"/{part}: can't be compared: {reason}")
+        elif schema is not None:
+            schemas[part] = normal_form(schema)
+    return with_tool_replies(schemas), faults
 
 
 def _compare_part(ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]:
