@@ -11,20 +11,35 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from typing_extensions import get_original_bases, is_typeddict
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+_NOTHING: Mapping[str, str] = MappingProxyType({})
 _ENTRY = re.compile(r"^    (\w+): .*(?:\n {8}.*)*", re.MULTILINE)
 
 
-def complete(options: type, given: Mapping[str, Any], *, of: str) -> dict[str, Any]:
-    """Add the defaults of the options that aren't given. TypeError: there is no such option."""
+def complete(
+    options: type, given: Mapping[str, Any], *, of: str, instead: Mapping[str, str] = _NOTHING
+) -> dict[str, Any]:
+    """Add the defaults of the options that aren't given.
+
+    Args:
+        options: the ``TypedDict``.
+        given: options by name.
+        of: the callee's name.
+        instead: what to use instead of names that people take for options.
+
+    Raises:
+        TypeError: there is no option of that name.
+    """
     known = options.__annotations__
-    for name in given.keys() - known.keys():
-        raise TypeError(f"{of}() got an unexpected keyword argument {name!r}")
+    for name in sorted(given.keys() - known.keys()):
+        told = f": {instead[name]}" if name in instead else ""
+        raise TypeError(f"{of}() got an unexpected keyword argument {name!r}{told}")
     return {name: given.get(name, _default(annotation)) for name, annotation in known.items()}
 
 

@@ -92,8 +92,7 @@ def _check_arguments(
             f"step() takes one action by position, not {len(args)} values: give an action's fields "
             f"by name, as in step({example}=...)"
         )
-    others = sorted(keywords.keys() - STEP_OPTIONS.keys())
-    if args and others:
+    if args and (others := sorted(keywords.keys() - STEP_OPTIONS.keys())):
         raise InvalidRequest(
             "step() takes an action or an action's fields, not both. Beside an action it takes "
             f"{' and '.join(STEP_OPTIONS)}, not {', '.join(others)}"

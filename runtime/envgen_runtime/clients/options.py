@@ -14,7 +14,7 @@ from ..providers import AnyProvider
 from ..transports import Compression, TransportName
 from ..wire.protocol import Operation
 from ..wire.retries import RetryPolicy
-from .stock import check_names
+from .stock import OPTIONS
 
 if TYPE_CHECKING:
     import ssl
@@ -156,8 +156,7 @@ def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
         TypeError: there is no option of that name.
         ValueError: a limit is not positive, or a choice is not one of those allowed.
     """
-    check_names(client, given, ClientOptions.__annotations__)
-    options = complete(ClientOptions, given, of=client)
+    options = complete(ClientOptions, given, of=client, instead=OPTIONS)
     for name in _LIMITS:
         if options[name] is not None and (refusal := refused_limit(name, options[name])):
             raise ValueError(refusal)

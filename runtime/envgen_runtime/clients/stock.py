@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from ..errors import InvalidRequest
 
-_OPTIONS: Mapping[str, str] = {
+OPTIONS: Mapping[str, str] = {
     "headers": "use default_headers",
     "message_timeout_s": "use request_timeout_s",
     "timeout": "use request_timeout_s, in seconds",
@@ -60,13 +60,6 @@ def explain_names(client: type, *, is_async: bool) -> None:
         explained = _Elsewhere(instead)
         explained.__set_name__(client, name)
         setattr(client, name, explained)  # not in its body, where type checkers would show it
-
-
-def check_names(client: str, given: Iterable[str], known: Iterable[str]) -> None:
-    """Check that a client has the options ``given``. TypeError: there is none of that name."""
-    for name in sorted(set(given).difference(known)):
-        told = f": {_OPTIONS[name]}" if name in _OPTIONS else ""
-        raise TypeError(f"{client}() got an unexpected keyword argument {name!r}{told}")
 
 
 def check_limit(call: str, fields: Mapping[str, Any], known: Iterable[str]) -> None:

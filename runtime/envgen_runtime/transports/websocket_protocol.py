@@ -13,7 +13,6 @@ import logging
 import math
 from collections.abc import Mapping
 from functools import cache
-from http import HTTPStatus
 from typing import Any
 
 from websockets.client import ClientProtocol
@@ -37,10 +36,9 @@ except ImportError:  # the library was built without its extension
 
 from .. import errors
 from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
-from ..wire import barrier, protocol
+from ..wire import barrier, diagnosis, protocol
 from ..wire.address import with_query
 from ..wire.detection import web_page
-from ..wire.diagnosis import is_redirect, no_handshake, old_status, reason, redirect
 from ..wire.protocol import Request, read_frame, retry_after, websocket_frame
 from . import ConnectionOptions
 from .frames import MessageReader, frame_size, text_frame
@@ -339,13 +337,13 @@ def connect_error(
         limit = f"within {timeout_s:.3g} s" if timeout_s is not None else "in time"
         return ConnectError(f"{address} did not open a WebSocket {limit}{via}")
     if isinstance(error, InvalidHandshake):
-        if (status := old_status(answer)) is not None:
+        if (status := diagnosis.old_status(answer)) is not None:
             old = f"{address} answered the WebSocket handshake with HTTP/1.0 (HTTP {status}){via}"
             return UpgradeRefused(f"{old}, which has no WebSockets", status=status)
         return ConnectError(
-            f"no WebSocket connection to {address}: {no_handshake(answer, error)}{via}"
+            f"no WebSocket connection to {address}: {diagnosis.no_handshake(answer, error)}{via}"
         )
-    return ConnectError(f"no WebSocket connection to {address}: {reason(error)}{via}")
+    return ConnectError(f"no WebSocket connection to {address}: {diagnosis.reason(error)}{via}")
 
 
 def _refused(address: str, response: Response) -> UpgradeRefused:
@@ -353,21 +351,16 @@ def _refused(address: str, response: Response) -> UpgradeRefused:
     headers = {name.lower(): value for name, value in response.headers.raw_items()}
     page = web_page(headers, body)
     said, via = f" and {page}" if page else "", through_proxy(address)
-    if is_redirect(status):
-        said = f": {redirect(headers.get('location'), '/ws')}"
-    elif status in _NOT_UP:
-        said += "; from_url() waits for a server that starts or wakes up"
+    if diagnosis.is_redirect(status):
+        said = f": {diagnosis.redirect(headers.get('location'), '/ws')}"
+    elif status in diagnosis.NOT_UP_STATUSES:
+        said += f"; {diagnosis.WAITS_UNTIL_UP}"
     return UpgradeRefused(
         f"{address} answered the WebSocket handshake with HTTP {status}{via}{said}",
         status=status,
         retry_after_s=retry_after(headers.get("retry-after")),
         server_text=body.decode(errors="replace")[:_MAX_SERVER_TEXT] or None,
     )
-
-
-_NOT_UP = frozenset(
-    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
-)
 
 
 def _parsed(address: str, query: str) -> WebSocketURI:

@@ -17,6 +17,14 @@ _NO_TLS = frozenset(
 )
 
 
+NOT_UP_STATUSES = frozenset(
+    {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+)
+"""HTTP statuses of what stands before a server that isn't up."""
+
+WAITS_UNTIL_UP = "from_url() waits for a server that starts or wakes up"
+
+
 def reason(error: BaseException) -> str:
     """Why a connection failed, from the errors that a library has wrapped in its own."""
     deepest = error

@@ -38,6 +38,7 @@ from ..errors import (
     ServerSessionError,
 )
 from ..json_value import JsonFields, as_array, as_object
+from .diagnosis import NOT_UP_STATUSES, WAITS_UNTIL_UP
 
 Operation = Literal["reset", "step", "state", "schema", "health", "create", "close"]
 """The three requests of a session, the two that any client may make at any time, and the two that
@@ -273,7 +274,7 @@ def server_error(
     if kind is CapacityReached:
         hint = f"{_limit(data, text)}. RetryPolicy(capacity_wait_s=...) says how long to wait"
     elif code in _NOT_UP_CODES and request.operation == "reset":
-        hint = ". from_url() waits for a server that starts or wakes up"
+        hint = f". {WAITS_UNTIL_UP}"
     return (ExecutionError if code == _HTTP_500 else kind)(
         f"{message.format(operation=request.operation, code=code)}: {text}{hint}",
         code=code,
@@ -294,7 +295,7 @@ _SERVER_ERRORS: Mapping[str, tuple[type[ServerError], str]] = {
     "SESSION_ERROR": (ServerSessionError, "the server ended the session ({code})"),
 }
 _HTTP_500 = f"HTTP_{HTTPStatus.INTERNAL_SERVER_ERROR}"
-_NOT_UP_CODES = ("HTTP_502", "HTTP_503", "HTTP_504")
+_NOT_UP_CODES = frozenset(f"HTTP_{status}" for status in NOT_UP_STATUSES)
 _PASSING_CODES = frozenset(f"HTTP_{status}" for status in PASSING_STATUSES)
 
 
