@@ -211,7 +211,7 @@ def settings_folder(start: Path) -> Path:
     """
     for folder in (start, *start.parents):
         try:
-            if "[tool.envgen" in _read(folder / _FILE):
+            if "[tool.envgen" in read_carried(folder / _FILE).decode():
                 return folder
         except (OSError, ValueError):
             pass  # load_config reports it where it matters
@@ -228,7 +228,7 @@ def load_config(folder: Path = Path()) -> Config:
     """
     path = folder / _FILE
     try:
-        document: dict[str, Any] = tomllib.loads(_read(path))
+        document: dict[str, Any] = tomllib.loads(read_carried(path).decode())
     except FileNotFoundError:
         return Config()
     except (OSError, ValueError, RecursionError) as error:
@@ -310,9 +310,15 @@ def _is_below(place: Path, root: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> str:
+def read_carried(path: Path) -> bytes:
+    """The content of a file that a repository carries.
+
+    Raises:
+        OSError: it can't be read.
+        ValueError: it is larger than such a file needs to be.
+    """
     with path.open("rb") as file:
         content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ValueError(f"larger than {_MAX_BYTES // 2**20} MB")
-    return content.decode()
+    return content

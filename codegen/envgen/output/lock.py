@@ -37,6 +37,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from envgen_runtime.json_value import as_object
 
 from .. import __version__
+from ..config import read_carried
 from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..naming import is_device_name, is_environment_name
@@ -45,7 +46,6 @@ from .digests import FileDigest, says, sha256
 
 FILE = "envgen.lock"
 _VERSION = 2
-_MAX_BYTES = 16 * 1024 * 1024
 _MAX_NAME = 245  # bytes: what file systems take, less the name of a folder for staging
 _MAX_SHOWN = 60
 _FILE_NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
@@ -191,11 +191,7 @@ def read_lock(out: Path) -> Lock:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise ValueError(f"larger than {_MAX_BYTES // 2**20} MB")
-    document = as_object(json.loads(content))
+    document = as_object(json.loads(read_carried(path)))
     if document is None:
         raise ValueError("not a JSON object")
     return document

@@ -105,7 +105,9 @@ def read_source(
     except EnvgenError as error:
         raise _scrubbed(error, secrets) from error
     contract = read.contract
-    if any(secret in contract.to_json() for secret in secrets if len(secret) >= _LONG_SECRET):
+    long = [secret for secret in secrets if len(secret) >= _LONG_SECRET]
+    text = contract.to_json() if long else ""
+    if any(secret in text for secret in long):
         raise ContractError(
             "the contract holds a token or password that was sent to its server",
             source=label(source),

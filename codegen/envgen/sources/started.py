@@ -130,15 +130,16 @@ def startable(source: str) -> str:
     """
     if is_started(source):
         return source
+    shown = label(source)
     if kind_of(source) == "url":
-        raise EnvgenError("runs already", source=label(source), hint="envgen build URL reads it")
+        raise EnvgenError("runs already", source=shown, hint="envgen build URL reads it")
     if not source.strip() or kind_of(source) != "file":
-        raise EnvgenError("nothing that can be started", source=label(source), hint=_STARTABLE)
+        raise EnvgenError("nothing that can be started", source=shown, hint=_STARTABLE)
     if Path(source).is_file():
-        hint = f"envgen build {label(source)} reads a contract; {_STARTABLE}"
-        raise EnvgenError("a file, not an environment", source=label(source), hint=hint)
+        hint = f"envgen build {shown} reads a contract; {_STARTABLE}"
+        raise EnvgenError("a file, not an environment", source=shown, hint=hint)
     if source.startswith((".", "/", "~")) or source.endswith("/"):
-        raise EnvgenError("no such folder", source=label(source), hint=_STARTABLE)
+        raise EnvgenError("no such folder", source=shown, hint=_STARTABLE)
     return f"docker://{source}"
 
 
@@ -217,14 +218,15 @@ def _container(
 @contextmanager
 def _translated_errors(source: str) -> Generator[None]:
     """Raise the runtime's errors as those that commands show."""
+    shown = label(source)
     try:
         yield
     except StartError as error:
-        raise ServerEnded(_text(error, source), source=label(source)) from error
+        raise ServerEnded(_text(error, source), source=shown) from error
     except (ProviderError, ConnectError) as error:
-        raise Unreachable(_text(error, source), source=label(source)) from error
+        raise Unreachable(_text(error, source), source=shown) from error
     except (MissingExtra, ValueError) as error:
-        raise EnvgenError(_text(error, source), source=label(source)) from error
+        raise EnvgenError(_text(error, source), source=shown) from error
 
 
 def _text(error: Exception, source: str) -> str:
