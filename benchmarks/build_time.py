@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import (
+    MS_COLUMNS,
     ROOT,
     Cost,
     Spread,
     alternate,
+    cost_table,
     cpu,
     introduce,
     parse_runs,
-    ratio,
     run,
-    table,
     wall,
 )
 from envgen.build import build_package
@@ -60,18 +60,7 @@ def main() -> None:
 def compare(title: str, contracts: list[Path], scratch: Path, runs: int) -> None:
     """Build ``contracts`` in one run of ours, and in one run each of the bare command."""
     costs = measure(contracts, scratch, runs)
-    table(
-        [title, "wall ms", "CPU ms", "wall / ours", "CPU / ours"],
-        [
-            [
-                name,
-                Spread.of(map(wall, some)).show(scale=1e3),
-                Spread.of(map(cpu, some)).show(scale=1e3),
-                *(ratio(some, costs[OURS], of) for of in (wall, cpu)),
-            ]
-            for name, some in costs.items()
-        ],
-    )
+    cost_table(title, costs, OURS, MS_COLUMNS)
 
 
 def measure(contracts: list[Path], scratch: Path, runs: int) -> dict[str, list[Cost]]:

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import envgen_runtime as rt
 from benchmarks.chaos_server import FAULTS
-from benchmarks.measuring import ROOT, introduce, table
+from benchmarks.measuring import introduce, socket_server, table
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 
 LIMIT_S = 0.5
@@ -97,19 +93,6 @@ def descriptors() -> int:
     return len(list(Path("/proc/self/fd").iterdir())) if Path("/proc/self/fd").exists() else 0
 
 
-@contextmanager
-def chaos(faults: str, every: int, seed: int = 1) -> Iterator[str]:
-    """A server with these faults, by its URL."""
-    command = [sys.executable, "-m", "benchmarks.chaos_server", f"--faults={faults}"]
-    command += [f"--every={every}", f"--seed={seed}"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        try:
-            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        finally:
-            server.terminate()
-
-
 def run(
     mode: str, faults: str, barrier: str, steps: int, sessions: int = 16, *, every: int = 10
 ) -> Counter[str]:
@@ -120,7 +103,8 @@ def run(
     async def gather(url: str) -> None:
         await asyncio.gather(*(play_async(url, tally, options) for _ in range(sessions)))
 
-    with chaos(faults, every) as url:
+    server = socket_server("chaos_server", f"--faults={faults}", f"--every={every}")
+    with server as url:
         before = descriptors()
         if mode == "async":
             asyncio.run(gather(url))

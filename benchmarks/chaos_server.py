@@ -10,12 +10,12 @@ import argparse
 import asyncio
 import json
 import random
-from typing import Any, cast
+from typing import Any
 
 from websockets.frames import Frame, Opcode
-from websockets.http11 import Request
-from websockets.protocol import State
-from websockets.server import ServerProtocol
+from websockets.http11 import Request, Response
+
+from benchmarks.socket_session import SocketSession, serve
 
 LATE_S = 0.03
 STUCK_S = 3.0
@@ -37,7 +37,7 @@ def _error(code: str) -> bytes:
     return _text(json.dumps({"type": "error", "data": {"message": "as told", "code": code}}))
 
 
-class Session(asyncio.Protocol):
+class Session(SocketSession):
     """One session, and what goes wrong on its way to the client: one fault in some ten frames."""
 
     def __init__(
@@ -50,30 +50,14 @@ class Session(asyncio.Protocol):
         self._seed, self._count = 0, 0
         self._held: bytes | None = None  # a frame that is swapped with the next
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast("asyncio.Transport", transport)
-        self._protocol = ServerProtocol()
+    def handshake(self, request: Request) -> Response:
+        if "handshake" in self._faults and self._random.random() < 1 / self._every:
+            return self._protocol.reject(self._random.choice(HANDSHAKES), "as told")
+        return super().handshake(request)
 
-    def data_received(self, data: bytes) -> None:
-        protocol = self._protocol
-        protocol.receive_data(data)
-        for event in protocol.events_received():
-            if isinstance(event, Request):
-                if "handshake" in self._faults and self._random.random() < 1 / self._every:
-                    status = self._random.choice(HANDSHAKES)
-                    protocol.send_response(protocol.reject(status, "as told"))
-                else:
-                    protocol.send_response(protocol.accept(event))
-            elif isinstance(event, Frame) and event.opcode is Opcode.TEXT:
-                self._flush()
-                if protocol.state is State.OPEN:
-                    self._answer(json.loads(bytes(event.data)))
-        self._flush()
-        if protocol.close_expected():
-            self._transport.close()
-
-    def _flush(self) -> None:
-        self._transport.writelines(self._protocol.data_to_send())
+    def answered(self, message: bytes) -> None:
+        self.flush()
+        self._answer(json.loads(message))
 
     def _answer(self, request: dict[str, Any]) -> None:
         kind, data = request["type"], request.get("data", {})
@@ -134,7 +118,7 @@ class Session(asyncio.Protocol):
                 self._transport.close()
             case "close_1001" | "close_1011":
                 self._protocol.send_close(int(fault[-4:]))
-                self._flush()
+                self.flush()
             case "garbage":
                 write(_text("\x00 no JSON"))
             case "binary":
@@ -161,7 +145,7 @@ class Session(asyncio.Protocol):
             self._transport.write(frame)
 
 
-async def main() -> None:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--faults", default="", help="their names; all by default")
     parser.add_argument("--every", type=int, default=10, help="one in so many frames")
@@ -170,12 +154,8 @@ async def main() -> None:
     asked = parser.parse_args()
     faults = tuple(asked.faults.split(",")) if asked.faults else (*FAULTS, "handshake")
     chosen = random.Random(asked.seed)
-    server = await asyncio.get_running_loop().create_server(
-        lambda: Session(chosen, faults, asked.every, quotes=not asked.ignores_data), "127.0.0.1", 0
-    )
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    asyncio.run(serve(lambda: Session(chosen, faults, asked.every, quotes=not asked.ignores_data)))
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    main()

@@ -25,6 +25,7 @@ from benchmarks.measuring import (
     alternate,
     cpu,
     introduce,
+    light_server,
     parse_runs,
     peak,
     run,
@@ -32,7 +33,6 @@ from benchmarks.measuring import (
     steps_in_turn,
     table,
 )
-from benchmarks.step_cost import light_server
 from envgen_runtime.generated import RequestModel, wire_fields
 from envgen_runtime.wire.protocol import Request, websocket_frame
 from tests.interop.running import running_server
@@ -199,7 +199,7 @@ def arrays(runs: int) -> Iterator[Row]:
 
 
 def _frame(action: Ours) -> bytes:
-    return websocket_frame(Request("step", wire_fields(action, Ours), 1.0, ""))
+    return websocket_frame(Request.begun("step", wire_fields(action, Ours), 1.0, ""))
 
 
 def _frame_by_hand(action: Plain) -> bytes:

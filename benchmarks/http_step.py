@@ -8,15 +8,12 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import (
-    Spread,
+    STEP_COLUMNS,
     alternate,
-    cpu,
+    cost_table,
     introduce,
     parse_runs,
-    ratio,
     steps,
-    table,
-    wall,
 )
 from tests.interop.running import Release, running_server
 
@@ -51,18 +48,7 @@ def main() -> None:
             },
             asked.runs,
         )
-    table(
-        ["client", "wall us/step", "CPU us/step", "wall / requests", "CPU / requests"],
-        [
-            [
-                name,
-                Spread.of(map(wall, some)).show(scale=1e6),
-                Spread.of(map(cpu, some)).show(scale=1e6),
-                *(ratio(some, costs[REQUESTS], of) for of in (wall, cpu)),
-            ]
-            for name, some in costs.items()
-        ],
-    )
+    cost_table("client", costs, REQUESTS, STEP_COLUMNS, than="requests")
 
 
 if __name__ == "__main__":

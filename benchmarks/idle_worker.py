@@ -28,7 +28,7 @@ async def main(side: str, url: str, count: int) -> None:
 
         make: Any = AsyncCodingEnv
     else:
-        from benchmarks.step_worker import stock
+        from benchmarks.step_clients import stock
 
         make, _ = stock()
     gate = asyncio.Semaphore(_AT_ONCE)

@@ -14,17 +14,16 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from benchmarks.measuring import (
+    MS_COLUMNS,
     ROOT,
-    Spread,
+    Column,
     alternate,
-    cpu,
+    cost_table,
     introduce,
     parse_runs,
     peak,
-    ratio,
     run,
     table,
-    wall,
 )
 from tests.interop.running import Release
 
@@ -64,19 +63,7 @@ def main() -> None:
             for name, source in sources.items()
         }
         costs = alternate(sides, runs)
-    table(
-        ["import", "wall ms", "CPU ms", "peak MiB", "wall / ours", "CPU / ours", "peak / ours"],
-        [
-            [
-                name,
-                Spread.of(map(wall, some)).show(scale=1e3),
-                Spread.of(map(cpu, some)).show(scale=1e3),
-                Spread.of(map(peak, some)).show(1, scale=2**-20),
-                *(ratio(some, costs[OURS], of) for of in (wall, cpu, peak)),
-            ]
-            for name, some in costs.items()
-        ],
-    )
+    cost_table("import", costs, OURS, [*MS_COLUMNS, Column("peak MiB", peak, 2**-20, 1)])
     print("What must be installed, with no extras asked for; bytes as installed, without bytecode.")
     mine = _closure("envgen-runtime", Path(sys.executable))
     theirs = _closure("openenv", STOCK.python())

@@ -8,16 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import (
-    Spread,
+    MS_COLUMNS,
+    Column,
     alternate,
-    cpu,
+    cost_table,
     introduce,
     parse_runs,
     peak,
-    ratio,
     steps,
-    table,
-    wall,
 )
 from tests.interop.running import Release, running_server
 
@@ -58,19 +56,9 @@ def main() -> None:
                 },
                 asked.runs,
             )
-            table(
-                [mode, "wall ms", "CPU ms", "memory", "wall / ours", "CPU / ours", "memory / ours"],
-                [
-                    [
-                        NAMES[side],
-                        Spread.of(map(wall, some)).show(scale=1e3),
-                        Spread.of(map(cpu, some)).show(scale=1e3),
-                        Spread.of(map(peak, some)).show(1, scale=1 / size, unit="x"),
-                        *(ratio(some, costs["ours"], of) for of in (wall, cpu, peak)),
-                    ]
-                    for side, some in costs.items()
-                ],
-            )
+            memory = Column("memory", peak, 1 / size, 1, "x")
+            named = {NAMES[side]: some for side, some in costs.items()}
+            cost_table(mode, named, NAMES["ours"], [*MS_COLUMNS, memory])
 
 
 if __name__ == "__main__":

@@ -9,9 +9,11 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
@@ -113,6 +115,68 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         first, *rest = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         print("  ".join([first, *rest]).rstrip())
     print()
+
+
+class Column(NamedTuple):
+    """A column of costs: its heading, what it shows, and in which unit.
+
+    The heading's first word says what is compared with the base's.
+    """
+
+    heading: str
+    of: Callable[[Cost], float]
+    scale: float
+    digits: int = 0
+    unit: str = ""
+
+
+def cost_table(
+    what: str,
+    costs: Mapping[str, Sequence[Cost]],
+    base: str,
+    columns: Sequence[Column],
+    *,
+    than: str = "ours",
+) -> None:
+    """Print a row for each side: what it costs, and how many times the base's, called ``than``."""
+    named = [column.heading.split(",")[0].split()[0] for column in columns]
+    table(
+        [what, *(column.heading for column in columns), *(f"{name} / {than}" for name in named)],
+        [
+            [
+                side,
+                *(
+                    Spread.of(map(column.of, some)).show(
+                        column.digits, scale=column.scale, unit=column.unit
+                    )
+                    for column in columns
+                ),
+                *(ratio(some, costs[base], column.of) for column in columns),
+            ]
+            for side, some in costs.items()
+        ],
+    )
+
+
+STEP_COLUMNS = (Column("wall us/step", wall, 1e6), Column("CPU us/step", cpu, 1e6))
+MS_COLUMNS = (Column("wall ms", wall, 1e3), Column("CPU ms", cpu, 1e3))
+
+
+@contextmanager
+def socket_server(module: str, *arguments: str) -> Iterator[str]:
+    """The URL of a server of ``benchmarks``, in a process of its own, that prints its port."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.terminate()
+
+
+def light_server(*, length: int | None = None) -> AbstractContextManager[str]:
+    """A server that answers at once, with an observation of this length."""
+    return socket_server("light_server", *([] if length is None else [str(length)]))
 
 
 def steps(

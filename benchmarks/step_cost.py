@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -11,16 +10,13 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.measuring import (
-    ROOT,
-    Spread,
+    STEP_COLUMNS,
     alternate,
-    cpu,
+    cost_table,
     introduce,
+    light_server,
     parse_runs,
-    ratio,
     steps,
-    table,
-    wall,
 )
 from tests.interop.running import Release, running_server
 
@@ -77,18 +73,7 @@ def main() -> None:
                 },
                 asked.runs,
             )
-            table(
-                [mode, "wall us/step", "CPU us/step", "wall / ours", "CPU / ours"],
-                [
-                    [
-                        name,
-                        Spread.of(map(wall, some)).show(scale=1e6),
-                        Spread.of(map(cpu, some)).show(scale=1e6),
-                        *(ratio(some, costs["generated"], of) for of in (wall, cpu)),
-                    ]
-                    for name, some in costs.items()
-                ],
-            )
+            cost_table(mode, costs, "generated", STEP_COLUMNS)
 
 
 @contextmanager
@@ -98,18 +83,6 @@ def stock_server() -> Iterator[str]:
         running_server(STOCK, "words", Path(folder) / "log", MAX_SESSIONS="8") as server,
     ):
         yield server.base_url
-
-
-@contextmanager
-def light_server(*, length: int | None = None) -> Iterator[str]:
-    """A server that answers at once, with an observation of this length."""
-    command = [sys.executable, "-m", "benchmarks.light_server"]
-    if length is not None:
-        command.append(str(length))
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        server.terminate()
 
 
 if __name__ == "__main__":
