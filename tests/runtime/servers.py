@@ -6,7 +6,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Generator
+import threading
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -15,7 +16,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
-from websockets.exceptions import InvalidState
+from websockets.exceptions import ConnectionClosed, InvalidState
+from websockets.sync.server import ServerConnection, serve
 
 from envgen.demo.server import serving
 from tests.support import ROOT
@@ -58,6 +60,38 @@ def answering(*frames: str) -> Starlette:
 def observed(observation: Any, **beside: Any) -> str:
     data = {"observation": observation, "reward": None, "done": False, **beside}
     return json.dumps({"type": "observation", "data": data})
+
+
+@contextmanager
+def interjecting() -> Generator[tuple[str, Callable[[], None]]]:
+    """A server that answers once, then sends a message that nothing has asked for.
+
+    Yields its URL, and a function that has it send the message and returns when it is sent.
+    """
+    go_on, is_sent = threading.Event(), threading.Event()
+
+    def session(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(observed({}))
+        go_on.wait(10)
+        connection.send(observed({"stdout": "unasked"}))
+        is_sent.set()
+        with suppress(ConnectionClosed):
+            connection.recv()
+            connection.send(observed({"stdout": "asked"}))
+
+    def interject() -> None:
+        go_on.set()
+        is_sent.wait(10)
+
+    with serve(session, "127.0.0.1", 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.socket.getsockname()[1]}", interject
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 # --- a server that does wrong what it is told to do wrong ---------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -16,7 +16,7 @@ from websockets.sync.server import ServerConnection, serve
 
 import envgen_runtime as rt
 from generated.coding_env import AsyncCodingEnv, CodingEnv
-from tests.runtime.servers import observed
+from tests.runtime.servers import interjecting, observed
 from tests.runtime.test_frames import both_clients, play, raw_server, text
 
 
@@ -121,42 +121,22 @@ def test_a_session_is_closed_by_a_message_and_a_handshake(is_async: bool) -> Non
 @both_clients
 def test_a_message_that_came_unasked_is_no_answer(is_async: bool) -> None:
     """It arrives while the caller computes, so not even the event loop has read it."""
-    go_on, has_come = threading.Event(), threading.Event()
 
-    def session(connection: ServerConnection) -> None:
-        connection.recv()
-        connection.send(observed({}))
-        go_on.wait(10)
-        connection.send(observed({"stdout": "unasked"}))
-        has_come.set()
-        with contextlib.suppress(ConnectionClosed):
-            connection.recv()
-            connection.send(observed({"stdout": "asked"}))
-
-    def play_sync(url: str) -> None:
+    def play_sync(url: str, interject: Callable[[], None]) -> None:
         with CodingEnv(url, barrier="off") as env:
             env.reset()
-            go_on.set()
-            has_come.wait(10)
+            interject()
             env.step(code="1")
 
-    async def play_async(url: str) -> None:
+    async def play_async(url: str, interject: Callable[[], None]) -> None:
         async with AsyncCodingEnv(url, barrier="off") as env:
             await env.reset()
-            go_on.set()
-            has_come.wait(10)
+            interject()
             await env.step(code="1")
 
-    with serve(session, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        url = f"http://127.0.0.1:{server.socket.getsockname()[1]}"
-        try:
-            with pytest.raises(rt.ProtocolError) as caught:
-                asyncio.run(play_async(url)) if is_async else play_sync(url)
-        finally:
-            server.shutdown()
-            thread.join()
+    with interjecting() as server:
+        with pytest.raises(rt.ProtocolError) as caught:
+            asyncio.run(play_async(*server)) if is_async else play_sync(*server)
     assert (caught.value.sent, caught.value.maybe_applied) == (False, False)
 
 

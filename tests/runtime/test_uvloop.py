@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
-from websockets.sync.server import ServerConnection, serve
 
 import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from generated.coding_env import AsyncCodingEnv, CodeAction
-from tests.runtime.servers import observed
+from tests.runtime.servers import interjecting
 from tests.support import ROOT
 
 uvloop: Any = pytest.importorskip("uvloop")
@@ -59,31 +55,14 @@ def test_a_step_that_takes_too_long_loses_the_session(url: str) -> None:
 
 def test_an_unasked_message_is_seen_before_the_next_request() -> None:
     """It arrives while the caller computes, so not even the event loop has read it."""
-    go_on, has_come = threading.Event(), threading.Event()
 
-    def session(connection: ServerConnection) -> None:
-        connection.recv()
-        connection.send(observed({}))
-        go_on.wait(10)
-        connection.send(observed({"stdout": "unasked"}))
-        has_come.set()
-        with contextlib.suppress(ConnectionClosed):
-            connection.recv()
-
-    async def play(port: int) -> None:
-        async with AsyncCodingEnv(f"http://127.0.0.1:{port}") as env:
+    async def play(url: str, interject: Callable[[], None]) -> None:
+        async with AsyncCodingEnv(url, barrier="off") as env:
             await env.reset()
-            go_on.set()
-            has_come.wait(10)
+            interject()
             with pytest.raises(rt.ProtocolError) as caught:
                 await env.step(code="1")
             assert not caught.value.sent
 
-    with serve(session, "127.0.0.1", 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            uvloop.run(play(server.socket.getsockname()[1]))
-        finally:
-            server.shutdown()
-            thread.join()
+    with interjecting() as server:
+        uvloop.run(play(*server))
