@@ -211,7 +211,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize("options", [[], ["--check"], ["do_env", "--check"], ["--diff"]], ids=str)
-def test_a_build_contacts_nobody_and_imports_nothing(
+def test_a_build_contacts_no_server_and_imports_nothing(
     options: list[str], listener: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STOLEN", SECRET)

@@ -360,6 +360,6 @@ def test_the_address_of_a_space_names_no_attributes() -> None:
 # --- one list of secrets --------------------------------------------------------------------------
 
 
-def test_a_contract_in_a_file_is_nobodys_echo() -> None:
+def test_a_contract_in_a_file_echoes_no_secret() -> None:
     save(contract(action={"type": "object", "properties": {"me": {}}}), "me@x.json")
     assert run("build", "me@x.json").exit_code == 0

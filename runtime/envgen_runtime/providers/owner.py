@@ -1,7 +1,7 @@
 """Identify the process that started a server, and tell whether it is still alive.
 
 The id is read back from records and from labels, which others can write: an image may come with
-labels of its own. So it has one form, and anything else is nobody's.
+labels of its own. So it has one form, and anything else names no owner.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ _masks: list[bytes] = []  # popping one is atomic
 
 
 def _mask() -> bytes:
-    """Four bytes that nobody can predict. Asking the system for each takes 0.7 us."""
+    """Four unpredictable bytes. Asking the system for each takes 0.7 us."""
     try:
         return _masks.pop()
     except IndexError:
