@@ -100,7 +100,7 @@ class _Planner:
         self._planned = 0
         self._prefix = prefix
         self._roots = {part: self.definitions[part, ""] for part in documents}
-        self._parts = {part: self._end(part) for part in documents}
+        self._parts = {part: self._end(document) for part, document in documents.items()}
         self._claim_names()
 
     def run(self) -> None:
@@ -124,11 +124,10 @@ class _Planner:
 
     # --- names ------------------------------------------------------------------------------------
 
-    def _end(self, part: Part) -> Definition:
+    def _end(self, document: PartDocument) -> Definition:
         """What a part is: the target of its reference where it is nothing but one."""
-        document = self._roots[part].found[0].document
         place, _ = document.followed(document.schema, "")
-        return self.definitions[part, place]
+        return self.definitions[document.part, place]
 
     def _claim_names(self) -> None:
         """Name every definition: the parts first, then what needs no change, then the others."""

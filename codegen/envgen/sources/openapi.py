@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from ..config import SourceSettings
 from ..errors import ContractError
 from ..findings import Finding
@@ -75,7 +77,15 @@ def convert(document: Any, settings: SourceSettings, *, source: str) -> Converte
         )
     operations = Operations(openapi, settings.paths)
     planner = WirePlanner(operations, has_state=settings.state is not None)
-    wire = planner.plan()
+    try:
+        wire = planner.plan()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise openapi.error(
+            "/paths",
+            f"a route that no client can use: {first['loc'][-1]} {str(first['input'])[:100]!r}: "
+            f"{first['msg']}",
+        ) from error
     contract: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for part in _ORDER:

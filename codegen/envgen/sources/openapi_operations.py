@@ -251,10 +251,16 @@ class Operations:
         """
         lists = [as_array(level.get("servers")) or [] for level in levels]
         servers = next(filter(None, lists), lists[0])
-        urls = [url for server in servers if (url := _url(as_object(server) or {})) is not None]
         host = urlsplit(self.openapi.source).netloc
-        near = [url for url in urls if urlsplit(url).netloc in ("", host)]
-        path = urlsplit((near or urls or [""])[0]).path.strip("/.")
+        chosen: str | None = None
+        for server in servers:
+            if (url := _url(as_object(server) or {})) is None:
+                continue
+            if urlsplit(url).netloc in ("", host):
+                chosen = url
+                break
+            chosen = chosen or url
+        path = urlsplit(chosen or "").path.strip("/.")
         return f"/{path}" if path else ""
 
 
