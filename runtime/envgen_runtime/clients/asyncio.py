@@ -18,6 +18,7 @@ from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import AsyncConstructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
+from .misuse import checks_arguments
 from .session import closed_meanwhile
 from .stock import explain_names
 
@@ -29,6 +30,7 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     _transport: AsyncTransport | None = None
 
+    @checks_arguments
     async def reset(
         self,
         *,
@@ -46,16 +48,19 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """As ``EnvClient._reset_with``."""
         return await self._run(self._reset_call(extra, **given))
 
+    @checks_arguments
     async def step(
         self, action: ActT, /, *, request_id: str | None = None, timeout_s: float | None = None
     ) -> StepResult[ObsT]:
         """Take one step. As ``EnvClient.step``; a cancelled step loses the session."""
         return await self._run(self._step_call(action, request_id, timeout_s))
 
+    @checks_arguments
     async def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. As ``EnvClient.state``."""
         return await self._run(self._state_call(timeout_s))
 
+    @checks_arguments
     async def episode(
         self,
         policy: Callable[[ObsT | ResetT], ActT | Awaitable[ActT]],
@@ -76,15 +81,18 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             yield Transition(before.observation, action, result)
             before, taken = result, taken + 1
 
+    @checks_arguments
     async def server_contract(self, *, timeout_s: float | None = None) -> dict[str, JsonValue]:
         """As ``EnvClient.server_contract``."""
         request = self._request("schema", {}, timeout_s)
         return await self._run(self._calls.server_contract(request))
 
+    @checks_arguments
     async def is_healthy(self, *, timeout_s: float | None = None) -> bool:
         """As ``EnvClient.is_healthy``."""
         return await self._run(self._calls.is_healthy(self._request("health", {}, timeout_s)))
 
+    @checks_arguments
     async def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
         ending = self._close_request()

@@ -29,6 +29,7 @@ from ..wire.routes import RoutedSession
 from .call import Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .effects import Call
+from .misuse import check_calls, check_fields, check_request_id, checked_episode_id, checked_seed
 from .options import ClientChanges, SessionOptions, checked, refused_limit, timeouts
 from .session import Phase
 from .stock import check_limit
@@ -50,6 +51,10 @@ class ResetArguments(TypedDict):
 
 class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
     """Everything but the I/O."""
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        check_calls(cls)
 
     @documented(SessionOptions)
     def __init__(
@@ -235,7 +240,10 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         self, extra: Mapping[str, JsonValue], **given: Unpack[ResetArguments]
     ) -> Call[StepResult[ResetT]]:
         timeout_s = given["timeout_s"]
-        named = {"seed": given["seed"], "episode_id": given["episode_id"]}
+        named = {
+            "seed": checked_seed(given["seed"]),
+            "episode_id": checked_episode_id(given["episode_id"]),
+        }
         data = {**extra, **{key: value for key, value in named.items() if value is not None}}
         if "timeout" in extra and not takes_in_reset(type(self), "timeout"):
             check_limit("reset", extra, ())
@@ -248,6 +256,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         self, action: ActT, request_id: str | None, timeout_s: float | None
     ) -> Call[StepResult[ObsT]]:
         data = self._step_payload(action)
+        check_fields(action, data)
         if self._exact:
             check_action(type(self), data)
         request = self._request("step", data, timeout_s, request_id)
@@ -271,6 +280,8 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             if (refusal := refused_limit("timeout_s", timeout_s)) is not None:
                 raise InvalidRequest(refusal)
             limit_s = float(timeout_s)
+        if request_id is not None:
+            check_request_id(request_id)
         self._request_count += 1
         return Request.begun(
             operation,

@@ -13,6 +13,7 @@ from pydantic.fields import FieldInfo
 from ..errors import InvalidRequest
 from ..models.base import RequestModel
 from ..wire.mismatch import invalid_fields
+from .misuse import mark_checked
 from .stock import check_limit
 
 R = TypeVar("R")
@@ -76,7 +77,7 @@ def accepts_fields(
 
         wrapper: Any = with_fields_async if iscoroutinefunction(step) else with_fields
         wrapper.__signature__ = _signature(step, model)
-        return cast("Callable[..., R]", wrapper)
+        return cast("Callable[..., R]", mark_checked(wrapper))
 
     return decorate
 

@@ -17,6 +17,7 @@ from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import Constructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
+from .misuse import checks_arguments
 from .session import closed_meanwhile
 from .stock import explain_names
 
@@ -32,6 +33,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
 
     _transport: Transport | None = None
 
+    @checks_arguments
     def reset(
         self,
         *,
@@ -62,6 +64,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """``reset``, with the environment's own parameters by their wire names."""
         return self._run(self._reset_call(extra, **given))
 
+    @checks_arguments
     def step(
         self, action: ActT, /, *, request_id: str | None = None, timeout_s: float | None = None
     ) -> StepResult[ObsT]:
@@ -82,10 +85,12 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """
         return self._run(self._step_call(action, request_id, timeout_s))
 
+    @checks_arguments
     def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. Raises as ``step``."""
         return self._run(self._state_call(timeout_s))
 
+    @checks_arguments
     def episode(
         self,
         policy: Callable[[ObsT | ResetT], ActT],
@@ -113,6 +118,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             yield Transition(before.observation, action, result)
             before, taken = result, taken + 1
 
+    @checks_arguments
     def server_contract(self, *, timeout_s: float | None = None) -> dict[str, JsonValue]:
         """The server's contract, from GET ``/schema``; repeated as the retry policy allows.
 
@@ -123,6 +129,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """
         return self._run(self._calls.server_contract(self._request("schema", {}, timeout_s)))
 
+    @checks_arguments
     def is_healthy(self, *, timeout_s: float | None = None) -> bool:
         """Whether the server answers GET ``/health`` with 200. Asks once.
 
@@ -130,6 +137,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """
         return self._run(self._calls.is_healthy(self._request("health", {}, timeout_s)))
 
+    @checks_arguments
     def close(self) -> None:
         """End the session, and stop the provider if there is one. The second call does nothing."""
         ending = self._close_request()

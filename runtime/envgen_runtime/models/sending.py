@@ -175,7 +175,10 @@ def wire_fields(action: RequestModel, *models: type[RequestModel]) -> dict[str, 
 def _not_an_action(given: Any, models: tuple[type[RequestModel], ...]) -> str:
     wanted = " or ".join(model.__name__ for model in models)
     if isinstance(given, dict):
-        return f"step() takes {wanted}, not a dict: pass its fields, step(**fields)"
+        how = "pass its fields, step(**fields)"
+        if len(models) > 1:  # each has fields of its own
+            how = f"make one of them, as in step({models[0].__name__}(**fields))"
+        return f"step() takes {wanted}, not a dict: {how}"
     if type(given).__name__ in (model.__name__ for model in models):
         return (
             f"step() takes {wanted}, and this {type(given).__name__} is of another class: "

@@ -1,0 +1,149 @@
+"""Calls with arguments that they don't take: an error of the tree, which says what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import envgen_runtime as rt
+from envgen.demo.server import serving
+from envgen_runtime.generated import Codec
+from generated.coding_env import AsyncCodingEnv, CodingEnv
+from tests.runtime.servers import Faulty
+from tests.runtime.test_frames import both_clients
+from tests.support import ROOT, build
+
+URL = "http://127.0.0.1:9"
+Make = Callable[[bool], Any]
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Make]:
+    """Clients of each kind, by name."""
+
+    def golden(name: str, client: str) -> Make:
+        case = ROOT / "tests" / "golden" / name / "contract.json"
+        package = build(json.loads(case.read_text()), tmp_path_factory.mktemp("golden") / name)
+        return lambda is_async: getattr(package, f"{'Async' * is_async}{client}")(URL)
+
+    return {
+        "union": golden("unions", "UnionsEnv"),
+        "reset": golden("reset_parameters", "LevelEnv"),
+        "by hand": lambda is_async: (AsyncByHand if is_async else ByHand)(URL),
+        "fields": lambda is_async: (AsyncCodingEnv if is_async else CodingEnv)(URL),
+    }
+
+
+class HandCodec(Codec[Any, Any, Any]):
+    def _step_payload(self, action: Any) -> dict[str, Any]:
+        fields: dict[str, Any] = action
+        return fields
+
+    def _parse_result(self, payload: dict[str, Any]) -> rt.StepResult[Any]:
+        return rt.StepResult(payload["observation"], None, False, {})
+
+    def _parse_state(self, payload: dict[str, Any]) -> Any:
+        return payload
+
+
+class ByHand(HandCodec, rt.EnvClient[Any, Any, Any]):
+    pass
+
+
+class AsyncByHand(HandCodec, rt.AsyncEnvClient[Any, Any, Any]):
+    pass
+
+
+def called(client: Any, call: Callable[[Any], Any]) -> Any:
+    """The outcome of a call; awaited, if the client is asynchronous."""
+    outcome = call(client)
+    return asyncio.run(outcome) if inspect.iscoroutine(outcome) else outcome
+
+
+ANY = ("union", "reset", "by hand", "fields")
+NO_FIELDS = ("union", "by hand")
+CASES: list[tuple[tuple[str, ...], Callable[[Any], Any], str]] = [
+    (NO_FIELDS, lambda env: env.step(), r"needs action|as in step\("),
+    (NO_FIELDS, lambda env: env.step(code="1"), r"not code=: make the action .* step\("),
+    (NO_FIELDS, lambda env: env.step(1, 2), r"not 2 values by position: make the action"),
+    (NO_FIELDS, lambda env: env.step(action=1), "action by position"),
+    (("union",), lambda env: env.step(), r"step\(Go\(\.\.\.\)\)"),
+    (("union",), lambda env: env.step({"to": {}}), r"Go or Stay, .*step\(Go\(\*\*fields\)\)"),
+    (("by hand",), lambda env: env.step("up"), "str has none"),
+    (("by hand",), lambda env: env.step({}, request_id=5), "request_id, not 5"),
+    (("by hand",), lambda env: env.step({}, request_id="a\r\nb: c"), "line of ASCII"),
+    (ANY, lambda env: env.step({}, timeout=5), "timeout_s"),
+    (ANY, lambda env: env.reset(7), r"seed, episode_id.* by name, not 1 value by position"),
+    (("reset",), lambda env: env.reset(seed=7), "needs level"),
+    (("reset",), lambda env: env.reset(7, x=1), r"not 1 value by position, and needs level$"),
+    (ANY, lambda env: env.reset(seed="7", level=1), "integer as seed, not '7'"),
+    (ANY, lambda env: env.reset(seed=1.5, level=1), "integer as seed"),
+    (ANY, lambda env: env.reset(seed=True, level=1), "integer as seed"),
+    (ANY, lambda env: env.reset(episode_id=5, level=1), "string as episode_id, not 5"),
+    (ANY, lambda env: env.state(1), "timeout_s by name, not 1 value by position"),
+    (ANY, lambda env: env.state(x=1, y=2), "timeout_s by name, not x= and y="),
+    (ANY, lambda env: env.state(timeout=1), "timeout_s"),
+    (ANY, lambda env: env.episode(), "policy by position"),
+    (ANY, lambda env: env.server_contract(1), "timeout_s by name"),
+    (ANY, lambda env: env.is_healthy(1), "timeout_s by name"),
+    (ANY, lambda env: env.close(1), r"close\(\) takes nothing, not 1 value"),
+]
+
+
+@both_clients
+@pytest.mark.parametrize(
+    ("kind", "call", "told"),
+    [(kind, call, told) for kinds, call, told in CASES for kind in kinds],
+)
+def test_a_wrong_argument_is_told(
+    make: dict[str, Make], kind: str, call: Callable[[Any], Any], told: str, is_async: bool
+) -> None:
+    env = make[kind](is_async)
+    with pytest.raises(rt.InvalidRequest, match=told) as caught:
+        called(env, call)
+    assert not caught.value.sent
+    assert "(new)" in repr(env), "nothing has changed"
+
+
+@both_clients
+def test_a_type_error_of_the_users_own_is_raised_as_it_is(is_async: bool) -> None:
+    def broken(action: Any) -> dict[str, Any]:
+        return {"length": len(action)}
+
+    env = (AsyncByHand if is_async else ByHand)(URL)
+    env._step_payload = broken  # type: ignore[method-assign]
+    with pytest.raises(TypeError, match="int") as caught:
+        called(env, lambda env: env.step(5))
+    assert not isinstance(caught.value, rt.EnvError)
+
+
+@both_clients
+def test_a_call_looks_as_it_was_written(is_async: bool) -> None:
+    client: type[Any] = AsyncByHand if is_async else ByHand
+    for name, parameters in (
+        ("reset", ["self", "seed", "episode_id", "timeout_s", "extra"]),
+        ("step", ["self", "action", "request_id", "timeout_s"]),
+        ("state", ["self", "timeout_s"]),
+    ):
+        call = getattr(client, name)
+        assert list(inspect.signature(call).parameters) == parameters
+        assert inspect.iscoroutinefunction(call) == is_async
+        assert call.__doc__
+
+
+def test_a_seed_may_be_numpys() -> None:
+    class Seen(rt.Observer):
+        def on_request(self, event: rt.RequestEvent) -> None:
+            seeds.append(event.data.get("seed"))
+
+    seeds: list[object] = []
+    with serving(Faulty().app()) as url, CodingEnv(url, observers=[Seen()]) as env:
+        env.reset(seed=np.int64(7))  # type: ignore[arg-type]
+    assert seeds == [7]
+    assert type(seeds[0]) is int
