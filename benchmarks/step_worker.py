@@ -10,7 +10,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import AsyncExitStack, ExitStack
 
-from benchmarks.step_clients import ASYNC, CODE, SYNC, AsyncStep, Step
+from benchmarks import barrier_clients, step_clients
+from benchmarks.step_clients import CODE, AsyncStep, Step
+
+SYNC = {**step_clients.SYNC, **barrier_clients.SYNC}
+ASYNC = {**step_clients.ASYNC, **barrier_clients.ASYNC}
 
 
 def _peak() -> int:

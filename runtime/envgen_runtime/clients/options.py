@@ -46,11 +46,12 @@ class SessionOptions(TypedDict, total=False):
             ``default_transport``.
         barrier: where a WebSocket proves that replies belong to their requests. The socket has no
             ids, so a frame that a proxy or server repeats late would be taken for the next reply,
-            and each reply for the next but one. ``episode`` sends a request for the state right
-            behind every reset, and wants the reply and then the state: repeated frames never
-            outlive an episode. ``step`` does so for every step too. ``off`` spares a server whose
-            state is slow or very large. Nothing is sent over HTTP, where each reply belongs to its
-            request.
+            and each reply for the next but one. ``episode`` sends a mark right behind every reset,
+            and wants the reply and then the answer to the mark: repeated frames never outlive an
+            episode. ``step`` does so for every step too. A mark is a request for the state with
+            data of its own. OpenEnv's servers refuse and quote it, and compute no state; ``off``
+            spares a server that does, where its state is slow or very large. Nothing is sent over
+            HTTP, where each reply belongs to its request.
         validate: ``types`` checks messages with the generated classes, which are wider than the
             contract where Python's types can't express it, and allows replies to have more fields
             than the contract. ``exact`` also checks them against the contract itself, to the
