@@ -48,6 +48,34 @@ def test_an_async_episode(release: Release, start_server: StartServer, coding: M
     asyncio.run(play())
 
 
+def test_an_episode_with_a_barrier_for_every_step(
+    release: Release, start_server: StartServer, coding: ModuleType
+) -> None:
+    with coding.CodingEnv(start_server(release), barrier="step") as env:
+        for _ in range(2):
+            env.reset()
+            assert env.step(coding.CodeAction(code="hello")).observation.stdout == "hello"
+            with pytest.raises(rt.ServerError):
+                env.step(coding.CodeAction(code="raise no such file"))
+            assert env.step(coding.CodeAction(code="large 100000")).observation.stdout
+            assert env.state().step_count == 2, "no mark counts"
+        if not release.is_seed:
+            assert env._transport._connection._marks._are_quoted, "each answer can be told"
+
+
+def test_an_async_episode_with_a_barrier_for_every_step(
+    release: Release, start_server: StartServer, coding: ModuleType
+) -> None:
+    async def play() -> None:
+        async with coding.AsyncCodingEnv(start_server(release), barrier="step") as env:
+            await env.reset()
+            for word in ("hello", "once", "more"):
+                assert (await env.step(coding.CodeAction(code=word))).observation.stdout == word
+            assert (await env.state()).step_count == 3
+
+    asyncio.run(play())
+
+
 def test_the_transport_is_the_one_the_server_needs(
     release: Release, start_server: StartServer, coding: ModuleType
 ) -> None:

@@ -6,6 +6,7 @@ where this file fails on a new release, the wire has changed.
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -70,6 +71,22 @@ def test_ws_state_frame_takes_no_data(modern: Release, serve: Serve) -> None:
     with socket_of(serve(modern, "coding")) as socket:
         socket.send('{"type": "state", "data": {}}')
         assert error_of(receive(socket))["code"] == "VALIDATION_ERROR"
+
+
+def test_ws_state_frame_with_data_is_refused_and_quoted(modern: Release, serve: Serve) -> None:
+    """What the barrier's mark rests on: the answer holds the mark, and no environment is asked."""
+    with socket_of(serve(modern, "coding")) as socket:
+        for number, code in enumerate(("reset", "1", "2"), 1):
+            if code == "reset":
+                socket.send('{"type":"reset","data":{}}')
+            else:
+                socket.send(f'{{"type":"step","data":{{"code":"print({code})"}}}}')
+            socket.send(f'{{"type":"state","data":{{"mark":"#{number}#"}}}}')
+            reply, marked = receive(socket), socket.recv(timeout=PATIENCE_S)
+            assert reply["type"] == "observation", code
+            assert f"#{number}#" in marked
+            assert error_of(json.loads(marked))["code"] == "VALIDATION_ERROR"
+        assert ask(socket, "state")["data"]["step_count"] == 2, "the session lives on"
 
 
 def test_ws_state_has_the_fields_that_the_schema_lacks(modern: Release, serve: Serve) -> None:
