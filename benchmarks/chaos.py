@@ -1,6 +1,10 @@
 """Plays steps under faults, and counts what a user must never see.
 
 Wrong replies, errors outside ``EnvError``, calls over their limit, sockets that are left.
+
+No barrier can tell a reply that is repeated late, in place of one that never comes or comes after
+the answer to its mark, all within one request. Such wrong replies are counted apart, as "repeated
+for lost": the server notes the fault of each step, so they are known and not guessed.
 """
 
 from __future__ import annotations
@@ -10,7 +14,9 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import envgen_runtime as rt
@@ -20,7 +26,9 @@ from generated.coding_env import AsyncCodingEnv, CodingEnv
 
 LIMIT_S = 0.5
 GRACE_S = 1.5  # a machine with other work
+NAP_S = 0.02
 STEPS = 12  # of an episode
+NOT_IN_TIME = ("lost_reply", "lost_request", "too_late", "swap", "delay", "drip")
 RETRY = rt.RetryPolicy(first_delay_s=0.01, capacity_wait_s=0.5)
 
 
@@ -30,6 +38,8 @@ class Tally:
     def __init__(self, steps: int) -> None:
         self.left = steps
         self.seen: Counter[str] = Counter()
+        self.wrong: list[tuple[str, str, str]] = []
+        self.longest_s = self.stalled_s = 0.0
         self._numbers = iter(range(10**9))
         self._lock = threading.Lock()
 
@@ -38,11 +48,22 @@ class Tally:
         with self._lock:
             return next(self._numbers)
 
-    def replied(self, operation: str, got: str, wanted: str) -> None:
-        """Count a reply."""
+    def replied(self, operation: str, observed: str, wanted: str) -> None:
+        """Count a reply, by the episode and the request that it says it belongs to."""
+        seed, _, token = observed.split(":")
+        got = f"{seed}:{token}"
         with self._lock:
             self.left -= operation == "step"
             self.seen[operation if got == wanted else f"wrong {operation}"] += 1
+            if got != wanted:
+                self.wrong.append((operation, got, wanted))
+
+    def tell_apart(self, faults: dict[str, str]) -> None:
+        """Count apart the wrong replies that no barrier can tell. ``faults`` has each step's."""
+        for operation, got, wanted in self.wrong:
+            if faults.get(got) == "twice_late" and faults.get(wanted) in NOT_IN_TIME:
+                self.seen[f"wrong {operation}"] -= 1
+                self.seen["repeated for lost"] += 1
 
     def failed(self, error: BaseException, began: float) -> None:
         """Count an error."""
@@ -53,8 +74,13 @@ class Tally:
 
     def over(self, began: float) -> None:
         """Count a call that took too long."""
-        limit_s = LIMIT_S + RETRY.capacity_wait_s + GRACE_S
-        self.seen["over limit"] += time.monotonic() - began > limit_s
+        took_s = time.monotonic() - began
+        self.seen["over limit"] += took_s > LIMIT_S + RETRY.capacity_wait_s + GRACE_S
+        self.longest_s = max(self.longest_s, took_s)
+
+    def woke(self, asleep_since: float) -> None:
+        """Note how late the process, or its loop, was to go on."""
+        self.stalled_s = max(self.stalled_s, time.monotonic() - asleep_since - NAP_S)
 
 
 def play(url: str, tally: Tally, options: dict[str, Any]) -> None:
@@ -63,11 +89,11 @@ def play(url: str, tally: Tally, options: dict[str, Any]) -> None:
         while tally.left > 0:
             seed, began = tally.seed(), time.monotonic()
             try:
-                tally.replied("reset", env.reset(seed=seed).observation.stdout, f"{seed}:0:")
+                tally.replied("reset", env.reset(seed=seed).observation.stdout, f"{seed}:")
                 for number in range(1, STEPS):
                     began = time.monotonic()
                     stdout = env.step(code=f"t{number}").observation.stdout
-                    tally.replied("step", stdout, f"{seed}:{number}:t{number}")
+                    tally.replied("step", stdout, f"{seed}:t{number}")
             except Exception as error:  # noqa: BLE001 - counted
                 tally.failed(error, began)
 
@@ -79,11 +105,11 @@ async def play_async(url: str, tally: Tally, options: dict[str, Any]) -> None:
             seed, began = tally.seed(), time.monotonic()
             try:
                 result = await env.reset(seed=seed)
-                tally.replied("reset", result.observation.stdout, f"{seed}:0:")
+                tally.replied("reset", result.observation.stdout, f"{seed}:")
                 for number in range(1, STEPS):
                     began = time.monotonic()
                     stdout = (await env.step(code=f"t{number}")).observation.stdout
-                    tally.replied("step", stdout, f"{seed}:{number}:t{number}")
+                    tally.replied("step", stdout, f"{seed}:t{number}")
             except Exception as error:  # noqa: BLE001 - counted
                 tally.failed(error, began)
 
@@ -95,16 +121,26 @@ def descriptors() -> int:
 
 def run(
     mode: str, faults: str, barrier: str, steps: int, sessions: int = 16, *, every: int = 10
-) -> Counter[str]:
-    """Play at least ``steps`` steps. Returns what was seen, by name."""
+) -> Tally:
+    """Play at least ``steps`` steps, and count what is seen."""
     tally = Tally(steps)
     options: dict[str, Any] = {"barrier": barrier, "transport": "websocket"}
 
-    async def gather(url: str) -> None:
-        await asyncio.gather(*(play_async(url, tally, options) for _ in range(sessions)))
+    async def nap() -> None:
+        while True:
+            asleep_since = time.monotonic()
+            await asyncio.sleep(NAP_S)
+            tally.woke(asleep_since)
 
-    server = socket_server("chaos_server", f"--faults={faults}", f"--every={every}")
-    with server as url:
+    async def gather(url: str) -> None:
+        napping = asyncio.create_task(nap())
+        await asyncio.gather(*(play_async(url, tally, options) for _ in range(sessions)))
+        napping.cancel()
+
+    with TemporaryDirectory() as folder, ExitStack() as stack:
+        log = Path(folder, "faults")
+        given = (f"--faults={faults}", f"--every={every}", f"--log={log}")
+        url = stack.enter_context(socket_server("chaos_server", *given))
         before = descriptors()
         if mode == "async":
             asyncio.run(gather(url))
@@ -114,10 +150,15 @@ def run(
             ]
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                thread.join()
+            while any(thread.is_alive() for thread in threads):
+                asleep_since = time.monotonic()
+                time.sleep(NAP_S)
+                tally.woke(asleep_since)
         tally.seen["sockets left"] += max(descriptors() - before, 0)
-    return tally.seen
+        stack.close()  # the server has written all
+        known = (line.split() for line in log.read_text().splitlines())
+        tally.tell_apart({step: fault for fault, step in known})
+    return tally
 
 
 WITHOUT_REPEATS = ",".join([*(fault for fault in FAULTS if fault != "twice_late"), "handshake"])
@@ -128,24 +169,31 @@ RUNS = {
     "late repeats alone, barrier episode": ("twice_late", "episode"),
     "late repeats alone, barrier off": ("twice_late", "off"),
 }
-COLUMNS = ("step", "error", "wrong step", "wrong reset", "over limit", "sockets left")
+COLUMNS = (
+    "step", "reset", "error", "wrong step", "wrong reset", "repeated for lost", "over limit",
+    "sockets left",
+)  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=100_000, help="steps of a run, sync and async")
     parser.add_argument("--sessions", type=int, default=16)
+    parser.add_argument("runs", nargs="*", help="only runs whose name begins with one of these")
     asked = parser.parse_args()
     introduce(f"{asked.steps} steps in each run, one fault in ten frames, limit {LIMIT_S} s.")
     rows: list[list[str]] = []
     for name, (faults, barrier) in RUNS.items():
+        if asked.runs and not name.startswith(tuple(asked.runs)):
+            continue
         for mode in ("sync", "async"):
-            seen = run(mode, faults, barrier, asked.steps // 2, asked.sessions)
+            tally = run(mode, faults, barrier, asked.steps // 2, asked.sessions)
+            seen = tally.seen
             outside = sum(count for what, count in seen.items() if what.startswith("outside"))
             rows.append([f"{name}, {mode}", *(str(seen[column]) for column in COLUMNS)])
-            rows[-1].append(str(outside))
+            rows[-1] += [str(outside), f"{tally.longest_s:.2f}", f"{tally.stalled_s:.2f}"]
             print(rows[-1], dict(seen), flush=True)
-    table(["run", *COLUMNS, "outside EnvError"], rows)
+    table(["run", *COLUMNS, "outside EnvError", "longest s", "stalled s"], rows)
 
 
 if __name__ == "__main__":

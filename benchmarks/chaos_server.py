@@ -10,7 +10,9 @@ import argparse
 import asyncio
 import json
 import random
-from typing import Any
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, TextIO
 
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
@@ -41,8 +43,15 @@ class Session(SocketSession):
     """One session, and what goes wrong on its way to the client: one fault in some ten frames."""
 
     def __init__(
-        self, chosen: random.Random, faults: tuple[str, ...], every: int, *, quotes: bool
+        self,
+        chosen: random.Random,
+        faults: tuple[str, ...],
+        every: int,
+        *,
+        quotes: bool,
+        log: TextIO | None = None,
     ) -> None:
+        self._log = log
         self._quotes = quotes
         self._random = chosen
         self._faults = faults
@@ -64,6 +73,8 @@ class Session(SocketSession):
         fault = ""
         if self._faults and self._random.random() < 1 / self._every:
             fault = self._random.choice(self._faults)
+        if fault and self._log is not None and kind == "step":
+            self._log.write(f"{fault} {self._seed}:{data['code']}\n")
         if kind == "close" or fault == "lost_request":
             return
         if fault == "reset_before":
@@ -151,10 +162,16 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10, help="one in so many frames")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ignores-data", action="store_true", help="that of a request for a state")
+    parser.add_argument("--log", type=Path, help="a file for the fault of each step that has one")
     asked = parser.parse_args()
     faults = tuple(asked.faults.split(",")) if asked.faults else (*FAULTS, "handshake")
     chosen = random.Random(asked.seed)
-    asyncio.run(serve(lambda: Session(chosen, faults, asked.every, quotes=not asked.ignores_data)))
+    with asked.log.open("w", buffering=1) if asked.log else nullcontext() as log:
+        asyncio.run(
+            serve(
+                lambda: Session(chosen, faults, asked.every, quotes=not asked.ignores_data, log=log)
+            )
+        )
 
 
 if __name__ == "__main__":

@@ -32,11 +32,19 @@ HANG_UP = ""
 """In place of a frame: the server closes the connection."""
 
 
+def send_together(connection: ServerConnection, frames: list[str]) -> None:
+    with connection.protocol_mutex:
+        for frame in frames:
+            connection.protocol.send_text(frame.encode())
+        connection.socket.sendall(b"".join(connection.protocol.data_to_send()))
+
+
 @contextmanager
-def answering(*replies: list[str]) -> Iterator[tuple[str, list[str]]]:
+def answering(*replies: list[str], at_once: bool = False) -> Iterator[tuple[str, list[str]]]:
     """A server that sends the next of ``replies`` to each reset and step, and to states nothing.
 
-    Yields its address, and the types of the frames that it received.
+    Yields its address, and the types of the frames that it received. ``at_once`` has it send all
+    frames of an answer in one write, so that they arrive together.
     """
     left, seen = iter(replies), list[str]()
 
@@ -44,8 +52,12 @@ def answering(*replies: list[str]) -> Iterator[tuple[str, list[str]]]:
         with contextlib.suppress(ConnectionClosed):
             for text in connection:
                 seen.append(json.loads(text)["type"])
-                for frame in next(left) if seen[-1] in ("reset", "step") else ():
-                    connection.send(frame) if frame else connection.close()
+                frames = next(left) if seen[-1] in ("reset", "step") else []
+                if at_once:
+                    send_together(connection, frames)
+                else:
+                    for frame in frames:
+                        connection.send(frame) if frame else connection.close()
 
     with serve(session, "127.0.0.1", 0) as server:
         thread = threading.Thread(target=server.serve_forever)
@@ -245,6 +257,29 @@ def test_a_server_that_quotes_marks_tells_its_answers_apart(is_async: bool) -> N
     assert reset.observation.stdout == "reset"
     assert isinstance(failed, rt.ProtocolError)
     assert "the answer to an earlier request" in str(failed)
+
+
+@both_clients
+@pytest.mark.parametrize("repeat", [observed({"stdout": "reset"}), FAILED], ids=["reply", "error"])
+def test_a_reply_that_its_marks_answer_overtakes_is_found(is_async: bool, repeat: str) -> None:
+    """An earlier reply is repeated, and the one that is awaited comes behind the answer."""
+    told = [[observed({"stdout": "reset"}), STATE], [repeat, STATE, OBSERVED]]
+    with answering(*told, at_once=True) as (url, _):
+        _, failed = calls(url, ["reset", "step"], is_async=is_async, barrier="step")
+    assert isinstance(failed, rt.ProtocolError)
+    assert "another observation" in str(failed)
+
+
+@both_clients
+@pytest.mark.parametrize("again", [OBSERVED, STATE], ids=["reply", "state"])
+def test_what_is_repeated_at_once_loses_no_reply(is_async: bool, again: str) -> None:
+    told = [[OBSERVED, STATE], [OBSERVED, STATE, again], [OBSERVED, STATE]]
+    with answering(*told, at_once=True) as (url, _):
+        names = ["reset", "step", "step", "reset"]
+        _, step, failed, _ = calls(url, names, is_async=is_async, barrier="step")
+    assert step.observation.stdout == "asked"
+    assert isinstance(failed, rt.ProtocolError)
+    assert not failed.sent
 
 
 @both_clients

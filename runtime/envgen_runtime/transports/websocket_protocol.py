@@ -205,12 +205,14 @@ class WebSocketConnection:
         except ServerError as error:
             if messages and not error.ends_session:
                 self._marks.check(messages.pop(0), request)
+                barrier.check_behind(messages, message, request)
             raise
         if not messages:
             failure = self.failure(request, sent=True)
             barrier.note_missing(failure, request)
             raise failure
         self._marks.check(messages.pop(0), request)
+        barrier.check_behind(messages, message, request)
         return payload
 
     def timed_out(self, request: Request) -> errors.RequestTimeout:

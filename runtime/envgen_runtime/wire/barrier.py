@@ -66,6 +66,23 @@ class Marks:
             )
 
 
+def check_behind(messages: list[bytes], reply: bytes, request: Request) -> None:
+    """Check what has arrived behind the answer to a mark: nothing, or what is seen to be a repeat.
+
+    Another observation there is the reply, overtaken by the answer: then what came in its place is
+    an earlier reply, repeated.
+
+    Raises ProtocolError for another observation than ``reply``.
+    """
+    for message in messages:
+        if message != reply and _OBSERVATION.match(message):
+            raise malformed(
+                "another observation behind the answer to its mark, so the reply may be that of an "
+                "earlier request",
+                request,
+            )
+
+
 def is_awaited(reply: bytes, request: Request) -> bool:
     """Whether the answer to the state comes behind this reply to ``request``.
 
