@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -36,11 +36,18 @@ def complete(
     Raises:
         TypeError: there is no option of that name.
     """
+    check_names(options, given, of=of, instead=instead)
     known = options.__annotations__
-    for name in sorted(given.keys() - known.keys()):
+    return {name: given.get(name, _default(annotation)) for name, annotation in known.items()}
+
+
+def check_names(
+    options: type, given: Iterable[str], *, of: str, instead: Mapping[str, str] = _NOTHING
+) -> None:
+    """Raise TypeError for a name that isn't one of ``options``. Arguments as for ``complete``."""
+    for name in sorted(set(given) - options.__annotations__.keys()):
         told = f": {instead[name]}" if name in instead else ""
         raise TypeError(f"{of}() got an unexpected keyword argument {name!r}{told}")
-    return {name: given.get(name, _default(annotation)) for name, annotation in known.items()}
 
 
 def documented(options: type) -> Callable[[F], F]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -150,6 +151,19 @@ def test_a_renamed_optional_field_is_told_once(
     assert "/observation/properties/stdout: removed" in told
     assert f"{url} has another contract than coding_env's client" in told
     assert f"envgen build {url}" in told
+
+
+@both_clients
+def test_a_client_with_http_of_its_own_takes_the_look_from_nobody(
+    is_async: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = httpx.AsyncClient() if is_async else httpx.Client()
+    with serving(drifted(changed(), *[observed({"output": "4"})] * 4)) as url:
+        reset(url, is_async=is_async, http_client=own)
+        assert warnings_of(caplog) == []
+        reset(url, is_async=is_async)
+        assert len(warnings_of(caplog)) == 1
+    asyncio.run(own.aclose()) if isinstance(own, httpx.AsyncClient) else own.close()
 
 
 @both_clients

@@ -147,3 +147,39 @@ def test_a_seed_may_be_numpys() -> None:
         env.reset(seed=np.int64(7))  # type: ignore[arg-type]
     assert seeds == [7]
     assert type(seeds[0]) is int
+
+
+# --- options of what starts a server ----------------------------------------------------------
+
+NO_FOLDER = "/no/such/folder"  # what is not refused before fails otherwise
+WRONG_OPTIONS: list[tuple[Callable[[Any], Any], type[Exception], str]] = [
+    (lambda env: env.from_url(URL, wrong=1), TypeError, "from_url.*'wrong'"),
+    (lambda env: env.from_url(URL, headers={}), TypeError, "use default_headers"),
+    (lambda env: env.from_url(URL, barrier="no"), ValueError, "barrier must be one of"),
+    (lambda env: env.from_url(URL, timeout_s="5"), ValueError, "timeout_s must be a number"),
+    (lambda env: env.from_hub("a/b", headers={}), TypeError, "from_hub.*'default_headers': "),
+    (lambda env: env.from_hub("a/b", remote=True, headers={}), TypeError, "'default_headers': "),
+    (lambda env: env.from_hub("a/b", use_docker=True, headers={}), TypeError, "client_options"),
+    (lambda env: env.from_hub("a/b", step_timeout_s=3), TypeError, "{'step_timeout_s': ...}"),
+    (
+        lambda env: env.from_project(NO_FOLDER, client_options={"headers": {}}),
+        TypeError,
+        "use default_headers",
+    ),
+    (lambda env: env.from_project(NO_FOLDER, wrong=1), TypeError, "from_project.*'wrong'"),
+    (
+        lambda env: env.from_project(NO_FOLDER, client_options={"step_timeout_s": 0}),
+        ValueError,
+        "step_timeout_s must be",
+    ),
+    (lambda env: env.from_docker_image("x", memroy="2g"), TypeError, "from_docker_image.*memroy"),
+]
+
+
+@pytest.mark.parametrize("client", [CodingEnv, AsyncCodingEnv])
+@pytest.mark.parametrize(("start", "kind", "told"), WRONG_OPTIONS)
+def test_a_wrong_option_is_told_before_anything_starts(
+    client: Any, start: Callable[[Any], Any], kind: type[Exception], told: str
+) -> None:
+    with pytest.raises(kind, match=told):
+        called(client, start)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
 import json
 import logging
 import pickle
@@ -12,9 +13,11 @@ import socket
 import subprocess
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from starlette.applications import Starlette
@@ -153,6 +156,44 @@ def test_nothing_of_an_error_holds_a_secret(
     assert_nowhere(*shown(caught.value), *ours, trace.read_text())
     assert "***" in trace.read_text()
     assert trace.stat().st_mode & 0o777 == 0o600
+
+
+WRITTEN: dict[str, Callable[[str], str]] = {
+    "JSON": json.dumps,
+    "JSON in UTF-8": partial(json.dumps, ensure_ascii=False),
+    "Python": repr,
+    "a page": html.escape,
+    "as it is": str,
+}
+
+
+@pytest.mark.parametrize("form", WRITTEN)
+@pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
+def test_a_password_is_known_however_a_server_writes_it(form: str, is_async: bool) -> None:
+    password = "a\"b\\c é & 'd'"
+
+    async def answer(request: Request) -> Response:
+        login = base64.b64decode(request.headers["authorization"][6:]).decode()
+        return Response(f"bad: {WRITTEN[form](login)}", 500)
+
+    async def play_async(url: str) -> None:
+        async with AsyncCodingEnv(url, transport="http-unchecked") as env:
+            await env.reset()
+
+    def play(url: str) -> None:
+        if is_async:
+            asyncio.run(play_async(url))
+        with CodingEnv(url, transport="http-unchecked") as env:
+            env.reset()
+
+    with serving(Starlette(routes=[Route("/reset", answer, methods=["POST"])])) as plain:
+        with pytest.raises(rt.ServerError) as caught:
+            play(plain.replace("//", f"//me:{quote(password)}@"))
+    texts = "".join(shown(caught.value))
+    assert "bad: " in texts
+    assert "b\\" not in texts
+    assert "c é" not in texts
+    assert "***" in str(caught.value)
 
 
 def test_what_is_good_is_replayed(tmp_path: Path) -> None:

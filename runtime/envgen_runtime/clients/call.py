@@ -88,7 +88,13 @@ class Calls:
         )
         self.provider: AnyProvider | None = options["provider"]
         self._retry: RetryPolicy = options["retry"]
-        self._comparison = Comparison(client, url, options["on_drift"], secrets)
+        self._comparison = Comparison(
+            client,
+            url,
+            options["on_drift"],
+            secrets,
+            has_own_http=options["http_client"] is not None,
+        )
         self._exact: bool = options["validate"] == "exact"
         self._barrier: Barrier = options["barrier"]
         self._is_done: bool | None = False  # None once that was warned about

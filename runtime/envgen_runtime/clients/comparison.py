@@ -45,6 +45,8 @@ class Comparison:
         url: the server's address.
         on_drift: when to compare, as the client's option says.
         secrets: what a server may echo, and a log must not show.
+        has_own_http: whether HTTP goes through the user's own client, which may belong to an event
+            loop: then nothing is looked at in the background.
     """
 
     def __init__(
@@ -53,7 +55,10 @@ class Comparison:
         url: str,
         on_drift: OnDrift,
         secrets: tuple[str, ...],
+        *,
+        has_own_http: bool,
     ) -> None:
+        self._has_own_http = has_own_http
         self._client = client
         self._url = url
         self._on_drift = on_drift
@@ -77,6 +82,8 @@ class Comparison:
     def in_background(self, request: Request) -> LookAtContract | None:
         """What to do when a session is opened: look once per process and server, or nothing."""
         if self._on_drift != "check" or self._client.wire or not has_contract(self._client):
+            return None
+        if self._has_own_http:  # so a later client without one still looks
             return None
         server = (self._url, self._client.fingerprint)
         if server in _compared:
@@ -125,12 +132,7 @@ class Comparison:
 
 
 def look_in_background(look: LookAtContract, address: str, options: ConnectionOptions) -> None:
-    """Perform ``look`` in a thread that ends within seconds, and holds up no exit.
-
-    A user's own HTTP client may belong to an event loop, so with one nothing is looked at.
-    """
-    if options.http_client is not None:
-        return
+    """Perform ``look`` in a thread that ends within seconds, and holds up no exit."""
     options = replace(options, max_message_bytes=_MAX_CONTRACT_BYTES)
 
     def run() -> None:

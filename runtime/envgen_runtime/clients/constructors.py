@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, Unpack, overload
 
 from .. import providers
-from ..documented import complete, documented
+from ..documented import check_names, documented
 from ..providers import AnyProvider, ContainerProvider
+from ..providers.options import READY_WITHIN_S
+from .options import ClientOptions, refused_limit
 from .server_options import ContainerServer, ProjectServer, ServerOptions, SpaceServer, UrlServer
+from .stock import OPTIONS
 
 if TYPE_CHECKING:
     from ..providers import Fleet
+
+
+_CLIENTS_OWN = {
+    **{name: f"use client_options={{{name!r}: ...}}" for name in ClientOptions.__annotations__},
+    "headers": "use client_options={'default_headers': ...}",
+}
+
+
+def _checked(of: str, known: type, options: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of the options of a class method. A provider of the user's own takes any.
+
+    Raises:
+        TypeError: it has no option of a name.
+        ValueError: ``timeout_s`` is not a limit.
+    """
+    if options.get("provider") is None:
+        names = options.keys() - {"provider"}
+        instead = OPTIONS if known is UrlServer else _CLIENTS_OWN
+        check_names(known, names, of=of, instead=instead)
+    limit_s = options.get("timeout_s", READY_WITHIN_S)
+    if (refusal := refused_limit("timeout_s", limit_s)) is not None:
+        raise ValueError(refusal)
+    return {**options}
 
 
 class Constructors:
@@ -45,7 +72,8 @@ class Constructors:
             ProviderError: the server could not be started, or was not ready in time. Nothing is
                 left running.
         """
-        return providers.start.from_docker_image(cls, image, provider, options).run()
+        given = _checked("from_docker_image", ContainerServer, {**options, "provider": provider})
+        return providers.start.from_docker_image(cls, image, given).run()
 
     @classmethod
     @documented(ProjectServer)
@@ -60,7 +88,9 @@ class Constructors:
         Raises:
             TypeError, ProviderError: as ``from_docker_image``.
         """
-        return providers.start.from_project(cls, path, {**options}).run()
+        return providers.start.from_project(
+            cls, path, _checked("from_project", ProjectServer, options)
+        ).run()
 
     @classmethod
     @documented(ServerOptions)
@@ -74,7 +104,7 @@ class Constructors:
         Raises:
             ReadyTimeout: there was no room in time.
         """
-        given = complete(ServerOptions, options, of="from_fleet")
+        given = _checked("from_fleet", ServerOptions, options)
         return providers.start.from_fleet(cls, fleet, given).run()
 
     @classmethod
@@ -90,7 +120,9 @@ class Constructors:
             ReadyTimeout: it is not healthy in time.
             ConnectError: it can't be reached, or wants authorization.
         """
-        return providers.start.from_url(cls, base_url, {**options}).run()
+        return providers.start.from_url(
+            cls, base_url, _checked("from_url", UrlServer, options)
+        ).run()
 
     @overload
     @classmethod
@@ -114,7 +146,9 @@ class Constructors:
             ValueError: ``space_id`` is not a Space's.
             ProviderError: as ``from_docker_image``.
         """
-        return providers.start.from_hub(cls, space_id, options).run()
+        return providers.start.from_hub(
+            cls, space_id, _checked("from_hub", SpaceServer, options)
+        ).run()
 
 
 class AsyncConstructors:
@@ -138,26 +172,31 @@ class AsyncConstructors:
         cls, image: str, provider: ContainerProvider | None = None, **options: Any
     ) -> Self:
         """``EnvClient.from_docker_image``, awaited."""
-        return await providers.start.from_docker_image(cls, image, provider, options).run_off_loop()
+        given = _checked("from_docker_image", ContainerServer, {**options, "provider": provider})
+        return await providers.start.from_docker_image(cls, image, given).run_off_loop()
 
     @classmethod
     @documented(ProjectServer)
     async def from_project(cls, path: str | Path, **options: Unpack[ProjectServer]) -> Self:
         """``EnvClient.from_project``, awaited."""
-        return await providers.start.from_project(cls, path, {**options}).run_off_loop()
+        return await providers.start.from_project(
+            cls, path, _checked("from_project", ProjectServer, options)
+        ).run_off_loop()
 
     @classmethod
     @documented(ServerOptions)
     async def from_fleet(cls, fleet: Fleet, **options: Unpack[ServerOptions]) -> Self:
         """``EnvClient.from_fleet``, awaited."""
-        given = complete(ServerOptions, options, of="from_fleet")
+        given = _checked("from_fleet", ServerOptions, options)
         return await providers.start.from_fleet(cls, fleet, given).run_off_loop()
 
     @classmethod
     @documented(UrlServer)
     async def from_url(cls, base_url: str, **options: Unpack[UrlServer]) -> Self:
         """``EnvClient.from_url``, awaited."""
-        return await providers.start.from_url(cls, base_url, {**options}).run_off_loop()
+        return await providers.start.from_url(
+            cls, base_url, _checked("from_url", UrlServer, options)
+        ).run_off_loop()
 
     @overload
     @classmethod
@@ -171,4 +210,6 @@ class AsyncConstructors:
     @documented(SpaceServer)
     async def from_hub(cls, space_id: str, **options: Any) -> Self:
         """``EnvClient.from_hub``, awaited."""
-        return await providers.start.from_hub(cls, space_id, options).run_off_loop()
+        return await providers.start.from_hub(
+            cls, space_id, _checked("from_hub", SpaceServer, options)
+        ).run_off_loop()

@@ -105,13 +105,20 @@ def _in_thread(work: Callable[[], C]) -> asyncio.Future[C]:
 # after the client's are taken out is the provider's.
 
 
+_NOWHERE = "http://not-started.invalid"
+
+
 class _Client(Generic[C]):
-    """A client that is to be made. Its options are taken out of those of its server."""
+    """A client that is to be made. Its options are taken out of those of its server.
+
+    Raises what the client's class does for options that it doesn't take.
+    """
 
     def __init__(self, cls: type[C], options: dict[str, Any]) -> None:
         self._create = cast("Callable[..., C]", cls)
         self._has_health = getattr(cls, "wire", None) is None
         self._options = dict(options.pop("client_options", None) or {})
+        self._create(_NOWHERE, **self._options)  # refuses a wrong option before anything starts
         self.timeout_s: float = options.pop("timeout_s", READY_WITHIN_S)
 
     def owning(self, provider: AnyProvider, start: Callable[[], str]) -> Launch[C]:
@@ -131,11 +138,10 @@ class _Client(Generic[C]):
         return Launch(server, lambda: base_url, partial(self._create, **options), self.timeout_s)
 
 
-def from_docker_image(
-    cls: type[C], image: str, provider: ContainerProvider | None, options: dict[str, Any]
-) -> Launch[C]:
+def from_docker_image(cls: type[C], image: str, options: dict[str, Any]) -> Launch[C]:
     """A container of ``image``."""
     client = _Client(cls, options)
+    provider: ContainerProvider | None = options.pop("provider")
     chosen = provider or LocalDockerProvider()
     return client.owning(chosen, partial(chosen.start_container, image, **options))
 

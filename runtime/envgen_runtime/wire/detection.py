@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from ..errors import ConnectError, InvalidRequest, UpgradeRefused
-from .diagnosis import is_redirect, shown
+from ..printable import excerpt
+from .diagnosis import is_redirect
 
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
 
@@ -20,7 +21,7 @@ def web_page(headers: Mapping[str, str], body: bytes) -> str | None:
     if not headers.get("content-type", "").lower().startswith("text/html"):
         return None
     title = _TITLE.search(body[:65536])
-    return f'a web page ("{shown(title[1])}")' if title else "a web page"
+    return f'a web page ("{excerpt(title[1])}")' if title else "a web page"
 
 
 def explain_refused_upgrade(

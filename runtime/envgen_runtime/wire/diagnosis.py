@@ -7,9 +7,9 @@ import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
 
+from ..printable import excerpt
 from .redaction import without_secrets
 
-_MAX_SHOWN = 200
 _OLD_STATUS_LINE = re.compile(rb"HTTP/1\.0 (\d{3})\b")
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
 _NO_TLS = frozenset(
@@ -56,8 +56,8 @@ def no_handshake(answer: bytes, error: BaseException) -> str:
     if answer.startswith(_TLS_RECORDS):
         return "the server speaks TLS there: write https:// in place of http://"
     if not answer.startswith(b"HTTP/"):
-        return f"what answers there doesn't speak HTTP; it sent {shown(answer)!r}"
-    return "; ".join(dict.fromkeys(text for link in _chain(error) if (text := shown(str(link)))))
+        return f'what answers there doesn\'t speak HTTP; it sent "{excerpt(answer)}"'
+    return "; ".join(dict.fromkeys(text for link in _chain(error) if (text := excerpt(str(link)))))
 
 
 def is_redirect(status: int) -> bool:
@@ -74,18 +74,10 @@ def redirect(location: str | None, route: str) -> str:
     """
     if not location:
         return "a redirect that names no target"
-    target = shown(without_secrets(location))
+    target = without_secrets(location)
     if "://" not in target:
         return f"it redirects to {target}"
     base = target.rstrip("/").removesuffix(route)
     scheme, _, rest = base.partition("://")
     scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)
     return f"it redirects to {target}; if that is the server, its base URL is {scheme}://{rest}"
-
-
-def shown(text: str | bytes) -> str:
-    """Text from a server as a message may show it: one line, printable, not too long."""
-    if isinstance(text, bytes):
-        text = text[:_MAX_SHOWN].decode(errors="replace")
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    return line if len(line) <= _MAX_SHOWN else f"{line[:_MAX_SHOWN]}..."

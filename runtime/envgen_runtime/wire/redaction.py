@@ -7,12 +7,13 @@ runtime and the generator.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import quote, unquote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit, urlunsplit
 
 from ..errors import EnvError
 from ..json_value import as_object
@@ -108,8 +109,18 @@ def secrets_in(headers: Mapping[str, str], *urls: str) -> tuple[str, ...]:
         found |= {*_of_login(login), *_of_login(unquote_login(login))}
         found |= {text for value in values for text in (value, unquote(value), unquote_plus(value))}
     long = {text for text in found if len(text) >= _SHORTEST_SECRET}
-    long |= {form for text in long for form in (quote(text, safe=""), json.dumps(text)[1:-1])}
+    long |= {form for text in long for form in _written(text)}
     return tuple(sorted(long, key=lambda text: (-len(text), text)))
+
+
+def _written(text: str) -> Iterator[str]:
+    """A text as it stands in an address, in JSON, in Python's repr and in a page."""
+    yield from (quote(text, safe=""), quote_plus(text), html.escape(text))
+    yield from (
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+        repr(text)[1:-1],
+    )
 
 
 def _of_login(login: str) -> Iterator[str]:
