@@ -4,7 +4,7 @@ Wrong replies, errors outside ``EnvError``, calls over their limit, sockets that
 
 No barrier can tell a reply that is repeated late, in place of one that never comes or comes after
 the answer to its mark, all within one request. Such wrong replies are counted apart, as "repeated
-for lost": the server notes the fault of each step, so they are known and not guessed.
+for lost": the server notes the fault of each request, so they are known and not guessed.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from generated.coding_env import AsyncCodingEnv, CodingEnv
 LIMIT_S = 0.5
 GRACE_S = 1.5  # a machine with other work
 NAP_S = 0.02
+MOST_TOLD = 20  # wrong replies of a run
 STEPS = 12  # of an episode
 NOT_IN_TIME = ("lost_reply", "lost_request", "too_late", "swap", "delay", "drip")
 RETRY = rt.RetryPolicy(first_delay_s=0.01, capacity_wait_s=0.5)
@@ -38,7 +39,8 @@ class Tally:
     def __init__(self, steps: int) -> None:
         self.left = steps
         self.seen: Counter[str] = Counter()
-        self.wrong: list[tuple[str, str, str]] = []
+        self.wrong: list[tuple[str, str, str]] = []  # operation, the request answered, and asked
+        self.told: list[str] = []
         self.longest_s = self.stalled_s = 0.0
         self._numbers = iter(range(10**9))
         self._lock = threading.Lock()
@@ -59,11 +61,15 @@ class Tally:
                 self.wrong.append((operation, got, wanted))
 
     def tell_apart(self, faults: dict[str, str]) -> None:
-        """Count apart the wrong replies that no barrier can tell. ``faults`` has each step's."""
+        """Count apart the wrong replies that no barrier can tell. ``faults`` has each request's."""
         for operation, got, wanted in self.wrong:
             if faults.get(got) == "twice_late" and faults.get(wanted) in NOT_IN_TIME:
                 self.seen[f"wrong {operation}"] -= 1
                 self.seen["repeated for lost"] += 1
+            self.told.append(
+                f"{operation}: {got} ({faults.get(got)}) in place of {wanted} "
+                f"({faults.get(wanted)})"
+            )
 
     def failed(self, error: BaseException, began: float) -> None:
         """Count an error."""
@@ -157,7 +163,7 @@ def run(
         tally.seen["sockets left"] += max(descriptors() - before, 0)
         stack.close()  # the server has written all
         known = (line.split() for line in log.read_text().splitlines())
-        tally.tell_apart({step: fault for fault, step in known})
+        tally.tell_apart({request: fault for fault, request in known})
     return tally
 
 
@@ -192,7 +198,7 @@ def main() -> None:
             outside = sum(count for what, count in seen.items() if what.startswith("outside"))
             rows.append([f"{name}, {mode}", *(str(seen[column]) for column in COLUMNS)])
             rows[-1] += [str(outside), f"{tally.longest_s:.2f}", f"{tally.stalled_s:.2f}"]
-            print(rows[-1], dict(seen), flush=True)
+            print(rows[-1], dict(seen), *tally.told[:MOST_TOLD], sep="\n  ", flush=True)
     table(["run", *COLUMNS, "outside EnvError", "longest s", "stalled s"], rows)
 
 

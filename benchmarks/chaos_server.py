@@ -73,8 +73,8 @@ class Session(SocketSession):
         fault = ""
         if self._faults and self._random.random() < 1 / self._every:
             fault = self._random.choice(self._faults)
-        if fault and self._log is not None and kind == "step":
-            self._log.write(f"{fault} {self._seed}:{data['code']}\n")
+        if fault and self._log is not None and kind in ("reset", "step"):
+            self._log.write(f"{fault} {data.get('seed', self._seed)}:{data.get('code', '')}\n")
         if kind == "close" or fault == "lost_request":
             return
         if fault == "reset_before":
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=10, help="one in so many frames")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--ignores-data", action="store_true", help="that of a request for a state")
-    parser.add_argument("--log", type=Path, help="a file for the fault of each step that has one")
+    parser.add_argument("--log", type=Path, help="a file for the faults of requests")
     asked = parser.parse_args()
     faults = tuple(asked.faults.split(",")) if asked.faults else (*FAULTS, "handshake")
     chosen = random.Random(asked.seed)

@@ -17,8 +17,10 @@ import httpx
 import pytest
 import trustme
 import uvicorn
+from websockets.utils import apply_mask
 
 import envgen_runtime as rt
+from envgen_runtime.transports.frames import text_frame
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime import tries
 from tests.runtime.servers import Faulty, faulty_process
@@ -52,6 +54,17 @@ def test_a_forked_child_never_takes_its_parents_replies(
 
 def test_a_forked_child_that_ends_leaves_the_session(url: str) -> None:
     assert tries.fork_and_close(url) == []
+
+
+def test_a_forked_child_masks_its_frames_with_bytes_of_its_own() -> None:
+    def masks() -> list[str]:
+        return [text_frame(b"a text", apply_mask)[2:6].hex() for _ in range(20)]
+
+    masks()  # so that there are some left, which the child inherits
+    child = tries.Child(masks)
+    told = {line.rpartition(" ")[2] for line in child.wait("masks")}
+    assert len(told) == 20
+    assert not told & set(masks())
 
 
 def test_no_lock_survives_a_fork(url: str) -> None:

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from io import BytesIO
 
+from .. import forks
+
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82
 _FINAL = (_FINAL_TEXT, _FINAL_BINARY)
 _MASKED = 0x80
@@ -20,7 +22,7 @@ _LONGER_SIZE = 1 << 16
 
 def text_frame(message: bytes, apply_mask: Callable[[bytes, bytes], bytes]) -> bytes:
     """The frame in which a client sends a text, masked with the library's function."""
-    size, mask = len(message), _mask()
+    size, mask = len(message), _MASKS.next()
     if size < _LONG:
         head = bytes((_FINAL_TEXT, _MASKED | size))
     elif size < _LONGER_SIZE:
@@ -30,17 +32,32 @@ def text_frame(message: bytes, apply_mask: Callable[[bytes, bytes], bytes]) -> b
     return head + mask + apply_mask(message, mask)
 
 
-_masks: list[bytes] = []  # popping one is atomic
+class _Masks:
+    """Unpredictable masks, four bytes each. Asking the system for each would take 0.7 us.
+
+    A forked child takes none of its parent's: those that one of the two has sent would tell a
+    server what the other sends next (RFC 6455, 5.3).
+    """
+
+    def __init__(self) -> None:
+        self._left: list[bytes] = []  # popping one is atomic
+        forks.track(self)
+
+    def next(self) -> bytes:
+        """A mask that was never used before."""
+        try:
+            return self._left.pop()
+        except IndexError:
+            some = os.urandom(4 * 256)
+            self._left.extend(some[at : at + 4] for at in range(4, len(some), 4))
+            return some[:4]
+
+    def after_fork(self) -> None:
+        """Forget the parent's, in a forked child."""
+        self._left.clear()
 
 
-def _mask() -> bytes:
-    """Four unpredictable bytes. Asking the system for each takes 0.7 us."""
-    try:
-        return _masks.pop()
-    except IndexError:
-        some = os.urandom(4 * 256)
-        _masks.extend(some[at : at + 4] for at in range(4, len(some), 4))
-        return some[:4]
+_MASKS = _Masks()
 
 
 class MessageReader:
