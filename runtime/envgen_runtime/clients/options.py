@@ -3,6 +3,7 @@
 # No `from __future__ import annotations`: the annotations are data here, read at run time.
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -170,16 +171,21 @@ def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
     return options
 
 
-def timeouts(options: Mapping[str, Any]) -> dict[Operation, float]:
-    """The time limit of each operation, in seconds."""
+def timeouts(options: Mapping[str, Any]) -> Mapping[Operation, float]:
+    """The time limit of each operation, in seconds. Clients with equal limits share them."""
     general = float(options["request_timeout_s"])
-    state_s = float(options["state_timeout_s"] or general)
+    named = (options[f"{name}_timeout_s"] for name in ("reset", "step", "state"))
+    return _timeouts(*(float(limit_s or general) for limit_s in named))
+
+
+@lru_cache
+def _timeouts(reset_s: float, step_s: float, state_s: float) -> Mapping[Operation, float]:
     return {
-        "reset": float(options["reset_timeout_s"] or general),
-        "step": float(options["step_timeout_s"] or general),
+        "reset": reset_s,
+        "step": step_s,
         "state": state_s,
         "schema": state_s,
         "health": state_s,
-        "create": float(options["reset_timeout_s"] or general),
+        "create": reset_s,
         "close": state_s,
     }
