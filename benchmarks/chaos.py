@@ -42,6 +42,7 @@ class Tally:
         self.wrong: list[tuple[str, str, str]] = []  # operation, the request answered, and asked
         self.told: list[str] = []
         self.longest_s = self.stalled_s = 0.0
+        self.longest = "none"
         self._numbers = iter(range(10**9))
         self._lock = threading.Lock()
 
@@ -76,13 +77,15 @@ class Tally:
         with self._lock:
             known = isinstance(error, rt.EnvError)
             self.seen["error" if known else f"outside: {type(error).__name__}"] += 1
-            self.over(began)
+            self.seen["wrong refusal"] += isinstance(error, rt.ActionRejected)  # none is refused
+            self.over(began, error)
 
-    def over(self, began: float) -> None:
-        """Count a call that took too long."""
+    def over(self, began: float, error: BaseException) -> None:
+        """Count a call that took too long, and keep the error of the longest."""
         took_s = time.monotonic() - began
         self.seen["over limit"] += took_s > LIMIT_S + RETRY.capacity_wait_s + GRACE_S
-        self.longest_s = max(self.longest_s, took_s)
+        if took_s > self.longest_s:
+            self.longest_s, self.longest = took_s, repr(error)
 
     def woke(self, asleep_since: float) -> None:
         """Note how late the process, or its loop, was to go on."""
@@ -176,8 +179,8 @@ RUNS = {
     "late repeats alone, barrier off": ("twice_late", "off"),
 }
 COLUMNS = (
-    "step", "reset", "error", "wrong step", "wrong reset", "repeated for lost", "over limit",
-    "sockets left",
+    "step", "reset", "error", "wrong step", "wrong reset", "wrong refusal", "repeated for lost",
+    "over limit", "sockets left",
 )  # fmt: skip
 
 
@@ -198,7 +201,9 @@ def main() -> None:
             outside = sum(count for what, count in seen.items() if what.startswith("outside"))
             rows.append([f"{name}, {mode}", *(str(seen[column]) for column in COLUMNS)])
             rows[-1] += [str(outside), f"{tally.longest_s:.2f}", f"{tally.stalled_s:.2f}"]
-            print(rows[-1], dict(seen), *tally.told[:MOST_TOLD], sep="\n  ", flush=True)
+            print(
+                rows[-1], dict(seen), tally.longest, *tally.told[:MOST_TOLD], sep="\n  ", flush=True
+            )
     table(["run", *COLUMNS, "outside EnvError", "longest s", "stalled s"], rows)
 
 

@@ -81,10 +81,10 @@ def test_ws_state_frame_with_data_is_refused_and_quoted(modern: Release, serve: 
                 socket.send('{"type":"reset","data":{}}')
             else:
                 socket.send(f'{{"type":"step","data":{{"code":"print({code})"}}}}')
-            socket.send(f'{{"type":"state","data":{{"mark":"#{number}#"}}}}')
+            socket.send(f'{{"type":"state","data":{{"envgen":"#{number}#"}}}}')
             reply, marked = receive(socket), socket.recv(timeout=PATIENCE_S)
             assert reply["type"] == "observation", code
-            assert f"#{number}#" in marked
+            assert f'"envgen":"#{number}#"' in str(marked).replace(": ", ":")
             assert error_of(json.loads(marked))["code"] == "VALIDATION_ERROR"
         assert ask(socket, "state")["data"]["step_count"] == 2, "the session lives on"
 

@@ -27,6 +27,13 @@ def error(code: str) -> str:
     return json.dumps({"type": "error", "data": {"message": "as told", "code": code}})
 
 
+def refused_mark(number: int) -> str:
+    """How OpenEnv's servers answer a mark."""
+    refused = {"loc": ["data"], "input": {"envgen": f"#{number}#"}}
+    told = {"message": "Invalid message", "code": "VALIDATION_ERROR", "errors": [refused]}
+    return json.dumps({"type": "error", "data": told})
+
+
 FAILED, ENDED = error("EXECUTION_ERROR"), error("SESSION_ERROR")
 HANG_UP = ""
 """In place of a frame: the server closes the connection."""
@@ -246,10 +253,7 @@ def test_a_repeated_reply_is_found_at_once_with_a_barrier_for_steps(is_async: bo
 @both_clients
 def test_a_server_that_quotes_marks_tells_its_answers_apart(is_async: bool) -> None:
     """As OpenEnv's do. The reply to the reset and the answer behind it are both repeated."""
-    quoted = [
-        json.dumps({"type": "error", "data": {"code": "VALIDATION_ERROR", "input": f"#{number}#"}})
-        for number in (1, 2)
-    ]
+    quoted = [refused_mark(number) for number in (1, 2)]
     first = observed({"stdout": "reset"})
     told = [[first, quoted[0]], [first, quoted[0], OBSERVED, quoted[1]]]
     with answering(*told) as (url, _):
@@ -271,7 +275,7 @@ def test_a_reply_that_its_marks_answer_overtakes_is_found(is_async: bool, repeat
 
 
 @both_clients
-@pytest.mark.parametrize("again", [OBSERVED, STATE], ids=["reply", "state"])
+@pytest.mark.parametrize("again", [OBSERVED, STATE, FAILED], ids=["reply", "state", "error"])
 def test_what_is_repeated_at_once_loses_no_reply(is_async: bool, again: str) -> None:
     told = [[OBSERVED, STATE], [OBSERVED, STATE, again], [OBSERVED, STATE]]
     with answering(*told, at_once=True) as (url, _):
@@ -280,6 +284,17 @@ def test_what_is_repeated_at_once_loses_no_reply(is_async: bool, again: str) -> 
     assert step.observation.stdout == "asked"
     assert isinstance(failed, rt.ProtocolError)
     assert not failed.sent
+
+
+@both_clients
+@pytest.mark.parametrize("barrier", ["episode", "step"])
+@pytest.mark.parametrize("number", [1, 2], ids=["repeated", "its own, without a reply"])
+def test_the_refusal_of_a_mark_refuses_no_action(is_async: bool, barrier: str, number: int) -> None:
+    with answering([OBSERVED, refused_mark(1)], [refused_mark(number)]) as (url, _):
+        _, failed = calls(url, ["reset", "step"], is_async=is_async, barrier=barrier)
+    assert isinstance(failed, rt.ProtocolError)
+    assert "the answer to a mark" in str(failed)
+    assert (failed.maybe_applied, failed.episode_lost) == (True, True)
 
 
 @both_clients

@@ -198,15 +198,16 @@ class WebSocketConnection:
         if not messages:
             raise self.failure(request, sent=True)
         message = messages.pop(0)
-        if not request.barrier:
-            return read_frame(message, request)
         try:
             payload = read_frame(message, request)
         except ServerError as error:
-            if messages and not error.ends_session:
+            barrier.check_error(message, request)
+            if request.barrier and messages and not error.ends_session:
                 self._marks.check(messages.pop(0), request)
                 barrier.check_behind(messages, message, request)
             raise
+        if not request.barrier:
+            return payload
         if not messages:
             failure = self.failure(request, sent=True)
             barrier.note_missing(failure, request)
@@ -301,14 +302,19 @@ class WebSocketConnection:
         return self._protocol.close_exc
 
     def unexpected_message(self, request: Request, *, sent: bool) -> EnvError:
-        """The error for a message that arrived before ``request`` could be answered by it."""
+        """The error for a message that arrived before ``request`` could be answered by it.
+
+        An error may be why the session ends. Any other one is the repeated answer to an earlier
+        request.
+        """
         message = self.messages.pop(0)
         try:
             read_frame(message, request)
         except ServerError as error:
-            error.maybe_applied = error.maybe_applied and sent
-            error.sent = sent
-            return error
+            if error.ends_session or not self.is_open:
+                error.maybe_applied = error.maybe_applied and sent
+                error.sent = sent
+                return error
         except EnvError:
             pass
         unexpected = errors.ProtocolError(

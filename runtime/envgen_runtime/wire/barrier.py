@@ -7,7 +7,8 @@ repeated frame can't give.
 
 The request for the state has data, which is a mark of its own. OpenEnv's servers refuse it, without
 computing a state, and quote what they refuse: then the answer to each mark can be told from that to
-every other. Servers that ignore the data answer with a state.
+every other, and from an error that answers a request. Servers that ignore the data answer with a
+state.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ HINT = 'barrier="off" asks for none'
 # Without parsing: servers write the type first.
 _OBSERVATION = re.compile(rb'\{"type": ?"observation"')
 _ANSWER = re.compile(rb'\{"type": ?"(state|error)"')
+_QUOTED_MARK = re.compile(rb'"envgen": ?"#[0-9]+#"')
 
 
 class Marks:
@@ -38,7 +40,7 @@ class Marks:
         """What goes right behind the next request with a barrier."""
         self._number += 1
         self._mark = b"#%d#" % self._number
-        return b'{"type":"state","data":{"mark":"%b"}}' % self._mark
+        return b'{"type":"state","data":{"envgen":"%b"}}' % self._mark
 
     def check(self, answer: bytes, request: Request) -> None:
         """Check the frame behind the reply to ``request``: a state, or an error in its place.
@@ -64,6 +66,19 @@ class Marks:
                 "earlier request too",
                 request,
             )
+
+
+def check_error(reply: bytes, request: Request) -> None:
+    """Check an error that came as the reply: the refusal of a mark answers nothing else.
+
+    Raises ProtocolError if it quotes a mark.
+    """
+    if _QUOTED_MARK.search(reply):
+        raise malformed(
+            f"the answer to a mark in place of the reply ({HINT}): the reply was lost, or an "
+            "answer is repeated",
+            request,
+        )
 
 
 def check_behind(messages: list[bytes], reply: bytes, request: Request) -> None:
@@ -94,7 +109,7 @@ def is_awaited(reply: bytes, request: Request) -> bool:
     try:
         read_frame(reply, request)
     except ServerError as error:
-        return not error.ends_session
+        return not error.ends_session and not _QUOTED_MARK.search(reply)
     except ProtocolError:
         return False
     return True
