@@ -40,7 +40,7 @@ KNOWN_TO = {
     "docker": ["providers/docker/engine.py"],
     "httpcore": ["transports/http.py", "transports/http_deadline.py"],
     "httpx": ["transports/http.py"],
-    "websockets": ["transports/websocket_protocol.py"],
+    "websockets": ["transports/refusals.py", "transports/websocket_protocol.py"],
 }
 
 

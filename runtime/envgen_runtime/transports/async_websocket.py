@@ -18,6 +18,7 @@ from . import ConnectionOptions
 from .frames import in_one_piece
 from .loops import LoopEnd, is_running
 from .proxies import proxy_for
+from .refusals import connect_error
 from .tcp import (
     close_inherited,
     default_ssl_context,
@@ -25,12 +26,7 @@ from .tcp import (
     open_socket,
     readiness,
 )
-from .websocket_protocol import (
-    CLOSE_TIMEOUT_S,
-    PING_INTERVAL_S,
-    WebSocketConnection,
-    connect_error,
-)
+from .websocket_protocol import CLOSE_TIMEOUT_S, PING_INTERVAL_S, WebSocketConnection
 
 # Shared by all sessions: bytes are processed before the next are read. Below 128 KiB, as the C
 # library takes fresh pages for a larger copy.

@@ -17,13 +17,9 @@ from ..wire.protocol import Request
 from . import ConnectionOptions
 from .frames import in_one_piece
 from .keepalive import KEEPALIVE
+from .refusals import connect_error
 from .tcp import default_ssl_context, open_socket, readiness
-from .websocket_protocol import (
-    CLOSE_TIMEOUT_S,
-    PING_INTERVAL_S,
-    WebSocketConnection,
-    connect_error,
-)
+from .websocket_protocol import CLOSE_TIMEOUT_S, PING_INTERVAL_S, WebSocketConnection
 
 # Below 128 KiB: the C library gives a larger block back to the system after each read, and the page
 # faults of the next one cost 14 us a step.

@@ -1,4 +1,4 @@
-"""One WebSocket connection without I/O: bytes in, messages out. The only user of websockets.
+"""One WebSocket connection without I/O: bytes in, messages out.
 
 The library's sans-I/O protocol does the handshake, control frames, fragments, compression and the
 closing handshake. ``frames`` reads and writes whole messages without it. ``websocket`` and
@@ -16,13 +16,7 @@ from functools import cache
 from typing import Any
 
 from websockets.client import ClientProtocol
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    InvalidURI,
-    PayloadTooBig,
-)
+from websockets.exceptions import ConnectionClosed, InvalidURI, PayloadTooBig
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.http11 import Response
@@ -35,14 +29,14 @@ except ImportError:  # the library was built without its extension
     from websockets.utils import apply_mask
 
 from .. import errors
-from ..errors import ConnectError, ConnectionLost, EnvError, ServerError, UpgradeRefused
-from ..wire import barrier, diagnosis, protocol
+from ..errors import ConnectError, ConnectionLost, EnvError, ServerError
+from ..wire import barrier, protocol
 from ..wire.address import with_query
-from ..wire.detection import web_page
-from ..wire.protocol import Request, read_frame, retry_after, websocket_frame
+from ..wire.protocol import Request, read_frame, websocket_frame
 from . import ConnectionOptions
 from .frames import MessageReader, frame_size, text_frame
-from .proxies import is_loopback, through_proxy
+from .proxies import is_loopback
+from .refusals import connect_error
 
 PING_INTERVAL_S = 20.0
 """Pings stop middleboxes from closing an idle socket. Pongs have no time limit: a missing one
@@ -52,7 +46,6 @@ CLOSE_TIMEOUT_S = 2.0
 """How long a graceful close waits for the server, in seconds."""
 
 _CLOSE_MESSAGE = b'{"type":"close"}'
-_MAX_SERVER_TEXT = 500
 _ANSWER_BEGINNING = 64
 _HEAD_END = b"\r\n\r\n"
 _OPEN = State.OPEN
@@ -325,50 +318,6 @@ class WebSocketConnection:
         )
         unexpected.sent = False
         return unexpected
-
-
-def connect_error(
-    address: str, error: BaseException, answer: bytes = b"", *, timeout_s: float | None = None
-) -> ConnectError:
-    """Why no connection to ``address`` could be opened, as an error of ours.
-
-    Args:
-        address: the URL.
-        error: what was raised.
-        answer: the beginning of what the server sent.
-        timeout_s: the limit that there was, in seconds.
-    """
-    if isinstance(error, InvalidStatus):
-        return _refused(address, error.response)
-    via = through_proxy(address)
-    if isinstance(error, TimeoutError):
-        limit = f"within {timeout_s:.3g} s" if timeout_s is not None else "in time"
-        return ConnectError(f"{address} did not open a WebSocket {limit}{via}")
-    if isinstance(error, InvalidHandshake):
-        if (status := diagnosis.old_status(answer)) is not None:
-            old = f"{address} answered the WebSocket handshake with HTTP/1.0 (HTTP {status}){via}"
-            return UpgradeRefused(f"{old}, which has no WebSockets", status=status)
-        return ConnectError(
-            f"no WebSocket connection to {address}: {diagnosis.no_handshake(answer, error)}{via}"
-        )
-    return ConnectError(f"no WebSocket connection to {address}: {diagnosis.reason(error)}{via}")
-
-
-def _refused(address: str, response: Response) -> UpgradeRefused:
-    status, body = response.status_code, bytes(response.body or b"")
-    headers = {name.lower(): value for name, value in response.headers.raw_items()}
-    page = web_page(headers, body)
-    said, via = f" and {page}" if page else "", through_proxy(address)
-    if diagnosis.is_redirect(status):
-        said = f": {diagnosis.redirect(headers.get('location'), '/ws')}"
-    elif status in diagnosis.NOT_UP_STATUSES:
-        said += f"; {diagnosis.WAITS_UNTIL_UP}"
-    return UpgradeRefused(
-        f"{address} answered the WebSocket handshake with HTTP {status}{via}{said}",
-        status=status,
-        retry_after_s=retry_after(headers.get("retry-after")),
-        server_text=body.decode(errors="replace")[:_MAX_SERVER_TEXT] or None,
-    )
 
 
 def _parsed(address: str, query: str) -> WebSocketURI:
