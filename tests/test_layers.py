@@ -40,7 +40,11 @@ KNOWN_TO = {
     "docker": ["providers/docker/engine.py"],
     "httpcore": ["transports/http.py", "transports/http_deadline.py"],
     "httpx": ["transports/http.py"],
-    "websockets": ["transports/refusals.py", "transports/websocket_protocol.py"],
+    "websockets": [
+        "transports/message_stream.py",
+        "transports/refusals.py",
+        "transports/websocket_protocol.py",
+    ],
 }
 
 

@@ -142,9 +142,10 @@ def after_a_ping(payload: bytes) -> bytes:
 
 
 def connecting() -> tuple[WebSocketConnection, bytes]:
-    """A connection, and the answer to its handshake."""
+    """A connection that awaits a message, and the answer to its handshake."""
     limits = ConnectionOptions({}, connect_timeout_s=1, max_message_bytes=100_000)
     connection = WebSocketConnection("ws://127.0.0.1/ws", limits, {})
+    connection.expected = 1
     server = ServerProtocol()
     server.receive_data(b"".join(connection.data_to_send()))
     (request,) = server.events_received()
@@ -166,6 +167,7 @@ def test_messages_are_whole_however_their_bytes_arrive(
     messages: list[tuple[bytes, Callable[[bytes], bytes]]], data: st.DataObject
 ) -> None:
     connection, handshake = connecting()
+    connection.expected = len(messages)
     frames = [written(payload) for payload, written in messages]
     stream = b"".join([handshake, *frames])
     borders = [len(handshake) + sum(map(len, frames[:count])) for count in range(len(frames))]

@@ -45,6 +45,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         "_deadline",
         "_expiry",
         "_has_unread",
+        "_is_choked",
         "_keepalive",
         "_loop",
         "_loop_end",
@@ -62,6 +63,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         self._expiry: asyncio.TimerHandle | None = None
         self._deadline = math.inf
         self._has_unread: Callable[[], bool] = _never
+        self._is_choked = False  # whether the server doesn't read what is sent
 
     @classmethod
     async def open(
@@ -201,8 +203,19 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         was_open = connection.is_open
         if not connection.receive(bytes(_SCRATCH[:nbytes])):
             self._flush()
+            if connection.has_given_up and self._transport is not None:
+                self._transport.close()  # or a flood would go on, and take the loop's time
         if connection.messages or not (was_open and connection.is_open):
             self._wake()
+
+    def pause_writing(self) -> None:
+        """Note that the loop holds much that the server doesn't read. Nothing is added to it."""
+        self._is_choked = True
+
+    def resume_writing(self) -> None:
+        """Note that the server reads again."""
+        self._is_choked = False
+        self._flush()
 
     def eof_received(self) -> None:
         """Note that the server ended its side."""
@@ -256,6 +269,9 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
             self._waiter.set_exception(TimeoutError())
 
     def _flush(self) -> None:
+        """Send what is queued, or leave it there, a pong and a ping at most."""
+        if self._is_choked:
+            return
         outgoing = self._connection.data_to_send()
         if outgoing:
             self._send(in_one_piece(outgoing))

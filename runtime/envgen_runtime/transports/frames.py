@@ -11,6 +11,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from .. import forks
+from .limits import MAX_KEPT_MESSAGES
 
 _FINAL_TEXT, _FINAL_BINARY = 0x81, 0x82
 _FINAL = (_FINAL_TEXT, _FINAL_BINARY)
@@ -73,8 +74,8 @@ class MessageReader:
     def read(self, data: bytes, messages: list[bytes]) -> bytes:
         """Add complete messages to ``messages``, and return the rest for the library.
 
-        The rest begins with a frame of another kind, with a message above the limit, or with a
-        head that isn't complete.
+        The rest begins with a frame of another kind, with a message above the limit, with a head
+        that isn't complete, or behind more messages than are kept.
 
         Args:
             data: what arrived behind a whole frame, or behind what was read before.
@@ -99,6 +100,8 @@ class MessageReader:
             if not self._missing:
                 messages.append(self._begun.getvalue())
                 self._begun = None
+                if len(messages) >= MAX_KEPT_MESSAGES:
+                    break
         return data[at:]
 
 

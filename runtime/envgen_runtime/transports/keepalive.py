@@ -9,6 +9,7 @@ flight: that request's own thread reads the socket.
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
 
@@ -22,7 +23,10 @@ class IdleSession(Protocol):
     """A session that needs service while it is idle."""
 
     def service(self) -> None:
-        """Answer pings and send one when due, unless a request is in flight. Never raises."""
+        """Answer pings and send one when due, unless a request is in flight.
+
+        It takes little time and waits for nothing, because other sessions are waiting for it.
+        """
         ...
 
 
@@ -69,7 +73,8 @@ class KeepAlive:
                     self._thread = None
                     return
             for session in sessions:
-                session.service()
+                with suppress(Exception):  # the others must be serviced, whatever fails in one
+                    session.service()
             del sessions
 
 

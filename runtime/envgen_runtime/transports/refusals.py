@@ -9,9 +9,17 @@ from ..errors import ConnectError, UpgradeRefused
 from ..wire import diagnosis
 from ..wire.detection import web_page
 from ..wire.protocol import retry_after
+from .limits import MAX_ANSWER_BYTES
 from .proxies import through_proxy
 
 _MAX_SERVER_TEXT = 500
+
+
+class AnswerTooLong(InvalidHandshake):
+    """The answer to the handshake is longer than what is read of one."""
+
+    def __init__(self) -> None:
+        super().__init__(f"the answer has more than {MAX_ANSWER_BYTES:,} bytes")
 
 
 def connect_error(
@@ -35,6 +43,9 @@ def connect_error(
         if (status := diagnosis.old_status(answer)) is not None:
             old = f"{address} answered the WebSocket handshake with HTTP/1.0 (HTTP {status}){via}"
             return UpgradeRefused(f"{old}, which has no WebSockets", status=status)
+        if isinstance(error, AnswerTooLong) and (status := diagnosis.status(answer)) is not None:
+            told = f"{address} answered the WebSocket handshake with HTTP {status}{via}; {error}"
+            return UpgradeRefused(told, status=status)
         return ConnectError(
             f"no WebSocket connection to {address}: {diagnosis.no_handshake(answer, error)}{via}"
         )

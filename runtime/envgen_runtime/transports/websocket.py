@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import ssl
 import threading
@@ -17,6 +18,7 @@ from ..wire.protocol import Request
 from . import ConnectionOptions
 from .frames import in_one_piece
 from .keepalive import KEEPALIVE
+from .limits import MAX_READS_PER_TURN
 from .refusals import connect_error
 from .tcp import default_ssl_context, open_socket, readiness
 from .websocket_protocol import CLOSE_TIMEOUT_S, PING_INTERVAL_S, WebSocketConnection
@@ -56,6 +58,7 @@ class WebSocketTransport:
         """
         self._lock = threading.Lock()  # held while the socket is read or written
         self._is_abandoned = False
+        self._unsent = b""  # what the socket had no room for, sent before anything else
         self._connection = WebSocketConnection(address, options, headers)
         deadline = time.monotonic() + timeout_s
         try:
@@ -73,7 +76,7 @@ class WebSocketTransport:
             self._has_decrypted = self._socket.pending
         self._next_ping = time.monotonic() + PING_INTERVAL_S
         try:
-            self._flush(deadline)
+            self._send(self._connection.data_to_send(), deadline)
             while self._connection.is_connecting:
                 self._receive(deadline)
         except BaseException as error:
@@ -97,9 +100,9 @@ class WebSocketTransport:
     def _exchange(self, request: Request) -> dict[str, Any]:
         frame = protocol.websocket_frame(request)
         with self._lock:
-            if self._may_have_unread():
-                self._catch_up()
             connection = self._connection
+            if self._may_have_unread() and not self._catch_up(request.deadline):
+                raise connection.timed_out(request, sent=False)
             if connection.messages:
                 raise connection.unexpected_message(request, sent=False)
             if not connection.is_open:
@@ -111,18 +114,21 @@ class WebSocketTransport:
             except TimeoutError as error:
                 raise connection.timed_out(request) from error
             except OSError:
-                self._catch_up()  # it may have said why while we were still sending
+                self._catch_up(request.deadline)  # it may have said why while we were sending
                 connection.receive(b"")  # reset by the server: nothing more will arrive
             return connection.reply(request)
 
     def service(self) -> None:
-        """Answer the server's pings and send one when due, unless a request is in flight."""
+        """Answer the server's pings and send one when due, unless a request is in flight.
+
+        It never waits: other sessions are served by the same thread.
+        """
         if not self._lock.acquire(blocking=False):
             return
         try:
-            self._catch_up()
+            self._catch_up(math.inf, reads=MAX_READS_PER_TURN)
             if time.monotonic() >= self._next_ping:
-                self._ping(time.monotonic() + CLOSE_TIMEOUT_S)
+                self._ping()
         except OSError:
             pass  # the next request will find the socket closed and report it
         finally:
@@ -139,10 +145,11 @@ class WebSocketTransport:
         try:
             deadline = time.monotonic() + CLOSE_TIMEOUT_S
             with suppress(OSError):
-                self._connection.close()
-                self._flush(deadline)
-                while not self._connection.is_closed:
-                    self._receive(deadline)
+                if self._connection.is_open:
+                    self._connection.close()
+                    self._send(in_one_piece(self._connection.data_to_send()), deadline)
+                    while not self._connection.is_closed:
+                        self._receive(deadline)
             self._socket.close()
         finally:
             self._lock.release()
@@ -170,19 +177,32 @@ class WebSocketTransport:
     # The socket doesn't block: with a time limit, each call on it would ask the system to wait for
     # it first, and each change of the limit is a call as well.
 
-    def _catch_up(self) -> None:
-        """Process what has already arrived, without waiting."""
+    def _catch_up(self, deadline: float, *, reads: float = math.inf) -> bool:
+        """Process what has already arrived, without waiting for more.
+
+        Args:
+            deadline: when to stop, as ``time.monotonic`` counts.
+            reads: after how many reads to stop.
+
+        Returns:
+            Whether all was read, or as much as is of use.
+        """
+        connection = self._connection
         try:
-            while self._may_have_unread() and not self._connection.is_closed:
+            # A message here is one that nothing asked for: it closes the connection.
+            while connection.is_open and self._may_have_unread():
+                if reads <= 0 or time.monotonic() >= deadline:
+                    return False
+                reads -= 1
                 self._read()
         except _NOT_READY:
             pass
         except OSError:
-            self._connection.receive(b"")
-        outgoing = self._connection.data_to_send()
-        if outgoing:
+            connection.receive(b"")
+        finally:
             with suppress(OSError):
-                self._send(outgoing, time.monotonic() + CLOSE_TIMEOUT_S)
+                self._flush()
+        return True
 
     def _receive(self, deadline: float) -> None:
         """Wait for bytes and process them; answer pings and send one when due."""
@@ -195,33 +215,52 @@ class WebSocketTransport:
             wait = min(wait, max(self._next_ping - now, 0.001))
         if not self._has_decrypted() and not self._is_readable(wait):
             if is_open and time.monotonic() < deadline:
-                self._ping(deadline)
+                self._ping()
             return
         try:
             is_all = self._read()
         except _NOT_READY:  # of a TLS record, a part is there
             return
         if not is_all:
-            self._flush(deadline)
+            self._flush()
 
     def _read(self) -> bool:
         return self._connection.receive(self._socket.recv(_CHUNK))
 
-    def _ping(self, deadline: float) -> None:
+    def _ping(self) -> None:
         self._next_ping = time.monotonic() + PING_INTERVAL_S
         self._connection.ping()
-        self._flush(deadline)
+        self._flush()
 
-    def _flush(self, deadline: float) -> None:
-        self._send(in_one_piece(self._connection.data_to_send()), deadline)
+    def _flush(self) -> None:
+        """Send what is queued as far as there is room for it.
+
+        The rest waits, here and in the connection, which queues one pong and one ping at most.
+        """
+        if self._unsent:
+            self._unsent = self._unsent[self._write(self._unsent) :]
+        if self._unsent:
+            return
+        for data in in_one_piece(self._connection.data_to_send()):
+            if data:
+                self._unsent = data[self._write(data) :]
+            else:
+                self._end_stream()
 
     def _send(self, outgoing: list[bytes], deadline: float) -> None:
+        """Send all of this, behind what is unsent. Raises TimeoutError at the deadline."""
+        if self._unsent:
+            outgoing = in_one_piece([self._unsent, *outgoing])
+            self._unsent = b""
         for data in outgoing:
             if not data:
-                with suppress(OSError):
-                    self._socket.shutdown(socket.SHUT_WR)
+                self._end_stream()
             elif (sent := self._write(data)) < len(data):
                 self._send_rest(memoryview(data)[sent:], deadline)
+
+    def _end_stream(self) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
 
     def _write(self, data: bytes | memoryview) -> int:
         try:

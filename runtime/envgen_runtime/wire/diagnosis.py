@@ -11,6 +11,7 @@ from ..printable import excerpt
 from .redaction import without_secrets
 
 _OLD_STATUS_LINE = re.compile(rb"HTTP/1\.0 (\d{3})\b")
+_STATUS_LINE = re.compile(rb"HTTP/1\.1 ([1-5]\d\d)\b")
 _TLS_RECORDS = (b"\x15\x03", b"\x16\x03")
 _NO_TLS = frozenset(
     {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE"}
@@ -46,6 +47,12 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def old_status(answer: bytes) -> int | None:
     """The status of an HTTP/1.0 response, whose first bytes these are; None if it is none."""
     found = _OLD_STATUS_LINE.match(answer)
+    return int(found[1]) if found else None
+
+
+def status(answer: bytes) -> int | None:
+    """The status of an HTTP/1.1 response, whose first bytes these are; None if it is none."""
+    found = _STATUS_LINE.match(answer)
     return int(found[1]) if found else None
 
 
