@@ -38,7 +38,7 @@ def feed(connection: WebSocketConnection, data: bytes) -> None:
 def test_empty_fragments_are_counted() -> None:
     connection = opened()
     sent = asked(connection)
-    feed(connection, BEGUN + EMPTY_FRAGMENT * 10 * limits.MAX_FRAGMENTS)
+    feed(connection, BEGUN + EMPTY_FRAGMENT * 10 * limits.MAX_SMALL_PARTS)
     assert connection.has_given_up
     assert not connection.is_open
     error = outcome(connection, sent)
@@ -50,7 +50,7 @@ def test_empty_fragments_are_counted() -> None:
 def test_a_message_may_have_many_fragments() -> None:
     connection = opened()
     asked(connection)
-    feed(connection, BEGUN + EMPTY_FRAGMENT * (limits.MAX_FRAGMENTS - 2))
+    feed(connection, BEGUN + EMPTY_FRAGMENT * (limits.MAX_SMALL_PARTS - 2))
     connection.receive(frame(Opcode.CONT, b"}"))
     assert connection.is_open
     assert connection.messages == [b"{}"]
@@ -65,8 +65,20 @@ def test_the_work_for_fragments_is_linear() -> None:
         assert connection.is_open
         return time.process_time() - began
 
-    few, many = limits.MAX_FRAGMENTS // 10, limits.MAX_FRAGMENTS - 10
+    few, many = limits.MAX_SMALL_PARTS // 10, limits.MAX_SMALL_PARTS - 10
     assert min(cost(many) for _ in range(3)) < 40 * min(cost(few) for _ in range(3))
+
+
+def test_a_large_message_may_have_as_many_fragments_as_it_needs() -> None:
+    part = b"x" * limits.SMALL_PART_BYTES
+    count = limits.MAX_SMALL_PARTS + 10
+    connection = opened(limit=2 * count * len(part))
+    asked(connection)
+    feed(connection, frame(Opcode.TEXT, part, fin=False))
+    feed(connection, frame(Opcode.CONT, part, fin=False) * count)
+    connection.receive(frame(Opcode.CONT))
+    assert connection.is_open
+    assert connection.messages == [part * (count + 1)]
 
 
 def test_fragments_together_are_held_to_the_limit_of_a_message() -> None:

@@ -204,7 +204,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         if not connection.receive(bytes(_SCRATCH[:nbytes])):
             self._flush()
             if connection.has_given_up and self._transport is not None:
-                self._transport.close()  # or a flood would go on, and take the loop's time
+                self._transport.abort()  # or a flood would go on, and take the loop's time
         if connection.messages or not (was_open and connection.is_open):
             self._wake()
 

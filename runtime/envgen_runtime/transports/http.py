@@ -28,7 +28,7 @@ from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
 from ..wire.routes import RoutedSession
 from . import INHERITED, ConnectionOptions
-from .http_deadline import DeadlineBackend
+from .http_deadline import DeadlineBackend, TlsBackend
 from .http_messages import (
     BodyTooLarge,
     HttpRequest,
@@ -287,7 +287,8 @@ class AsyncHttpTransport(_HttpTransport):
         opened = self._open
         if opened is None or not opened.is_here or not _is_reusable(opened.connection):
             await self.close()
-            pool = httpcore.AsyncConnectionPool(**self._settings)
+            network = TlsBackend() if self._address.startswith("https:") else None
+            pool = httpcore.AsyncConnectionPool(**self._settings, network_backend=network)
             opened = LoopConnection(pool.create_connection(core_request.url.origin))
             await opened.watch()
             self._open = opened

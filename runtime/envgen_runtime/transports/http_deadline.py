@@ -1,4 +1,7 @@
-"""One deadline for a request over httpcore: its own limits are for each read and write."""
+"""Sockets of httpcore that end with the request's limit.
+
+Its own limits are for each read and write, and a TLS handshake that is cancelled keeps its socket.
+"""
 
 from __future__ import annotations
 
@@ -74,3 +77,50 @@ class _DeadlineStream(httpcore.NetworkStream):
         limit = self._backend.remaining(timeout)
         stream = self._stream.start_tls(ssl_context, server_hostname, limit)
         return _DeadlineStream(stream, self._backend)
+
+
+class TlsBackend(httpcore.AnyIOBackend):
+    """Async I/O that closes the socket of a TLS handshake that is cancelled."""
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Connect, as httpcore asks."""
+        stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        return _BeforeTls(stream)
+
+
+class _BeforeTls(httpcore.AsyncNetworkStream):
+    """A stream of ``TlsBackend``, until TLS begins."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        return await self._stream.read(max_bytes, timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+        except BaseException:
+            await self.aclose()
+            raise

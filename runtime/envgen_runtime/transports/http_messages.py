@@ -12,6 +12,7 @@ from ..wire.diagnosis import is_redirect, redirect
 from ..wire.protocol import Request
 from ..wire.routes import RoutedSession
 from . import ConnectionOptions
+from .limits import are_too_many
 
 _ACCEPT = {"accept": "application/json"}
 
@@ -100,22 +101,24 @@ def _headers(request: Request, options: ConnectionOptions) -> dict[str, str]:
 
 
 class BodyTooLarge(Exception):
-    """A response's body is larger than allowed."""
+    """A response's body is larger than allowed, or in too many chunks."""
 
 
 class ResponseBody:
     """Collects a body while it arrives, up to ``max_bytes``."""
 
     def __init__(self, max_bytes: int) -> None:
-        self._left = max_bytes
+        self._left = self._max_bytes = max_bytes
         self._chunks: list[bytes] = []
 
     def add(self, chunk: bytes) -> None:
-        """Add a part. Raises BodyTooLarge if the body exceeds its limit."""
+        """Add a part. Raises BodyTooLarge if the body exceeds its limit, or has too many parts."""
         self._left -= len(chunk)
         if self._left < 0:
             raise BodyTooLarge("the reply is larger than allowed; raise max_message_bytes")
         self._chunks.append(chunk)
+        if are_too_many(len(self._chunks), self._max_bytes - self._left):
+            raise BodyTooLarge(f"the reply came in {len(self._chunks):,} small chunks")
 
     def response(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> HttpResponse:
         """The complete response, of which this is the body."""

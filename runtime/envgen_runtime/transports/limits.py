@@ -1,12 +1,15 @@
-"""What a server may make a WebSocket client do beside sending what it is asked for."""
+"""What a server may make a client do beside reading the replies that it asked for."""
 
 from __future__ import annotations
 
 import time
 
-MAX_FRAGMENTS = 16_384
-"""The most fragments of a message. Each costs the same, empty or not. Those of the largest message
-that is accepted by default have 6 KiB on average, and servers send larger ones."""
+MAX_SMALL_PARTS = 16_384
+"""The most parts of a message, fragments or chunks, if they are small. Each costs the same work,
+empty or not."""
+
+SMALL_PART_BYTES = 256
+"""Parts that are smaller than this on average are small. Servers send parts of some kilobytes."""
 
 MAX_CONTROL_FRAMES_PER_S = 1_000
 """The most pings and pongs in a second: a hundredth of a second's work. Servers ping every few
@@ -27,6 +30,11 @@ the worst, 2,048 empty frames, take it some 20 ms."""
 MAX_READS_PER_TURN = 4
 """How often an idle session's socket is read in one turn of the keepalive thread, which visits all
 sessions. What hasn't arrived then has time until the next turn."""
+
+
+def are_too_many(parts: int, size: int) -> bool:
+    """Whether a message of ``size`` bytes has too many parts."""
+    return parts > MAX_SMALL_PARTS and size < parts * SMALL_PART_BYTES
 
 
 class ControlFrames:

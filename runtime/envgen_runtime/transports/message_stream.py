@@ -34,9 +34,9 @@ from .frames import MessageReader, frame_size, text_frame
 from .limits import (
     MAX_ANSWER_BYTES,
     MAX_CONTROL_FRAMES_PER_S,
-    MAX_FRAGMENTS,
     PIECE_BYTES,
     ControlFrames,
+    are_too_many,
 )
 from .proxies import is_loopback
 from .refusals import AnswerTooLong
@@ -70,6 +70,7 @@ class MessageStream:
         "_answer",
         "_control_frames",
         "_fragments",
+        "_fragments_size",
         "_is_closing",
         "_outgoing",
         "_pong",
@@ -95,6 +96,7 @@ class MessageStream:
         self._answer = b""  # how the server's answer to the handshake begins
         self._control_frames = ControlFrames()
         self._fragments: list[bytes] = []
+        self._fragments_size = 0
         self._is_closing = False
         self._outgoing: list[bytes] = []
         self._pong = b""
@@ -194,15 +196,17 @@ class MessageStream:
         if self.has_given_up or self._is_closing:
             return
         self._fragments.append(bytes(frame.data))
+        self._fragments_size += len(frame.data)
         frame.data = b""  # the library's parser keeps the frame until the next one arrives
         if frame.fin:
             self.messages.append(b"".join(self._fragments))
             self._fragments.clear()
+            self._fragments_size = 0
             if len(self.messages) > self.expected:
                 self._give_up(_SURPLUS)
-        elif len(self._fragments) >= MAX_FRAGMENTS:
+        elif are_too_many(len(self._fragments), self._fragments_size):
+            self._give_up(f"a message in {len(self._fragments):,} small fragments")
             self._fragments.clear()
-            self._give_up(f"a message in more than {MAX_FRAGMENTS:,} fragments")
 
     def _give_up(self, why: str) -> None:
         """End the connection with a close frame that says why (RFC 6455, 7.1.7)."""

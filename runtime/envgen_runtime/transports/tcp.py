@@ -117,8 +117,13 @@ def _left(deadline: float) -> float:
     return left
 
 
-def hang_up(opened: socket.socket) -> None:
-    """End the connection of an asyncio transport's socket at once, from any thread."""
+def hang_up(opened: socket.socket | None) -> None:
+    """End the connection of an asyncio transport's socket at once, from any thread.
+
+    An aborted transport over TLS has none any more.
+    """
+    if opened is None:
+        return
     with suppress(OSError):  # it is closed already
         try:
             opened.shutdown(socket.SHUT_RDWR)
@@ -127,12 +132,14 @@ def hang_up(opened: socket.socket) -> None:
                 own.shutdown(socket.SHUT_RDWR)
 
 
-def close_inherited(opened: socket.socket) -> None:
+def close_inherited(opened: socket.socket | None) -> None:
     """Close the descriptor of an asyncio transport's socket, in a forked child.
 
     The transport can't be asked to: its loop shares its selector with the parent's. It will close
     the same number once more, which is therefore not set free but taken by the null device.
     """
+    if opened is None:
+        return
     null = os.open(os.devnull, os.O_RDWR)
     with suppress(OSError):
         os.dup2(null, opened.fileno(), inheritable=False)
