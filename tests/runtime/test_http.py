@@ -202,7 +202,7 @@ def test_requests_go_through_a_proxy(
 
 
 @both_clients
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
 def test_this_machine_is_asked_without_a_proxy(
     server: Server, host: str, is_async: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,6 +266,18 @@ def test_a_build_names_the_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert "sesame" not in done.output
 
 
+@pytest.mark.parametrize(
+    "host", ["127.8.9.1", "::1", "::", "::ffff:127.0.0.1", "localhost.", "env.localhost"]
+)
+def test_the_addresses_of_this_machine(host: str) -> None:
+    assert proxies.is_loopback(host)
+
+
+@pytest.mark.parametrize("host", ["10.0.0.1", "::ffff:10.0.0.1", "notlocalhost", "localhost.com"])
+def test_the_addresses_of_others(host: str) -> None:
+    assert not proxies.is_loopback(host)
+
+
 def test_this_machine_is_reached_without_reading_any_setting(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,7 +10,7 @@ import os
 import urllib.request
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import unquote, urlsplit
 
 from ..errors import ConnectError
@@ -51,9 +51,12 @@ class Proxy:
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine: no proxy and no compression are needed."""
     try:
-        return ip_address(host).is_loopback
+        address = ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return f".{host.removesuffix('.')}".endswith(".localhost")
+    if isinstance(address, IPv6Address):
+        address = address.ipv4_mapped or address
+    return address.is_loopback or address.is_unspecified
 
 
 def proxy_for(host: str, port: int, *, secure: bool) -> Proxy | None:
