@@ -114,6 +114,24 @@ def test_a_redirect_names_its_target(transport: str, route: str, is_async: bool)
     assert "sesame" not in str(error)
 
 
+@both_clients
+@pytest.mark.parametrize("transport", ["auto", "http-unchecked"])
+def test_a_host_may_have_as_long_a_name_as_there_are(transport: str, is_async: bool) -> None:
+    """With its port, as HTTP's header has it, it is longer than that."""
+    error = failure(f"http://{'h' * 63}:8000", is_async=is_async, transport=transport)
+    assert isinstance(error, rt.ConnectError)
+
+
+@both_clients
+@pytest.mark.parametrize("transport", ["auto", "http-unchecked"])
+@pytest.mark.parametrize("date", [f"1 Jan {9**20}", f"{9**30} Jan 2030"])
+def test_a_date_out_of_range_asks_for_no_wait(date: str, transport: str, is_async: bool) -> None:
+    answer = response("503 No", f"retry-after: Mon, {date} 00:00:00 GMT")
+    with answering(answer) as host:
+        error: Any = failure(f"http://{host}", is_async=is_async, transport=transport)
+    assert (error.retry_after_s, error.retryable) == (None, True)
+
+
 def test_a_redirect_is_no_server_to_wait_for() -> None:
     with answering(response("301 Moved", "location: https://env.example/health")) as host:
         with pytest.raises(rt.ConnectError, match=r"base URL is https://env\.example"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import math
+import traceback
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -19,6 +20,7 @@ from starlette.routing import Route
 import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
+from envgen_runtime.providers.process.git import GitSource
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv, models
 from tests.runtime.test_watching import CONTRACT
 
@@ -90,11 +92,28 @@ def test_an_action_of_a_reloaded_module_is_explained(env: CodingEnv) -> None:
 # --- addresses and servers --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("url", ["http://host/#open-sesame", "http://u:open-sesame@host:0"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://host/#open-sesame",
+        "http://u:open-sesame@host:0",
+        "http://u:open-sesame@host..example",
+        f"http://u:open-sesame@{'h' * 64}.example",
+    ],
+)
 def test_a_refused_address_keeps_its_secret(url: str) -> None:
     with pytest.raises(ValueError, match="base_url") as caught:
         CodingEnv(url)
     assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["h\u2100.example", "[::1", "[x]"])
+def test_an_address_that_python_cannot_read_keeps_its_secret(host: str) -> None:
+    url = f"http://u:open-sesame@{host}"
+    for read in (CodingEnv, CodingEnv.from_url, GitSource.parse):
+        with pytest.raises(ValueError, match="not a valid address") as caught:
+            read(url)
+        assert "sesame" not in "".join(traceback.format_exception(caught.value, chain=True))
 
 
 @pytest.fixture(scope="module")

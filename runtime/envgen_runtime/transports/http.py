@@ -62,14 +62,11 @@ class _HttpTransport:
         self._address = address
         self._options = options
         parts = urlsplit(address)
+        name = (parts.hostname or "").encode("idna")
         self._base_path = quote(parts.path.rstrip("/"), safe="/%:@!$&'()*+,;=~").encode()
-        self._url = partial(
-            httpcore.URL,
-            scheme=parts.scheme.encode(),
-            host=(parts.hostname or "").encode("idna"),
-            port=parts.port,
-        )
-        self._host = parts.netloc.rpartition("@")[2].encode("idna")
+        self._url = partial(httpcore.URL, scheme=parts.scheme.encode(), host=name, port=parts.port)
+        host = b"[%b]" % name if b":" in name else name
+        self._host = host if parts.port is None else b"%b:%d" % (host, parts.port)
         # A client of the user's has proxies of its own.
         self._via = through_proxy(address) if options.http_client is None else ""
         self._settings = {} if options.http_client else _connection_settings(address, options)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlunsplit
 
-from .redaction import without_secrets
+from .redaction import url_parts, without_secrets
 
 QUERY_SAFE = "!$&'()*+,;=:@/?%-._~"
 """The characters of a query that stay as they are (RFC 3986, and what is encoded already)."""
@@ -29,7 +29,7 @@ def endpoint(base_url: str) -> Endpoint:
 
     Raises ValueError if it is not an absolute http, https, ws or wss URL.
     """
-    parts = urlsplit(base_url.strip())
+    parts = url_parts(base_url)
     has_scheme = "://" in base_url
     shown = without_secrets(base_url)
     schemes = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
@@ -39,6 +39,8 @@ def endpoint(base_url: str) -> Endpoint:
         raise ValueError(
             f"base_url must look like http://host:port or ws://host:port, not {shown!r}"
         )
+    if not _is_host_name(parts.hostname):
+        raise ValueError(f"base_url has a host that can't be looked up: {shown!r}")
     if _port(parts) == 0:
         raise ValueError(f"base_url has a port that nothing can listen on: {shown!r}")
     if parts.fragment:
@@ -52,6 +54,14 @@ def endpoint(base_url: str) -> Endpoint:
         websocket=urlunsplit((socket_scheme, parts.netloc, socket_path, "", "")),
         query=quote(parts.query, safe=QUERY_SAFE),
     )
+
+
+def _is_host_name(host: str) -> bool:
+    try:
+        host.encode("idna")
+    except UnicodeError:  # an empty label, or one of more than 63 characters
+        return False
+    return True
 
 
 def _port(parts: SplitResult) -> int | None:

@@ -13,7 +13,15 @@ import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, cast
-from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit, urlunsplit
+from urllib.parse import (
+    SplitResult,
+    quote,
+    quote_plus,
+    unquote,
+    unquote_plus,
+    urlsplit,
+    urlunsplit,
+)
 
 from ..errors import EnvError
 from ..json_value import as_object
@@ -59,9 +67,21 @@ def text_without_credentials(text: str) -> str:
     return _CREDENTIALS.sub(r"\1", text)
 
 
+def url_parts(url: str) -> SplitResult:
+    """``urlsplit``. Its own errors quote the user and the password.
+
+    Raises:
+        ValueError: it is no URL.
+    """
+    try:
+        return urlsplit(url.strip())
+    except ValueError:
+        raise ValueError(f"not a valid address: {without_secrets(url)}") from None
+
+
 def split_credentials(url: str) -> tuple[str, str | None]:
     """A URL without ``user:password@``, and the Authorization header that replaces them."""
-    parts = urlsplit(url.strip())
+    parts = url_parts(url)
     credentials, at, host = parts.netloc.rpartition("@")
     if not at:
         return url, None

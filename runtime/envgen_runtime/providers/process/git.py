@@ -8,7 +8,7 @@ import re
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, urlunsplit
 
 from ...errors import EngineError, FetchError
 from ...wire.redaction import (
@@ -17,6 +17,7 @@ from ...wire.redaction import (
     source_without_secrets,
     split_credentials,
     text_without_credentials,
+    url_parts,
 )
 from ..docker.engine import Credentials
 from .processes import server_environment
@@ -38,7 +39,7 @@ class GitSource:
     @classmethod
     def parse(cls, text: str) -> GitSource:
         """Read ``git+URL[@REVISION][#subdirectory=FOLDER]``, pip's form, or raise ValueError."""
-        parts = urlsplit(text.removeprefix(PREFIX))
+        parts = url_parts(text.removeprefix(PREFIX))
         path, at, revision = parts.path.rpartition("@")
         if not at:
             path, revision = parts.path, "HEAD"
