@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 import envgen_runtime as rt
 from envgen_runtime.clients.effects import Diagnose, Drop, Get, Open
 from envgen_runtime.transports.http_messages import HttpResponse
@@ -54,6 +56,25 @@ def test_http_is_checked_once() -> None:
     effects, refusal = run(client(transport="http")._state_call(None), answer(200, {}))
     assert names(effects) == ["Get"]
     assert isinstance(refusal, rt.InvalidRequest)
+
+
+@pytest.mark.parametrize("status", [307, 401, 403, 500, 503])
+def test_http_is_checked_until_the_answer_tells(status: int) -> None:
+    env = client(transport="http", retry=rt.RetryPolicy(attempts=1))
+    effects, refusal = run(reset(env), answer(status))
+    assert "Send" not in names(effects), "it may be a later server, which is starting"
+    assert isinstance(refusal, rt.ConnectError)
+    assert refusal.retryable is (status == 503)
+    effects, _ = run(reset(env), answer(200, {}), None, REPLY)
+    assert names(effects) == ["Get", "Open", "Send"]
+    effects, refusal = run(step(env))
+    assert isinstance(refusal, rt.InvalidRequest)
+
+
+def test_a_server_that_starts_is_asked_again_over_http() -> None:
+    env = client(transport="http")
+    effects, _ = run(reset(env), answer(503), answer(404), None, REPLY)
+    assert names(effects) == ["Get", "Wait", "Get", "Open", "Send"]
 
 
 def test_a_later_server_is_never_spoken_to_over_http_by_itself() -> None:

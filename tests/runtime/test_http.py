@@ -290,7 +290,8 @@ def test_closing_leaves_the_request_in_flight_to_end() -> None:
     serving = threading.Thread(target=server.serve_forever, args=(0.01,))
     serving.start()
     try:
-        env = CodingEnv(f"http://127.0.0.1:{server.server_port}", transport="http")
+        url = f"http://127.0.0.1:{server.server_port}"
+        env = CodingEnv(url, transport="http-unchecked")
         asking = threading.Thread(target=reset)
         asking.start()
         assert arrived.wait(10)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from http import HTTPStatus
 
-from ..errors import ConnectError, InvalidRequest, UpgradeRefused
+from ..errors import PASSING_STATUSES, ConnectError, InvalidRequest, UpgradeRefused
 from ..printable import excerpt
 from .diagnosis import is_redirect
 
@@ -39,7 +39,7 @@ def explain_refused_upgrade(
     if is_redirect(refusal.status):
         return refused(str(refusal))
     if HTTPStatus.UNAUTHORIZED in (refusal.status, schema):
-        return refused(f"{base_url} wants authorization: pass it in default_headers")
+        return refused(_wants_authorization(base_url))
     if schema == HTTPStatus.NOT_FOUND and health == HTTPStatus.OK:
         return None
     if page is not None:
@@ -60,13 +60,22 @@ def holds_episode(schema: int, *, base_url: str, page: str | None) -> bool:
     """Whether a server may keep an environment behind HTTP, told from what ``/schema`` answers.
 
     Raises:
-        ConnectError: it answers with a web page.
+        ConnectError: the answer doesn't tell, as a web page or that of a server that starts.
     """
-    if schema != HTTPStatus.OK:
+    if schema == HTTPStatus.NOT_FOUND:
         return True
-    if page is not None:
-        raise ConnectError(_is_page(base_url, page))
-    return False
+    if schema == HTTPStatus.OK and page is None:
+        return False
+    if schema == HTTPStatus.UNAUTHORIZED:
+        told = _wants_authorization(base_url)
+    elif page is not None:
+        told = _is_page(base_url, page)
+    else:
+        told = (
+            f"{base_url} answers /schema with {schema}, which doesn't tell whether it keeps its "
+            'environment from one HTTP request to the next; transport="http-unchecked" insists'
+        )
+    raise ConnectError(told, retryable=schema in PASSING_STATUSES)
 
 
 def no_episode(base_url: str) -> InvalidRequest:
@@ -76,6 +85,10 @@ def no_episode(base_url: str) -> InvalidRequest:
         "and a step never sees the reset before it. Leave transport= out, which uses the "
         'WebSocket; transport="http-unchecked" insists, if this server keeps its environment'
     )
+
+
+def _wants_authorization(base_url: str) -> str:
+    return f"{base_url} wants authorization: pass it in default_headers"
 
 
 def _is_page(base_url: str, page: str) -> str:
