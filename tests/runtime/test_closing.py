@@ -140,6 +140,45 @@ def test_a_message_that_came_unasked_is_no_answer(is_async: bool) -> None:
     assert (caught.value.sent, caught.value.maybe_applied) == (False, False)
 
 
+class HalfUnasked:
+    """Sends a part of a message that nothing asked for, and the rest behind the next request."""
+
+    def __init__(self, first: bytes, rest: bytes) -> None:
+        self._first, self._rest = first, rest
+        self.arrived = 0
+
+    def answer(self, frame: Frame) -> list[bytes]:
+        if frame.opcode is not Opcode.TEXT:
+            return []
+        self.arrived += 1
+        if self.arrived == 1:
+            return [text(observed({"stdout": "asked"})) + self._first]  # in one piece
+        return [self._rest, text(observed({"stdout": "asked"}))]
+
+
+def in_two_frames(message: str) -> tuple[bytes, bytes]:
+    whole = message.encode()
+    parts = (Frame(Opcode.TEXT, whole[:20], fin=False), Frame(Opcode.CONT, whole[20:]))
+    first, rest = (part.serialize(mask=False) for part in parts)
+    return first, rest
+
+
+def in_one_frame(message: str) -> tuple[bytes, bytes]:
+    return text(message)[:20], text(message)[20:]
+
+
+@both_clients
+@pytest.mark.parametrize("cut", [in_one_frame, in_two_frames])
+def test_a_part_of_a_message_that_came_unasked_is_no_answer(
+    cut: Callable[[str], tuple[bytes, bytes]], is_async: bool
+) -> None:
+    server = HalfUnasked(*cut(observed({"stdout": "unasked"})))
+    with raw_server(server.answer) as url:
+        with pytest.raises(rt.ProtocolError, match="nothing had asked for") as caught:
+            play(url, ["reset", "1"], is_async=is_async)
+    assert (caught.value.sent, caught.value.maybe_applied) == (False, False)
+
+
 class Gateway(BaseHTTPRequestHandler):
     """Answers resets, and gives up on steps."""
 

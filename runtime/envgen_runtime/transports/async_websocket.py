@@ -128,7 +128,7 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         if self._has_unread():
             await asyncio.sleep(0)  # the loop reads them and calls buffer_updated
             await asyncio.sleep(0)
-        if connection.messages:
+        if connection.has_unasked:
             raise connection.unexpected_message(request, sent=False)
         if not connection.is_open:
             raise connection.failure(request, sent=False)

@@ -71,6 +71,11 @@ class MessageReader:
         self._missing = 0
         self._begun: BytesIO | None = None  # hands its bytes over without a copy
 
+    @property
+    def is_within_message(self) -> bool:
+        """Whether the first part of a message has arrived."""
+        return self._missing > 0
+
     def read(self, data: bytes, messages: list[bytes]) -> bytes:
         """Add complete messages to ``messages``, and return the rest for the library.
 

@@ -262,6 +262,15 @@ class MessageStream:
     # --- state --------------------------------------------------------------------------------
 
     @property
+    def has_unasked(self) -> bool:
+        """Whether a message, or the first part of one, is there before anything was asked.
+
+        Once a request is sent, the rest of that message would look like the reply.
+        """
+        is_within_frame = self._reader.is_within_message or 0 < self._unfinished < math.inf
+        return bool(self.messages or self._fragments or is_within_frame)
+
+    @property
     def is_connecting(self) -> bool:
         """Whether the server hasn't answered the handshake yet."""
         protocol = self._protocol

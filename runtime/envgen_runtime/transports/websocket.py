@@ -103,7 +103,7 @@ class WebSocketTransport:
             connection = self._connection
             if self._may_have_unread() and not self._catch_up(request.deadline):
                 raise connection.timed_out(request, sent=False)
-            if connection.messages:
+            if connection.has_unasked:
                 raise connection.unexpected_message(request, sent=False)
             if not connection.is_open:
                 raise connection.failure(request, sent=False)

@@ -162,7 +162,7 @@ class WebSocketConnection(MessageStream):
         An error may be why the session ends. Any other one is the repeated answer to an earlier
         request.
         """
-        message = self.messages.pop(0)
+        message = self.messages.pop(0) if self.messages else b""  # of one, a part is there
         try:
             read_frame(message, request)
         except ServerError as error:
