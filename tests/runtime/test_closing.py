@@ -7,6 +7,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
@@ -85,6 +86,36 @@ def test_closing_while_connecting_leaves_no_session_async(slow: SlowHandshake) -
         assert await asyncio.to_thread(slow.ended.wait, 10), "the socket is closed"
 
     asyncio.run(run())
+
+
+def test_closing_that_is_cancelled_closes_the_socket() -> None:
+    is_closing, go_on = threading.Event(), threading.Event()
+
+    def answer(frame: Frame) -> list[bytes]:
+        if b"reset" in frame.data:
+            return [text(observed({}))]
+        is_closing.set()
+        go_on.wait(10)  # the close frame isn't answered
+        return []
+
+    async def close(url: str) -> None:
+        env = AsyncCodingEnv(url, barrier="off", on_drift="ignore")
+        await env.reset()
+        transport: Any = env._transport
+        opened = transport._transport.get_extra_info("socket")
+        task = asyncio.create_task(env.close())
+        await asyncio.to_thread(is_closing.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await asyncio.sleep(0)  # the loop closes what was aborted
+        assert opened.fileno() == -1
+
+    with raw_server(answer) as url:
+        try:
+            asyncio.run(close(url))
+        finally:
+            go_on.set()
 
 
 class LastWords:

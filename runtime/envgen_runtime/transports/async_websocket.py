@@ -148,14 +148,16 @@ class AsyncWebSocketTransport(asyncio.BufferedProtocol):
         if self._waiter is not None or not is_running(self._loop):
             self.abort()  # a task that is waiting for a reply sees the end of the stream
             return
-        if self._connection.is_open:
-            self._connection.close()
-            self._flush()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    while not self._connection.is_closed:
-                        await self._wait()
-        self.abort()
+        try:
+            if self._connection.is_open:
+                self._connection.close()
+                self._flush()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                        while not self._connection.is_closed:
+                            await self._wait()
+        finally:  # also if it is cancelled: nobody else has the socket any more
+            self.abort()
 
     def abort(self) -> None:
         """Drop the socket without a closing handshake."""
