@@ -241,6 +241,27 @@ def test_causes_notes_and_what_cannot_be_changed() -> None:
     assert_nowhere(*shown(raised.value))
 
 
+def test_a_cause_that_can_be_changed_stays_what_it_is() -> None:
+    error = rt.ConnectError("refused")
+    error.__cause__ = FileNotFoundError(2, f"no {TOKEN}", f"/{TOKEN}")
+    error.__cause__.__context__ = KeyError(TOKEN)
+    redact(error, [TOKEN])
+    cause: Any = error.__cause__
+    assert (type(cause), cause.errno, cause.filename) == (FileNotFoundError, 2, "/***")
+    assert (type(cause.__context__), cause.__context__.args) == (KeyError, ("***",))
+
+
+def test_the_errors_of_a_group_are_looked_at() -> None:
+    """A note and an attribute show in neither the group's text nor its form."""
+    inner = rt.ServerError("no", code="x", data={"echo": TOKEN})
+    inner.add_note(TOKEN)
+    error = rt.ConnectError("refused")
+    error.__cause__ = ExceptionGroup("both", [inner])
+    redact(error, [TOKEN])
+    assert (inner.data, inner.__notes__) == ({"echo": "***"}, ["***"])
+    assert_nowhere(*shown(error))
+
+
 def test_what_is_nested_too_deeply_is_not_kept() -> None:
     deep: Any = TOKEN
     for _ in range(5000):
