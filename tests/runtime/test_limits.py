@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import httpcore
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import envgen_runtime as rt
 from envgen_runtime.clients.call import Call, Open, Send, Wait
-from envgen_runtime.transports import tcp
+from envgen_runtime.transports import http_deadline, tcp
 from envgen_runtime.wire import protocol, retries
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime.test_call import REPLY, reset
@@ -225,3 +226,31 @@ def test_all_addresses_of_a_name_share_the_limit(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(TimeoutError):
         tcp.open_socket("h.example", 80, secure=False, deadline=clock.now + 1)
     assert tried == pytest.approx([1.0, 0.6, 0.2])
+
+
+def test_all_addresses_of_a_name_share_the_limit_over_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[tuple[str, float]] = []
+
+    def unreachable(_self: object, host: str, _port: int, limit_s: float, *_: Any) -> Any:
+        tried.append((host, limit_s))
+        clock.now += 0.4
+        raise httpcore.ConnectTimeout
+
+    names = [("192.0.2.1", 80), ("fe80::1", 80, 0, 7), ("2001:db8::1", 80, 0, 0), ("192.0.2.2", 80)]
+    families = [socket.AF_INET, socket.AF_INET6, socket.AF_INET6, socket.AF_INET]
+    found = [(family, 0, 0, "", name) for family, name in zip(families, names, strict=True)]
+    monkeypatch.setattr(http_deadline.socket, "getaddrinfo", lambda *_: found)
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", unreachable)
+    clock = Clock()
+    monkeypatch.setattr(http_deadline.time, "monotonic", clock)
+    backend = http_deadline.DeadlineBackend()
+    backend.deadline = clock.now + 1
+    with pytest.raises(httpcore.ConnectTimeout):
+        backend.connect_tcp("h.example", 80, 600)
+    assert [host for host, _ in tried] == ["192.0.2.1", "fe80::1%7", "2001:db8::1"]
+    assert [limit_s for _, limit_s in tried] == pytest.approx([1.0, 0.6, 0.2])
+
+
+def test_a_name_without_an_address_is_said_over_http() -> None:
+    with pytest.raises(rt.ConnectError, match="could not be reached"):
+        reset_once("http://env.invalid", False, transport="http-unchecked")

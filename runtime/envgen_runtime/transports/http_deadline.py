@@ -5,6 +5,7 @@ Its own limits are for each read and write, and a TLS handshake that is cancelle
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Iterable
@@ -41,10 +42,36 @@ class DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connect, as httpcore asks."""
-        limit = self.remaining(timeout)
-        stream = self._sockets.connect_tcp(host, port, limit, local_address, socket_options)
-        return _DeadlineStream(stream, self)
+        """Connect to the first address of ``host`` that answers.
+
+        httpcore would give each address the whole limit.
+        """
+        end = time.monotonic() + self.remaining(timeout)
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in _addresses(host, port):
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            try:
+                stream = self._sockets.connect_tcp(
+                    address, port, left, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                return _DeadlineStream(stream, self)
+        raise failure
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+    except OSError as error:
+        raise httpcore.ConnectError(str(error)) from error
+    return [
+        f"{at[0]}%{at[3]}" if family == socket.AF_INET6 and at[3] else str(at[0])
+        for family, _, _, _, at in found
+    ]
 
 
 class _DeadlineStream(httpcore.NetworkStream):
