@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tracemalloc
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from jinja2.exceptions import SecurityError
 
 from envgen.naming import LIBRARY
 from envgen.plan.plan import PlannedPart
@@ -22,6 +24,7 @@ from envgen.render.context import (
     ResetParameter,
     WireContext,
 )
+from envgen.render.template_limits import LimitedEnvironment, Work
 from envgen.render.templating import templates_folder
 from tests.support import ROOT, action, calls_up_to, contract, load, run, save
 
@@ -184,6 +187,34 @@ def test_a_template_that_would_not_end(heavy: str) -> None:
     assert "mine/client.py.jinja:3: " in refused.stderr
     assert "Traceback" not in refused.stderr
     assert not PACKAGE.exists()
+
+
+AMPLIFYING = [
+    '("{:{}}" * 2000).format(*["x", 99999] * 2000)',
+    '("%.*f" * 500) % ((99999, 1.0) * 500)',
+    '("%(a)9999d" * 50000) % {"a": 1}',
+    '("{0:9999}" * 50000).format("x")',
+    '("{0:9999}" * 50000) | attr("format")("x")',
+    '("%9999s" * 9000) | format(*["a"] * 9000)',
+    '("%(a)s" * 10000) % {"a": "x" * 90000}',
+    '("{a}" * 10000).format_map({"a": "x" * 90000})',
+    '(["a"] * 9000) | tojson(indent=9999)',
+    '("a" * 9000) | wordwrap(1, wrapstring="x" * 90000)',
+]
+
+
+@pytest.mark.parametrize("amplifying", AMPLIFYING)
+def test_little_is_made_before_it_is_counted(amplifying: str) -> None:
+    environment = LimitedEnvironment()
+    environment.work = Work()
+    text = environment.from_string(f"{{{{ ({amplifying}) | length }}}}")
+    tracemalloc.start()
+    try:
+        with pytest.raises(SecurityError):
+            text.render()
+        assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_template_may_loop_and_format() -> None:

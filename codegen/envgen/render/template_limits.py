@@ -32,8 +32,9 @@ MAX_SIZE = 1_000_000
 """The length of one text or list, and the largest number that a call or filter takes."""
 
 _MAX_BITS = 4_096
-_WIDE = re.compile(r"\d{5}|%[-#0 +]*\*")
-"""A width in a format that makes a long text of a short one."""
+_WIDE = re.compile(r"\d{5}|%[-#0 +.\d]*\*|:[^{}]*\{")
+"""A width in a format that is large, or that an argument chooses."""
+_NUMBERS = re.compile(r"\d+")
 
 
 class Work:
@@ -54,16 +55,22 @@ class Work:
         if self._output > MAX_OUTPUT:
             raise SecurityError(f"more than {MAX_OUTPUT:,} characters and items")
 
-    def taken(self, arguments: Iterable[Any]) -> None:
-        """Count the arguments of a call. Raises SecurityError for a very large one or number."""
+    def taken(self, arguments: Iterable[Any]) -> int:
+        """Count the arguments of a call, as ``looked_at`` does.
+
+        Raises SecurityError for a very large one or number.
+        """
         arguments = [*arguments]
         for argument in arguments:
             if isinstance(argument, int) and abs(argument) > MAX_SIZE:
                 raise SecurityError(f"a number above {MAX_SIZE:,}")
-        self.looked_at(arguments)
+        return self.looked_at(arguments)
 
-    def looked_at(self, values: Iterable[Any]) -> None:
-        """Count all that is in ``values``. Raises SecurityError for a very large one."""
+    def looked_at(self, values: Iterable[Any]) -> int:
+        """Count all that is in ``values``, and return how much it is.
+
+        Raises SecurityError for a very large one.
+        """
         waiting, size = [*values] if self._is_limited else [], 0
         while waiting:
             value = waiting.pop()
@@ -74,6 +81,7 @@ class Work:
                 _check_size(size)
                 waiting += [*value.keys(), *value.values()] if isinstance(value, dict) else value
         self.step(size)
+        return size
 
     def made(self, value: Any) -> Any:
         """Count what an operation made, and return it."""
@@ -143,11 +151,17 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
         _check_size(sum(map(len, texts)))
         return str(self.work.made("".join(texts)))
 
-    def getattr(self, obj: Any, attribute: str) -> Any:
-        """Get an attribute; not the method of a text that would write very wide fields."""
-        if attribute in ("format", "format_map") and isinstance(obj, str) and _WIDE.search(obj):
-            raise SecurityError("a format with a very wide field")
-        return super().getattr(obj, attribute)
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """The sandbox's ``format`` of a text, limited."""
+        formatted = super().wrap_str_format(value)
+        if formatted is None:
+            return None
+
+        def limited(*args: Any, **options: Any) -> str:
+            _check_format(value.__self__, self.work.taken([*args, *options.values()]))
+            return formatted(*args, **options)
+
+        return limited
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """Get an item, or a slice."""
@@ -173,8 +187,8 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
                     raise SecurityError("a very large number")
             case (str(), _) if operator == "%":
                 values: Any = right
-                self.work.taken(values if isinstance(right, tuple) else [right])
-                _check_format(left)
+                size = self.work.taken(values if isinstance(right, tuple) else [right])
+                _check_format(left, size)
             case _:
                 pass
         return self.work.made(super().call_binop(context, operator, left, right))
@@ -190,11 +204,17 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
         @wraps(function)
         def limited(*args: Any, **options: Any) -> Any:
             given = [*args, *options.values()]
-            self.work.taken(given)
+            size = self.work.taken(given)
             if function.__name__ in ("do_replace", "do_indent", "sync_do_join", "do_join"):
                 _check_product(given)
+            if (
+                function.__name__ == "do_tojson"
+            ):  # a line for each item, and an indent for each line
+                _check_product([size, *(each for each in given if isinstance(each, int))])
+            if function.__name__ == "do_wordwrap":
+                _check_product(each for each in given if isinstance(each, str))
             if function.__name__ == "do_format" and isinstance(args[0], str):
-                _check_format(args[0])
+                _check_format(args[0], size)
             if function.__name__ in ("do_sum", "sync_do_sum") and isinstance(
                 given[-1], list | tuple
             ):
@@ -231,9 +251,15 @@ def _check_product(arguments: Iterable[Any]) -> None:
     _check_size(size)
 
 
-def _check_format(text: str) -> None:
+def _check_format(text: str, size: int) -> None:
+    """Check what a format would write, whose arguments have ``size`` characters and items in all.
+
+    Each field may write all of an argument, and be as wide as any number in it.
+    """
     if _WIDE.search(text):
         raise SecurityError("a format with a very wide field")
+    fields = text.count("%") + text.count("{")
+    _check_size(fields * size + sum(map(int, _NUMBERS.findall(text))))
 
 
 __all__ = ["LimitedEnvironment", "Work"]
