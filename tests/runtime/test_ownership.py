@@ -20,6 +20,8 @@ import uvicorn
 from websockets.utils import apply_mask
 
 import envgen_runtime as rt
+from envgen_runtime import forks
+from envgen_runtime.transports import keepalive
 from envgen_runtime.transports.frames import text_frame
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime import tries
@@ -69,6 +71,38 @@ def test_a_forked_child_masks_its_frames_with_bytes_of_its_own() -> None:
 
 def test_no_lock_survives_a_fork(url: str) -> None:
     assert tries.fork_among_threads(url, forks=20) == []
+
+
+def test_a_lock_that_is_held_at_a_fork_is_free_in_the_child() -> None:
+    """As another thread holds it for a moment, which forks seldom meet."""
+    env = CodingEnv("http://127.0.0.1:9")
+    own, shared = env._calls.session, keepalive.KEEPALIVE
+
+    def work() -> list[str]:
+        return [type(item).__name__ for item in (own, shared) if item._lock.locked()]
+
+    with own._lock, shared._lock:
+        child = tries.Child(work)
+    assert child.wait("locks") == []
+
+
+def test_what_fails_to_let_go_keeps_nothing_else_from_it() -> None:
+    class Failing:
+        def after_fork(self) -> None:
+            raise RuntimeError("on purpose")
+
+    class Next:
+        is_left = False
+
+        def after_fork(self) -> None:
+            self.is_left = True
+
+    failing, following = Failing(), Next()
+    forks.track(failing)
+    forks.track(following)
+    child = tries.Child(lambda: [] if following.is_left else ["it was not asked to let go"])
+    assert child.wait("fork") == []
+    assert not following.is_left, "the parent keeps all"
 
 
 class OwnProvider:
