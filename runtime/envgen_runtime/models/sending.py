@@ -6,45 +6,16 @@ import math
 from collections.abc import Iterable, Mapping
 from datetime import date, time, timedelta
 from enum import Enum
-from functools import cache
-from typing import Any, Literal, NamedTuple, cast, get_args, get_origin
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError
 
 from ..errors import InvalidRequest
 from ..json_value import JsonFields, as_object, json_path
-from .base import JsonModel, RequestModel, is_closed, wire_name
-from .constraints import is_constant
-
-
-class _Field(NamedTuple):
-    """A field as it is written into a request."""
-
-    name: str
-    alias: str
-    may_be_left_out: bool
-    default: Any
-
-
-@cache
-def _fields(model: type[BaseModel]) -> tuple[_Field, ...]:
-    return tuple(
-        _Field(
-            name,
-            wire_name(name, info),
-            not info.is_required() and not _is_tag(info),
-            info.get_default(call_default_factory=True, validated_data={}),
-        )
-        for name, info in model.model_fields.items()
-    )
-
-
-def _is_tag(info: FieldInfo) -> bool:
-    is_one = get_origin(info.annotation) is Literal and len(get_args(info.annotation)) == 1
-    return is_one or is_constant(info)
+from .base import JsonModel, RequestModel, is_closed
+from .plain import plain_fields, sent_fields_of
 
 
 def sent_fields(model: BaseModel) -> JsonFields:
@@ -56,6 +27,8 @@ def sent_fields(model: BaseModel) -> JsonFields:
     makes, and a server's newer default should win over the one that this client was generated
     with. So are the unknown fields that a closed model was received with.
     """
+    if (plain := plain_fields(model)) is not None:
+        return JsonFields(plain)
     try:
         dumped = model.model_dump(mode="json", by_alias=True, warnings="error", fallback=_plain)
         _leave_out(model, dumped)
@@ -87,7 +60,7 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 
 def _leave_out_of_model(model: JsonModel, dumped: dict[str, Any]) -> None:
     values, was_set = model.__dict__, model.model_fields_set
-    for name, alias, may_be_left_out, default in _fields(type(model)):
+    for name, alias, may_be_left_out, default, *_ in sent_fields_of(type(model)):
         value = values.get(name)
         if may_be_left_out and name not in was_set and value == default:
             dumped.pop(alias, None)
