@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import envgen_runtime as rt
-from envgen_runtime.clients.effects import Call, Drop, Wait
+from envgen_runtime.clients.effects import Call, Drop, Send, Wait
 from generated.coding_env import CodeAction, CodingEnv
 
 ACTION = CodeAction(code="1")
@@ -54,7 +54,15 @@ def reset(env: Any, **given: Any) -> Call[Any]:
 
 
 def step(env: CodingEnv) -> Call[Any]:
-    return env._step_call(ACTION, None, None)
+    """A step as both clients take it, but that sending it is an effect."""
+    calls = env._calls
+    flight = calls.begin(env._step_request(ACTION, None, None))
+    try:
+        reply = yield Send(calls.announced(flight))
+        return calls.answered(flight, reply, env._parse_result)
+    except BaseException as error:
+        yield from calls.failed(flight, error)
+        raise
 
 
 def client(**options: Any) -> CodingEnv:

@@ -19,7 +19,7 @@ from .comparison import look_in_background
 from .constructors import AsyncConstructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .misuse import checks_arguments
-from .session import closed_meanwhile
+from .session import closed_meanwhile, raise_closed
 from .stock import explain_names
 
 T = TypeVar("T")
@@ -53,7 +53,16 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         self, action: ActT, /, *, request_id: str | None = None, timeout_s: float | None = None
     ) -> StepResult[ObsT]:
         """Take one step. As ``EnvClient.step``; a cancelled step loses the session."""
-        return await self._run(self._step_call(action, request_id, timeout_s))
+        request = self._step_request(action, request_id, timeout_s)
+        calls = self._calls
+        flight = calls.begin(request)
+        try:
+            transport = self._transport or raise_closed()
+            reply = await transport.exchange(calls.announced(flight))
+            return calls.answered(flight, reply, self._parse_result)
+        except BaseException as error:
+            await self._run(calls.failed(flight, error))
+            raise
 
     @checks_arguments
     async def state(self, *, timeout_s: float | None = None) -> StateT:
@@ -152,7 +161,7 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     async def _perform(self, effect: Effect) -> Any:
         match effect:
             case Send():
-                raise closed_meanwhile()
+                raise_closed()
             case Open():
                 _check_loop()
                 self._drop()

@@ -252,15 +252,14 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         self._trace_id = secrets.token_hex(16)
         return self._calls.exchange(self._request("reset", data, timeout_s), self._parse_reset)
 
-    def _step_call(
+    def _step_request(
         self, action: ActT, request_id: str | None, timeout_s: float | None
-    ) -> Call[StepResult[ObsT]]:
+    ) -> Request:
         data = self._step_payload(action)
         check_fields(action, data)
         if self._exact:
             check_action(type(self), data)
-        request = self._request("step", data, timeout_s, request_id)
-        return self._calls.exchange(request, self._parse_result)
+        return self._request("step", data, timeout_s, request_id)
 
     def _state_call(self, timeout_s: float | None) -> Call[StateT]:
         if self.wire is not None and self.wire.state is None:  # said before a session is made
@@ -288,7 +287,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             data,
             limit_s,
             request_id or f"{self._request_prefix}-{self._request_count}",
-            self._calls.episode_id if operation == "step" else None,
-            self._trace_id,
+            episode_id=self._calls.episode_id if operation == "step" else None,
+            trace_id=self._trace_id,
             holds_capacity_wait=timeout_s is not None,
         )

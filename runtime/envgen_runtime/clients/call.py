@@ -55,6 +55,23 @@ def _is_done(result: object) -> bool:
     return isinstance(result, StepResult) and result.done
 
 
+class Flight:
+    """A request in flight.
+
+    Attributes:
+        request: the request.
+        event: what observers were told of it, if there are any.
+        reply: the payload of its reply, once it has arrived.
+    """
+
+    __slots__ = ("event", "reply", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.event: RequestEvent | None = None
+        self.reply: dict[str, Any] | None = None
+
+
 class Calls:
     """Makes the calls of one client, and keeps what they share.
 
@@ -107,7 +124,10 @@ class Calls:
     # --- calls --------------------------------------------------------------------------------
 
     def exchange(self, request: Request, parse: Callable[[dict[str, Any]], T]) -> Call[T]:
-        """Make one request of the session, and read the reply.
+        """Make one request of the session that is not a step, and read the reply.
+
+        A step has one effect, which is to be sent, once: clients do that themselves between
+        ``begin`` and ``answered``. A generator in between costs a step 6 % of its CPU time.
 
         Args:
             request: the request.
@@ -117,38 +137,63 @@ class Calls:
             SessionError: the session can't take the request now; nothing has changed.
             EnvError: the request failed, as ``EnvClient.step`` says.
         """
+        flight = self.begin(request)
+        try:
+            request = self.announced(flight)
+            reply = yield from self._repeat(self._open_and_send, request, flight.event)
+            return self.answered(flight, reply, parse)
+        except BaseException as error:
+            yield from self.failed(flight, error)
+            raise
+
+    def begin(self, request: Request) -> Flight:
+        """Take the session for a request, until ``answered`` or ``failed``.
+
+        Raises:
+            SessionError: the session can't take the request now; nothing has changed.
+        """
         self._check_episode(request)
         self.session.begin(request.operation)
-        event: RequestEvent | None = None
-        payload: dict[str, Any] | None = None
-        try:
-            if self._notifier.is_on:
-                event = self._notifier.began(request)
-                request = request._replace(headers=event.headers)
-            if request.operation == "step":  # sent once, whatever happens
-                reply: dict[str, Any] = yield Send(
-                    self._with_barrier(request) if self._barrier == "step" else request
-                )
-            else:
-                reply = yield from self._repeat(self._open_and_send, request, event)
-            payload = reply
-            self.session.succeed()
-            result = self._read(parse, reply, request)
-        except BaseException as error:
-            failure = error
-            if payload is None:
-                failure = yield from self._fail(error, request)
-            yield from self._comparison.explain(error, request)
-            if isinstance(error, EnvError):  # last: what is added may quote the server, too
-                redact(error, self._secrets)
-            if event is not None:
-                self._notifier.ended(event, payload, failure)
-            if failure is not error:
-                raise failure from error
-            raise
+        return Flight(request)
+
+    def announced(self, flight: Flight) -> Request:
+        """Tell the observers that the request is about to be sent, and return it as it is sent."""
+        request = flight.request
+        if self._notifier.is_on:
+            flight.event = self._notifier.began(request)
+            request = flight.request = request._replace(headers=flight.event.headers)
+        if self._barrier == "step" and request.operation == "step":
+            return self._with_barrier(request)
+        return request
+
+    def answered(
+        self, flight: Flight, reply: dict[str, Any], parse: Callable[[dict[str, Any]], T]
+    ) -> T:
+        """Read the reply. The session can take the next request, whether it is read or not."""
+        flight.reply = reply
+        self.session.succeed()
+        result = self._read(parse, reply, flight.request)
+        event, flight.event = flight.event, None  # told once, even if telling is interrupted
         if event is not None:
-            self._notifier.ended(event, payload, None)
+            self._notifier.ended(event, reply, None)
         return result
+
+    def failed(self, flight: Flight, error: BaseException) -> Call[None]:
+        """Explain an error that was raised since ``begin``, and end the request.
+
+        Raises:
+            BaseException: what the caller gets in place of ``error``.
+        """
+        failure = error
+        if flight.reply is None:
+            failure = yield from self._fail(error, flight.request)
+        yield from self._comparison.explain(error, flight.request)
+        if isinstance(error, EnvError):  # last: what is added may quote the server, too
+            redact(error, self._secrets)
+        if flight.event is not None:
+            self._notifier.ended(flight.event, flight.reply, failure)
+        if failure is not error:
+            raise failure from error
 
     def server_contract(self, request: Request) -> Call[dict[str, JsonValue]]:
         """Ask for ``/schema``. The session takes no part in it."""

@@ -17,6 +17,7 @@ import threading
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from enum import Enum
+from typing import NoReturn
 
 from ..errors import (
     ConnectError,
@@ -119,7 +120,9 @@ class Session:
 
     def succeed(self) -> None:
         """End the request in flight: the server has answered it."""
-        self._end(_READY if self._operation == "reset" else self._before)
+        with self._lock:
+            if self._phase is _IN_FLIGHT:  # otherwise it was closed meanwhile
+                self._phase = _READY if self._operation == "reset" else self._before
 
     def fail(self, error: BaseException) -> bool:
         """End the request in flight with ``error``, and return whether the connection survives it.
@@ -158,7 +161,7 @@ class Session:
 
     def _end(self, phase: Phase, cause: BaseException | None = None) -> None:
         with self._lock:
-            if self._phase is _IN_FLIGHT:  # otherwise it was closed meanwhile
+            if self._phase is _IN_FLIGHT:
                 self._phase = phase
                 self._cause = cause or self._cause
 
@@ -215,6 +218,11 @@ def closed_meanwhile(error: EnvError | None = None) -> SessionClosed:
         closed.sent, closed.maybe_applied = error.sent, error.maybe_applied
         closed.request_id = error.request_id
     return closed
+
+
+def raise_closed() -> NoReturn:
+    """Raise ``closed_meanwhile``, where an expression has no transport."""
+    raise closed_meanwhile()
 
 
 _WHY: Mapping[type[BaseException], str] = {

@@ -18,7 +18,7 @@ from .comparison import look_in_background
 from .constructors import Constructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .misuse import checks_arguments
-from .session import closed_meanwhile
+from .session import closed_meanwhile, raise_closed
 from .stock import explain_names
 
 T = TypeVar("T")
@@ -83,7 +83,16 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             ConnectionLost: the connection ended; the session is lost.
             ReplyMismatch: the reply doesn't fit the contract.
         """
-        return self._run(self._step_call(action, request_id, timeout_s))
+        request = self._step_request(action, request_id, timeout_s)
+        calls = self._calls
+        flight = calls.begin(request)
+        try:
+            transport = self._transport or raise_closed()
+            reply = transport.exchange(calls.announced(flight))
+            return calls.answered(flight, reply, self._parse_result)
+        except BaseException as error:
+            self._run(calls.failed(flight, error))
+            raise
 
     @checks_arguments
     def state(self, *, timeout_s: float | None = None) -> StateT:
@@ -195,7 +204,7 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     def _perform(self, effect: Effect) -> Any:
         match effect:
             case Send():
-                raise closed_meanwhile()
+                raise_closed()
             case Open():
                 self._drop()
                 self._transport = self._open(effect)

@@ -37,18 +37,20 @@ class Envelope(NamedTuple):
         observation = as_object(beside.pop("observation", None))
         if observation is None:
             raise _mismatch(payload, "observation", "an object")
-        metadata = as_object(beside.get("metadata"))
-        if not metadata:
-            if "metadata" in beside and beside["metadata"] is None:  # over HTTP, 0.4 says so
+        metadata: Any = beside.get("metadata")
+        if not metadata or as_object(metadata) is None:
+            if metadata is None and "metadata" in beside:  # over HTTP, 0.4 says so
                 del beside["metadata"]
-            metadata = as_object(observation.get("metadata"))
+            metadata = observation.get("metadata")
+            if metadata is None or as_object(metadata) is None:
+                metadata = {}
         done = beside["done"] if "done" in beside else observation.get("done")
         if done is not True and done is not False:
             raise _mismatch({**observation, **beside}, "done", "a boolean")
         reward = beside["reward"] if "reward" in beside else observation.get("reward")
         if not (reward is None or isinstance(reward, _NUMBER)):
             raise _mismatch({**observation, **beside}, "reward", "a number or null")
-        return cls(observation, reward, done, metadata or {}, beside)
+        return cls(observation, reward, done, metadata, beside)
 
     @classmethod
     def at(

@@ -54,6 +54,7 @@ _REPLY_TYPE: Mapping[str, str] = {
 }
 _MAX_EXCERPT = 200
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_NO_TRACE = "0" * 32
 
 
 class Request(NamedTuple):
@@ -81,7 +82,7 @@ class Request(NamedTuple):
     deadline: float
     request_id: str
     episode_id: str | None = None
-    trace_id: str = "0" * 32
+    trace_id: str = _NO_TRACE
     headers: Mapping[str, str] = _NO_HEADERS
     holds_capacity_wait: bool = False
     barrier: bool = False
@@ -93,12 +94,17 @@ class Request(NamedTuple):
         data: dict[str, Any],
         timeout_s: float,
         request_id: str,
-        *more: Any,
-        **known: Any,
+        *,
+        episode_id: str | None = None,
+        trace_id: str = _NO_TRACE,
+        holds_capacity_wait: bool = False,
     ) -> Self:
-        """A request whose time begins now. The arguments are its attributes but the deadline."""
+        """A request whose time begins now. The arguments are its attributes of the same name."""
         deadline = monotonic() + timeout_s
-        return cls(operation, data, timeout_s, deadline, request_id, *more, **known)
+        return cls(
+            operation, data, timeout_s, deadline, request_id, episode_id, trace_id, _NO_HEADERS,
+            holds_capacity_wait,
+        )  # fmt: skip
 
     def seconds_left(self, limit_s: float = math.inf) -> float:
         """The seconds until the deadline, at least 0 and at most ``limit_s``."""
