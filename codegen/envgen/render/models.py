@@ -7,7 +7,6 @@ as the plan has them; aliases, imports and layout are ours.
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 from ..errors import AuditError
@@ -16,6 +15,7 @@ from ..plan.plan import Plan, PlannedAlias, PlannedClass, PlannedField
 from ..plan.types import JSON_VALUE, NONE, STR, MapOf, Named, Scalar, Type, Values
 from ..text import Placeholders, UntrustedText, docstring, literal
 from .context import ModelsContext
+from .library import classes_of
 from .modules import render
 from .templating import Templates
 
@@ -51,7 +51,7 @@ def render_models(plan: Plan, templates: Templates, *, env_name: str, fingerprin
         )
         for planned in plan.classes.values()
     }
-    rendered = _classes(_generate(classes, wire_names))
+    rendered = _classes(classes_of(classes, wire_names) if classes else "")
     try:
         blocks = {
             match[1]: block for block in rendered if (match := _CLASS.match(block)) is not None
@@ -157,39 +157,6 @@ def _default(expression: str) -> str:
 
 def _type(expression: str, placeholders: Placeholders) -> str:
     return f"{_PLACEHOLDER_MODULE}.{placeholders.type(expression)}"
-
-
-def _generate(definitions: dict[str, Any], wire_names: dict[str, str]) -> str:
-    if not definitions:
-        return ""
-    # Importing it takes half a second: not for --help, nor where nothing is built.
-    from datamodel_code_generator import generate
-    from datamodel_code_generator.enums import DataModelType, InputFileType
-    from datamodel_code_generator.format import PythonVersion
-
-    source = generate(
-        {"$defs": definitions},
-        input_file_type=InputFileType.JsonSchema,
-        output_model_type=DataModelType.PydanticV2BaseModel,
-        target_python_version=PythonVersion.PY_311,
-        aliases=wire_names,
-        # Nothing but these arguments may decide what is rendered.
-        settings_path=Path("/nonexistent"),
-        formatters=[],
-        disable_timestamp=True,
-        treat_dot_as_module=False,
-        field_constraints=True,
-        use_annotated=True,
-        strict_nullable=True,
-        use_double_quotes=True,
-        use_schema_description=True,
-        use_field_description=True,
-        use_inline_field_description=True,
-        skip_root_model=True,
-    )
-    if not isinstance(source, str):
-        raise AuditError("datamodel-code-generator rendered several modules, not one")
-    return source
 
 
 def _classes(source: str) -> list[str]:
