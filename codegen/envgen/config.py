@@ -148,7 +148,7 @@ class EnvSettings(SourceSettings):
 class Config(BaseModel):
     """The settings, with their defaults. Paths are relative to the folder of pyproject.toml."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     sources: tuple[str, ...] | None = None
     """Sources besides ``envs``; None for every other ``*.json`` in ``schemas``."""

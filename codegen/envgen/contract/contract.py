@@ -15,7 +15,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from envgen_runtime.contract.normal_form import DRAFT_2020_12, normal_form
 from envgen_runtime.contract.parts import (
@@ -36,7 +36,9 @@ from ..schema.normalize import normalize
 from ..schema.references import with_local_refs
 from ..text import UntrustedText
 from .tools import Tool, parse_tools
-from .wire import Wire, parse_wire
+
+if TYPE_CHECKING:
+    from .wire import Wire
 
 __all__ = ["PARTS", "REQUESTS", "EnvContract", "Part", "parse_contract"]
 
@@ -165,7 +167,11 @@ def parse_contract(
                 fields[part], pointer=place, source=source, budget=budget
             )
             findings += dropped
-    wire = parse_wire(fields["wire"], source=source) if fields.get("wire") is not None else None
+    wire: Wire | None = None
+    if fields.get("wire") is not None:
+        from .wire import parse_wire  # few contracts have one
+
+        wire = parse_wire(fields["wire"], source=source)
     parts, found = _as_sent(published, wire)
     findings += found
     documents: dict[Part, JsonSchema] = {}

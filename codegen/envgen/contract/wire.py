@@ -44,7 +44,8 @@ _Header = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_len
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Few contracts have a wire, and every command imports this.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class ReplyPlaces(_Frozen):

@@ -51,7 +51,7 @@ _MAX_SHOWN = 60
 _FILE_NAME = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(ConfigDict(extra="forbid", defer_build=True))
 @dataclass(frozen=True, slots=True)
 class Origin:
     """What a package was generated from, and by which envgen. The fields are the lock's."""

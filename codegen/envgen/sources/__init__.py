@@ -16,9 +16,9 @@ from ..findings import Finding
 from ..naming import environment_name
 from ..schema.keywords import as_object
 from ..text import UntrustedText
-from . import file, openapi
+from . import file
 from .address import is_started, kind_of, label, recorded, secrets_of
-from .parsing import Document
+from .parsing import Document, is_openapi
 
 if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
@@ -159,8 +159,10 @@ def _read_source(
     origins: _Origins = {}
     place_of: Callable[[str], str] = str
     names_itself = is_served = kind_of(source) == "url" or is_started(source)
-    if openapi.is_openapi(content):
-        converted = openapi.convert(content, settings, source=document.source)
+    if is_openapi(content):
+        from .openapi import convert  # most contracts are none
+
+        converted = convert(content, settings, source=document.source)
         content, suggested_name = converted.document, converted.name or suggested_name
         names_itself |= converted.name is not None
         findings += converted.findings

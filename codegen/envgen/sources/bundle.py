@@ -22,8 +22,8 @@ from ..errors import ContractError
 from ..schema.keywords import MAX_DEPTH, SCHEMA_MAPS, as_array, as_object, pointer_to
 from ..schema.limits import MAX_SCHEMAS
 from . import file
-from .openapi import is_openapi
 from .openapi_schemas import DefinitionNames
+from .parsing import is_openapi
 
 MAX_FILES = 200
 """Files that a contract may refer to."""

@@ -44,13 +44,6 @@ class Converted:
     openapi: OpenApiDocument
 
 
-def is_openapi(document: Any) -> bool:
-    """Whether a document is OpenAPI, of any version. In YAML, 3.1 without quotes is a number."""
-    fields = as_object(document) or {}
-    version = fields.get("openapi") or fields.get("swagger")
-    return isinstance(version, str | int | float) and not isinstance(version, bool)
-
-
 def has_action(document: Any, settings: SourceSettings) -> bool:
     """Whether the document has a type for the action of a step."""
     openapi = OpenApiDocument(as_object(document) or {}, "")

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import ContractError
 from ..findings import Finding
+from ..schema.keywords import as_object
 from ..schema.limits import MAX_DIGITS
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -42,6 +43,13 @@ class Document:
     is_derived: bool = True
     spare_name: str | None = None
     findings: tuple[Finding, ...] = ()
+
+
+def is_openapi(document: Any) -> bool:
+    """Whether a document is OpenAPI, of any version. In YAML, 3.1 without quotes is a number."""
+    fields = as_object(document) or {}
+    version = fields.get("openapi") or fields.get("swagger")
+    return isinstance(version, str | int | float) and not isinstance(version, bool)
 
 
 def parse(content: bytes, *, source: str, is_yaml: bool = False) -> Any:

@@ -24,7 +24,7 @@ from ..findings import Finding
 from ..schema.keywords import as_array, as_object
 from . import openapi
 from .file import suggested_name
-from .parsing import YAML_SUFFIXES, Document
+from .parsing import YAML_SUFFIXES, Document, is_openapi
 from .slips import hint_for_url
 from .url import NotFound, Web, check_url, limited
 
@@ -86,7 +86,7 @@ async def _document(web: Web, url: str, settings: SourceSettings) -> _Found:
         document = await web.get(url)
     except NotFound as missing:
         raise _no_route(missing.url, url) from None
-    if openapi.is_openapi(document) and not openapi.has_action(document, settings):
+    if is_openapi(document) and not openapi.has_action(document, settings):
         beside = _replace_last(url, "schema")
         try:
             if _is_contract(schema := await web.get(beside)):
@@ -120,7 +120,7 @@ async def _server(web: Web, url: str, settings: SourceSettings) -> _Found:
             document = await web.get(address)
         except (NotFound, EnvgenError):
             continue
-        if openapi.is_openapi(document):
+        if is_openapi(document):
             _check_has_action(document, settings, first)
             return _Found(Document(document, without_secrets(address)))
         if _is_contract(document):

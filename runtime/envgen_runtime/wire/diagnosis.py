@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterator
 from http import HTTPStatus
 
@@ -28,6 +27,8 @@ WAITS_UNTIL_UP = "from_url() waits for a server that starts or wakes up"
 
 def reason(error: BaseException) -> str:
     """Why a connection failed, from the errors that a library has wrapped in its own."""
+    import ssl  # a client that never connects, and the generator, need none of it
+
     deepest = error
     for link in _chain(error):
         if isinstance(link, ssl.SSLError) and link.reason in _NO_TLS:
