@@ -18,7 +18,7 @@ from .comparison import look_in_background
 from .constructors import Constructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .misuse import checks_arguments
-from .session import closed_meanwhile, raise_closed
+from .session import raise_closed
 from .stock import explain_names
 
 T = TypeVar("T")
