@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import envgen_runtime as rt
+from envgen_runtime.clients.call import Flight
 from envgen_runtime.clients.effects import Call, Drop, Send, Wait
 from generated.coding_env import CodeAction, CodingEnv
 
@@ -56,8 +57,9 @@ def reset(env: Any, **given: Any) -> Call[Any]:
 def step(env: CodingEnv) -> Call[Any]:
     """A step as both clients take it, but that sending it is an effect."""
     calls = env._calls
-    flight = calls.begin(env._step_request(ACTION, None, None))
+    flight = Flight(env._step_request(ACTION, None, None))
     try:
+        calls.begin(flight)
         reply = yield Send(calls.announced(flight))
         return calls.answered(flight, reply, env._parse_result)
     except BaseException as error:

@@ -14,6 +14,7 @@ from ..observe.trace import AsyncReplayTransport
 from ..result import StepResult, Transition
 from ..transports import AsyncTransport
 from .base import ClientBase, ResetArguments
+from .call import Flight
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import AsyncConstructors
@@ -55,8 +56,9 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """Take one step. As ``EnvClient.step``; a cancelled step loses the session."""
         request = self._step_request(action, request_id, timeout_s)
         calls = self._calls
-        flight = calls.begin(request)
+        flight = Flight(request)
         try:
+            calls.begin(flight)
             transport = self._transport or raise_closed()
             reply = await transport.exchange(calls.announced(flight))
             return calls.answered(flight, reply, self._parse_result)

@@ -137,8 +137,9 @@ class Calls:
             SessionError: the session can't take the request now; nothing has changed.
             EnvError: the request failed, as ``EnvClient.step`` says.
         """
-        flight = self.begin(request)
+        flight = Flight(request)
         try:
+            self.begin(flight)
             request = self.announced(flight)
             reply = yield from self._repeat(self._open_and_send, request, flight.event)
             return self.answered(flight, reply, parse)
@@ -146,15 +147,14 @@ class Calls:
             yield from self.failed(flight, error)
             raise
 
-    def begin(self, request: Request) -> Flight:
+    def begin(self, flight: Flight) -> None:
         """Take the session for a request, until ``answered`` or ``failed``.
 
         Raises:
             SessionError: the session can't take the request now; nothing has changed.
         """
-        self._check_episode(request)
-        self.session.begin(request.operation)
-        return Flight(request)
+        self._check_episode(flight.request)
+        self.session.begin(flight.request.operation, flight)
 
     def announced(self, flight: Flight) -> Request:
         """Tell the observers that the request is about to be sent, and return it as it is sent."""
@@ -179,14 +179,16 @@ class Calls:
         return result
 
     def failed(self, flight: Flight, error: BaseException) -> Call[None]:
-        """Explain an error that was raised since ``begin``, and end the request.
+        """Explain an error that was raised in ``begin`` or since, and end the request.
 
         Raises:
             BaseException: what the caller gets in place of ``error``.
         """
         failure = error
-        if flight.reply is None:
+        if self.session.is_held_by(flight):
             failure = yield from self._fail(error, flight.request)
+        elif flight.reply is None:
+            return  # the session didn't take it
         yield from self._comparison.explain(error, flight.request)
         if isinstance(error, EnvError):  # last: what is added may quote the server, too
             redact(error, self._secrets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 from contextlib import closing, suppress
@@ -27,6 +28,9 @@ _MAX_CONTRACT_BYTES = 8 * 1024 * 1024
 _LOGGER = logging.getLogger("envgen_runtime")
 
 _compared: set[tuple[str, str]] = set()  # the servers and contracts that this process has compared
+
+_EXIT_WAIT_S = 3.0
+_looking: set[threading.Thread] = set()
 
 
 def server_schema(request: Request) -> Call[dict[str, JsonValue]]:
@@ -132,7 +136,7 @@ class Comparison:
 
 
 def look_in_background(look: LookAtContract, address: str, options: ConnectionOptions) -> None:
-    """Perform ``look`` in a thread that ends within seconds, and holds up no exit."""
+    """Perform ``look`` in a thread that ends within seconds; an exit waits for it shortly."""
     options = replace(options, max_message_bytes=_MAX_CONTRACT_BYTES)
 
     def run() -> None:
@@ -148,8 +152,23 @@ def look_in_background(look: LookAtContract, address: str, options: ConnectionOp
                     effect = call.throw(error)
                 else:
                     effect = call.send(response)
+        _looking.discard(threading.current_thread())
 
-    threading.Thread(target=run, name="envgen-contract", daemon=True).start()
+    thread = threading.Thread(target=run, name="envgen-contract", daemon=True)
+    _looking.add(thread)
+    thread.start()
+
+
+@atexit.register
+def _wait_for_looks() -> None:
+    """Let the threads end, for they may be importing.
+
+    A thread that the exit freezes within an import keeps its lock, in which the main thread would
+    hang for ever as soon as it imports something, too: to warn of an unclosed client, say.
+    """
+    deadline = monotonic() + _EXIT_WAIT_S
+    for thread in [*_looking]:
+        thread.join(max(deadline - monotonic(), 0))
 
 
 def _server_name(request: Request) -> Call[str | None]:

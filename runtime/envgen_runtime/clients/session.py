@@ -67,21 +67,34 @@ class Session:
         self._lock = threading.Lock()
         self._phase = _NEW
         self._before = _NEW
+        self._holder: object = None  # the request in flight
         self._operation: Operation = "reset"
         self._cause: BaseException | None = None
 
     @property
     def phase(self) -> Phase:
         """The state of the session now."""
-        return self._phase
+        is_free = self._holder is None or self._phase is _CLOSED
+        return self._phase if is_free else _IN_FLIGHT
 
     @property
     def had_episode(self) -> bool:
         """Whether there was an episode, running or lost, before the request in flight."""
         return self._before is not _NEW
 
-    def begin(self, operation: Operation) -> None:
+    def is_held_by(self, holder: object) -> bool:
+        """Whether a request has taken the session, and is not at its end."""
+        return self._holder is holder
+
+    def begin(self, operation: Operation, holder: object) -> None:
         """Take the session for one request.
+
+        An interrupt may come between any two instructions. So one assignment takes the session
+        and one gives it back, and ``is_held_by`` tells which of them were reached.
+
+        Args:
+            operation: what is requested.
+            holder: the request, by its identity.
 
         Raises:
             SessionError: the session can't take ``operation`` now; nothing has changed.
@@ -90,11 +103,13 @@ class Session:
             if self._loop is not None and self._loop is not self._running_loop():
                 self._enter_loop(operation)
             phase = self._phase
-            if phase is not _READY and (refusal := self._refusal(phase, operation)) is not None:
+            if (phase is not _READY or self._holder is not None) and (
+                refusal := self._refusal(self.phase, operation)
+            ) is not None:
                 raise refusal
             self._before = phase
             self._operation = operation
-            self._phase = _IN_FLIGHT
+            self._holder = holder
 
     def opened(self, *, in_loop: bool) -> None:
         """Note that the connection is open.
@@ -114,15 +129,17 @@ class Session:
         """Leave the session to the parent, in a forked child. A closed client stays closed."""
         self._lock = threading.Lock()  # another thread of the parent may have held it
         self.dropped()
-        if self._phase is not _NEW and self._phase is not _CLOSED:
+        if self.phase is not _NEW and self._phase is not _CLOSED:
             self._phase = _LOST
             self._cause = SessionLost("it belongs to the process that this one was forked from")
+        self._holder = None
 
     def succeed(self) -> None:
         """End the request in flight: the server has answered it."""
         with self._lock:
-            if self._phase is _IN_FLIGHT:  # otherwise it was closed meanwhile
+            if self._phase is not _CLOSED:
                 self._phase = _READY if self._operation == "reset" else self._before
+            self._holder = None
 
     def fail(self, error: BaseException) -> bool:
         """End the request in flight with ``error``, and return whether the connection survives it.
@@ -161,9 +178,10 @@ class Session:
 
     def _end(self, phase: Phase, cause: BaseException | None = None) -> None:
         with self._lock:
-            if self._phase is _IN_FLIGHT:
+            if self._phase is not _CLOSED:
                 self._phase = phase
                 self._cause = cause or self._cause
+            self._holder = None
 
     def _enter_loop(self, operation: Operation) -> None:
         """Begin ``operation`` in another event loop than the connection's.
@@ -171,7 +189,7 @@ class Session:
         Raises:
             SessionLost: the operation needs the session that is there; nothing has changed.
         """
-        if self._phase is _IN_FLIGHT or self._phase is _CLOSED:
+        if self._holder is not None or self._phase is _CLOSED:
             return  # refused for that
         if self._phase is _READY:
             elsewhere = SessionLost("it belongs to the event loop that it was opened in")

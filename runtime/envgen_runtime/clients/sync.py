@@ -13,6 +13,7 @@ from ..observe.trace import ReplayTransport
 from ..result import StepResult, Transition
 from ..transports import Transport
 from .base import ClientBase, ResetArguments
+from .call import Flight
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import Constructors
@@ -85,8 +86,9 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         """
         request = self._step_request(action, request_id, timeout_s)
         calls = self._calls
-        flight = calls.begin(request)
+        flight = Flight(request)
         try:
+            calls.begin(flight)
             transport = self._transport or raise_closed()
             reply = transport.exchange(calls.announced(flight))
             return calls.answered(flight, reply, self._parse_result)

@@ -65,7 +65,7 @@ class DeadlineBackend(httpcore.NetworkBackend):
 
 def _addresses(host: str, port: int) -> list[str]:
     try:
-        found = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
+        found: list[Any] = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except OSError as error:
         raise httpcore.ConnectError(str(error)) from error
     return [
