@@ -59,20 +59,21 @@ def test_what_a_list_of_numbers_is_read_as(
 @pytest.mark.parametrize(
     ("field", "given", "places"),
     [
-        ("ints", [1, True, 2, "3"], [("ints", 1), ("ints", 3)]),
+        ("ints", [1, True, 2, "3"], [("ints", 1)]),
         ("ints", [1.5, 2], [("ints", 0)]),
         ("numbers", [0.5, False], [("numbers", 1)]),
-        ("numbers", [math.nan, 1.0, "x"], [("numbers", 0), ("numbers", 2)]),
+        ("numbers", [math.nan, 1.0, "x"], [("numbers", 0)]),
         ("numbers", [0.5, -math.inf], [("numbers", 1)]),
-        ("levels", [1.0, -1.0, math.inf], [("levels", 1), ("levels", 2)]),
-        ("grid", [[1], [True], 5], [("grid", 1, 0), ("grid", 2)]),
+        ("levels", [1.0, -1.0, math.inf], [("levels", 1)]),
+        ("grid", [[1], [True], 5], [("grid", 1, 0)]),
         ("grid", [[]] * 10, [("grid",)]),
         ("ints", "12", [("ints",)]),
     ],
 )
-def test_every_item_that_is_refused_is_named(
+def test_the_first_item_that_is_refused_is_named(
     module: ModuleType, field: str, given: Any, places: list[Any]
 ) -> None:
+    """Of a million of them, pydantic would keep a gigabyte of errors."""
     with pytest.raises(ValidationError) as caught:
         module.DoAction.model_validate({field: given})
     assert [error["loc"] for error in caught.value.errors()] == places

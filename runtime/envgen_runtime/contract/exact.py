@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtra
-from ..json_value import json_path
+from ..json_value import as_array, as_object, json_path
 from .normal_form import DRAFT_2020_12
 
 if TYPE_CHECKING:
     import jsonschema_rs
 
 _MAX_MESSAGE = 200
+_MAX_NODES = 10_000
+"""How many values an instance may have for all of its errors to be listed. The library makes the
+whole list at once, with 1.5 kB for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +74,42 @@ class ExactValidator:
         return self._validator.is_valid(instance)
 
     def errors(self, instance: Any) -> Iterator[Violation]:
-        """Every place where ``instance`` breaks the schema; nothing where it fits."""
-        for error in self._validator.iter_errors(instance):
+        """Every place where ``instance`` breaks the schema; of a large one, the first alone."""
+        if self._validator.is_valid(instance):
+            return
+        is_large = _has_more_than(_MAX_NODES, instance)
+        every = self._validator.iter_errors
+        errors = iter([self._first_error(instance)]) if is_large else every(instance)
+        for error in errors:
             yield Violation(
                 path=json_path(error.instance_path),
                 message=_shown(error.message),
                 keyword="".join(f"/{part}" for part in error.schema_path),
             )
+
+    def _first_error(self, instance: Any) -> jsonschema_rs.ValidationError:
+        import jsonschema_rs
+
+        try:
+            self._validator.validate(instance)
+        except jsonschema_rs.ValidationError as error:
+            return error
+        raise AssertionError("is_valid and validate disagree")
+
+
+def _has_more_than(count: int, instance: Any) -> bool:
+    """Whether there are more than ``count`` values in a JSON value."""
+    left = [instance]
+    while left:
+        value = left.pop()
+        fields = as_object(value)
+        parts = as_array(value) if fields is None else list(fields.values())
+        if parts:
+            count -= len(parts)
+            if count <= 0:
+                return True
+            left += parts
+    return False
 
 
 def _refuse(uri: str) -> Any:

@@ -106,8 +106,12 @@ class _DeadlineStream(httpcore.NetworkStream):
         return _DeadlineStream(stream, self._backend)
 
 
-class TlsBackend(httpcore.AnyIOBackend):
+class TlsBackend(httpcore.AsyncNetworkBackend):
     """Async I/O that closes the socket of a TLS handshake that is cancelled."""
+
+    def __init__(self) -> None:
+        backend: Any = httpcore.AnyIOBackend  # without anyio, a substitute that type checkers see
+        self._network: httpcore.AsyncNetworkBackend = backend()
 
     async def connect_tcp(
         self,
@@ -118,8 +122,8 @@ class TlsBackend(httpcore.AnyIOBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Connect, as httpcore asks."""
-        stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
-        return _BeforeTls(stream)
+        arguments = (host, port, timeout, local_address, socket_options)
+        return _BeforeTls(await self._network.connect_tcp(*arguments))
 
 
 class _BeforeTls(httpcore.AsyncNetworkStream):

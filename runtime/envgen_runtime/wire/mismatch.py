@@ -13,6 +13,9 @@ from .protocol import Request
 
 _MAX_SHOWN_ERRORS = 3
 _MAX_EXCERPT = 60
+_MAX_LISTED = 10_000
+"""How many violations pydantic is asked to list, with 700 bytes for each. It leaves a list at its
+first wrong item, but validates all of an object's values."""
 
 
 def reply_mismatch(
@@ -43,6 +46,8 @@ def invalid_fields(error: ValidationError, model: type) -> InvalidRequest:
 
 def _describe(error: ValidationError, root: str) -> tuple[str, str]:
     """The first few violations as text, and the path of the first."""
+    if (count := error.error_count()) > _MAX_LISTED:
+        return f"{count:,} values don't fit, too many to list", root
     details = error.errors(include_url=False, include_context=False)
     shown = "; ".join(
         f"{json_path(detail['loc'], root=root)}: {detail['msg']}{_found(detail)}"

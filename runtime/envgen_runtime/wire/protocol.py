@@ -53,6 +53,8 @@ _REPLY_TYPE: Mapping[str, str] = {
     "state": "state",
 }
 _MAX_EXCERPT = 200
+_MAX_FIELD_ERRORS = 20
+"""How many of a server's errors a message tells; the error has all of them."""
 _NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 _NO_TRACE = "0" * 32
 
@@ -312,7 +314,11 @@ def _limit(data: dict[str, Any], text: str) -> str:
 
 
 def _field_errors(errors: list[dict[str, Any]]) -> str:
-    return "; ".join(f"{_place(error.get('loc'))}: {error.get('msg')}" for error in errors)
+    shown = "; ".join(
+        f"{_place(error.get('loc'))}: {error.get('msg')}" for error in errors[:_MAX_FIELD_ERRORS]
+    )
+    more = len(errors) - _MAX_FIELD_ERRORS
+    return f"{shown} (and {more} more)" if more > 0 else shown
 
 
 def _place(loc: Any) -> str:
