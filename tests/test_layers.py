@@ -30,7 +30,7 @@ RUNTIME_LAYERS = (
     {"json_value", "documented", "forks", "printable"},
     {"errors", "result"},
     {"models", "wire"},
-    {"contract", "observe", "transports"},
+    {"contract", "observe", "tools", "transports"},
     {"providers"},
     {"clients"},
     {"generated"},
@@ -108,7 +108,9 @@ def edges(package: Path) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("package", "most_entries", "most_edges"), [(GENERATOR, 20, 77), (RUNTIME, 15, 39)]
+    # Tools are a concern of their own in the runtime: one entry, and what it reads.
+    ("package", "most_entries", "most_edges"),
+    [(GENERATOR, 20, 77), (RUNTIME, 16, 44)],
 )
 def test_a_newcomer_can_keep_the_house_in_mind(
     package: Path, most_entries: int, most_edges: int

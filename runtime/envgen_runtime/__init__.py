@@ -49,6 +49,16 @@ if TYPE_CHECKING:
     from .observe.trace import EpisodeTrace
     from .providers import ContainerProvider, Provider
     from .result import StepResult, Transition
+    from .tools import (
+        ToolArgumentsInvalid,
+        ToolError,
+        ToolExecutionFailed,
+        ToolNotFound,
+        ToolResult,
+        ToolResultMismatch,
+        ToolTimeout,
+        ToolTransportFailed,
+    )
     from .wire.retries import RetryPolicy
 
 __version__ = "0.2.0"
@@ -61,8 +71,9 @@ __all__ = [
     "ProtocolError", "Provider", "ProviderError", "ReadyTimeout", "ReplyEvent", "ReplyMismatch",
     "RequestEvent", "RequestTimeout", "RetryEvent", "RetryPolicy", "ServerError",
     "ServerSessionError", "SessionBusy", "SessionClosed", "SessionError", "SessionLost",
-    "StartError", "StepAfterDoneWarning", "StepResult", "TraceMismatch", "Transition",
-    "UpgradeRefused", "Violation",
+    "StartError", "StepAfterDoneWarning", "StepResult", "ToolArgumentsInvalid", "ToolError",
+    "ToolExecutionFailed", "ToolNotFound", "ToolResult", "ToolResultMismatch", "ToolTimeout",
+    "ToolTransportFailed", "TraceMismatch", "Transition", "UpgradeRefused", "Violation",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # type checkers know every name: what they don't find is a mistake
@@ -73,7 +84,7 @@ if not TYPE_CHECKING:  # type checkers know every name: what they don't find is 
     _MODULES = (
         "errors", "result", "json_value", "wire.retries", "observe.observers", "observe.telemetry",
         "observe.trace", "contract.exact", "providers", "clients.codec", "clients.sync",
-        "clients.asyncio",
+        "clients.asyncio", "tools",
     )  # fmt: skip
     _MOVED = frozenset(
         {
