@@ -30,8 +30,8 @@ RUNTIME_LAYERS = (
     {"json_value", "documented", "forks", "printable"},
     {"errors", "result"},
     {"models", "wire"},
-    {"contract", "observe", "tools", "transports"},
-    {"providers"},
+    {"contract", "observe", "transports"},
+    {"providers", "tools"},
     {"clients"},
     {"generated"},
     {"__init__"},
@@ -110,7 +110,7 @@ def edges(package: Path) -> set[tuple[str, str]]:
 @pytest.mark.parametrize(
     # Tools are a concern of their own in the runtime: one entry, and what it reads.
     ("package", "most_entries", "most_edges"),
-    [(GENERATOR, 20, 77), (RUNTIME, 16, 44)],
+    [(GENERATOR, 20, 77), (RUNTIME, 16, 46)],
 )
 def test_a_newcomer_can_keep_the_house_in_mind(
     package: Path, most_entries: int, most_edges: int

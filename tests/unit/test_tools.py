@@ -10,6 +10,7 @@ import pytest
 
 from envgen.build import build_package
 from envgen.contract.contract import EnvContract, parse_contract
+from envgen.contract.tools import ANYTHING
 from envgen.errors import ContractError
 from envgen_runtime.contract.drift import differences
 from envgen_runtime.contract.tools import calls_tools, with_tool_replies
@@ -49,7 +50,13 @@ def test_tools_are_kept_in_their_order_and_without_what_is_unknown(tmp_path: Any
         "properties": {"a": {"type": "integer"}},
     }
     assert kept == [
-        {"name": "add", "description": "The sum.", "inputSchema": schema},
+        {
+            "name": "add",
+            "title": "Add",
+            "description": "The sum.",
+            "inputSchema": schema,
+            "annotations": {"readOnlyHint": True},
+        },
         {"name": "zap"},
     ]
     again = parse_contract(json.loads(found.to_json()), source="x")
@@ -67,10 +74,12 @@ def test_tools_are_part_of_the_structure_and_their_words_are_not() -> None:
     assert base != parsed({**ADD, "inputSchema": {"type": "object"}}).fingerprint
 
 
-def test_that_calls_are_not_typed_is_said() -> None:
-    (finding,) = (item for item in parsed(ADD).findings if item.pointer == "/tools")
-    assert finding.message == "its tools are known (1); the arguments of their calls are not typed"
-    assert finding.severity == "info"
+def test_a_schema_that_is_none_types_nothing_and_is_said() -> None:
+    found = parsed({"name": "t", "inputSchema": 7}, ADD)
+    (finding,) = (item for item in found.findings if item.severity == "warning")
+    assert finding.pointer == "/tools/0/inputSchema"
+    assert "its schema can't be used, so it is not typed" in finding.message
+    assert found.tools[1].schemas == {"inputSchema": ANYTHING}
 
 
 @pytest.mark.parametrize(
@@ -80,7 +89,6 @@ def test_that_calls_are_not_typed_is_said() -> None:
         ([ADD, ADD], "/tools/1", "another tool has this name"),
         ([{"inputSchema": {}}], "/tools/0", "a tool has no name"),
         ([7], "/tools/0", "a tool has no name"),
-        ([{"name": "t", "inputSchema": 7}], "/tools/0/inputSchema", "schema"),
         ([{"name": f"t{number}"} for number in range(1001)], "/tools", "more than 1000"),
         ([{"name": "\ud800"}], "", "surrogate"),
     ],

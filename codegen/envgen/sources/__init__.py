@@ -16,7 +16,7 @@ from ..findings import Finding
 from ..naming import environment_name
 from ..schema.keywords import as_object
 from ..text import UntrustedText
-from . import file, openapi
+from . import file, openapi, tools_list
 from .address import is_started, kind_of, label, recorded, secrets_of
 from .parsing import Document
 
@@ -81,8 +81,9 @@ def read_source(
     """Read the contract that ``source`` publishes.
 
     Args:
-        source: the path of a contract or an OpenAPI document, ``-`` for standard input, the URL of
-            either or of a server, ``python:package.module:Action,Observation,State``,
+        source: the path of a contract, an OpenAPI document or a saved ``tools/list``, ``-`` for
+            standard input, the URL of one of them or of a server,
+            ``python:package.module:Action,Observation,State``,
             ``python:package.module:Environment``, or an environment to start:
             ``docker://IMAGE``, a project's folder, ``git+URL``, ``hf://OWNER/NAME``.
         name: the environment's name; by default the contract's ``name``, then the name in the
@@ -167,6 +168,9 @@ def _read_source(
         place_of = converted.openapi.existing
         origins = {place: (document.source, at) for place, at in converted.origins.items()}
         is_derived = True
+    elif tools_list.is_tools_list(content):
+        is_derived |= "name" not in content
+        content = tools_list.as_contract(content)
     if settings.state is not None:
         content, origin = _with_state(content, str(settings.state))
         origins = {place: at for place, at in origins.items() if not _is_within(place, "/state")}

@@ -100,12 +100,19 @@ class Calls:
 
     # --- calls --------------------------------------------------------------------------------
 
-    def exchange(self, request: Request, parse: Callable[[dict[str, Any]], T]) -> Call[T]:
+    def exchange(
+        self,
+        request: Request,
+        parse: Callable[[dict[str, Any]], T],
+        *,
+        is_observed: bool = True,
+    ) -> Call[T]:
         """Make one request of the session, and read the reply.
 
         Args:
             request: the request.
             parse: reads the payload of the reply.
+            is_observed: whether observers are told of it. A trace has what its user asked for.
 
         Raises:
             SessionError: the session can't take the request now; nothing has changed.
@@ -116,7 +123,7 @@ class Calls:
         event: RequestEvent | None = None
         payload: dict[str, Any] | None = None
         try:
-            if self._notifier.is_on:
+            if is_observed and self._notifier.is_on:
                 event = self._notifier.began(request)
                 request = request._replace(headers=event.headers)
             if request.operation == "step":  # sent once, whatever happens
@@ -143,6 +150,18 @@ class Calls:
         if event is not None:
             self._notifier.ended(event, payload, None)
         return result
+
+    def compare_tools(self, ask: Callable[[], Call[list[Any]]]) -> Call[None]:
+        """Compare the server's tools with the contract's before the first call of one.
+
+        Args:
+            ask: lists the server's tools.
+
+        Raises:
+            ContractDrift: they differ, and ``on_drift`` is ``error``.
+        """
+        if self.session.phase is Phase.READY:
+            yield from self._comparison.before_tool(ask)
 
     def server_contract(self, request: Request) -> Call[dict[str, JsonValue]]:
         """Ask for ``/schema``. The session takes no part in it."""
@@ -289,7 +308,7 @@ class Calls:
             self.episode_id = request.data.get("episode_id")
             self._is_done = False
         try:
-            if self._exact:
+            if self._exact and request.operation != "list_tools":
                 check_reply(self._client, request.operation, payload)
             result = parse(payload)
         except ValidationError as error:

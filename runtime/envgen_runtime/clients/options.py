@@ -37,8 +37,8 @@ class SessionOptions(TypedDict, total=False):
             request that needs it.
         reset_timeout_s: for resets, instead of ``request_timeout_s``.
         step_timeout_s: for steps, instead of ``request_timeout_s``.
-        state_timeout_s: for states, the server's contract and its health, instead of
-            ``request_timeout_s``.
+        state_timeout_s: for states, lists of tools, the server's contract and its health, instead
+            of ``request_timeout_s``.
         transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first (before
             0.2), whose environment is behind HTTP. ``http`` refuses the first step or state on a
             later server, which gives a fresh environment to every HTTP request; ``http-unchecked``
@@ -177,6 +177,7 @@ def timeouts(options: Mapping[str, Any]) -> dict[Operation, float]:
         "reset": float(options["reset_timeout_s"] or general),
         "step": float(options["step_timeout_s"] or general),
         "state": state_s,
+        "list_tools": state_s,
         "schema": state_s,
         "health": state_s,
         "create": float(options["reset_timeout_s"] or general),
