@@ -207,6 +207,16 @@ def test_a_result_that_does_not_fit(tool: Tool[Any, Any], reply: Any, path: str)
     assert (error.observation, error.result, error.maybe_applied) == ("seen", reply, True)
 
 
+def test_a_step_without_the_result_has_its_reward() -> None:
+    found = PLACE_ORDER.result(ToolReply(None, reward=2.0, done=True, observation="the end"))
+    for same in (found, pickle.loads(pickle.dumps(found))):
+        assert (same.reward, same.done, same.observation, same.text) == (2.0, True, "the end", "")
+        assert "without a result" in repr(same)
+        with pytest.raises(rt.ToolResultMismatch) as raised:
+            assert same.data
+        assert (raised.value.reward, raised.value.done) == (2.0, True)
+
+
 def test_content_blocks_are_typed() -> None:
     data = base64.b64encode(b"bytes").decode()
     image = {"type": "image", "data": data, "mimeType": "image/png"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
 
 from pydantic import ValidationError
@@ -58,7 +58,8 @@ class ToolResult(Generic[DataT]):
     Attributes:
         data: the result as the tool's output schema types it, unwrapped where the server wraps it
             as ``{"result": ...}``. Without an output schema it is the JSON that the server sent,
-            or else the text.
+            or else the text. Where the environment replied without the result, as one may that
+            ends an episode, reading it raises ToolResultMismatch.
         text: the texts of ``content``, a line break between two.
         content: the content blocks: texts, images, sounds, resources.
         structured: the JSON that the server sent with them; None if it sent none.
@@ -75,6 +76,41 @@ class ToolResult(Generic[DataT]):
     reward: float | None = None
     done: bool = False
     observation: Any = None
+
+
+class _WithoutResult(ToolResult[Any]):
+    """A step that replied without the call's result, as wrappers do that end an episode.
+
+    Its reward and ``done`` are good; reading ``data`` raises ToolResultMismatch.
+    """
+
+    __slots__ = ("_tool",)
+
+    def __init__(self, tool: str, reward: float | None, done: bool, observation: Any) -> None:
+        without = ToolResult(None, reward=reward, done=done, observation=observation)
+        known = {field.name: getattr(without, field.name) for field in fields(without)}
+        del known["data"]
+        for name, value in {**known, "_tool": tool}.items():
+            object.__setattr__(self, name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "data":
+            raise AttributeError(name)
+        raise ToolResultMismatch(
+            f"the step replied without the result of {self._tool}, as an environment may that ends "
+            "an episode: look at done before data",
+            tool=self._tool,
+            path="$",
+            reward=self.reward,
+            done=self.done,
+            observation=self.observation,
+        )
+
+    def __repr__(self) -> str:
+        return f"<ToolResult of {self._tool} without a result, done={self.done}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._tool, self.reward, self.done, self.observation)
 
 
 def read_result(
@@ -98,19 +134,19 @@ def read_result(
     """
     if reply.error is not None:
         _raise_error(reply, tool)
-    fields = as_object(reply.result)
-    if fields is None or as_array(fields.get("content")) is None:
+    sent = as_object(reply.result)
+    if sent is None or as_array(sent.get("content")) is None:
         return _plain_result(reply, tool, read)
-    content = read_content(fields["content"])
+    content = read_content(sent["content"])
     text = joined_text(content)
-    if _either(fields, "isError", "is_error"):
+    if _either(sent, "isError", "is_error"):
         told = text or "the tool says nothing about it"
         raise ToolExecutionFailed(
             f"{tool} failed: {told}", tool=tool, server_text=text, content=content, **_step(reply)
         )
-    structured = _either(fields, "structuredContent", "structured_content")
+    structured = _either(sent, "structuredContent", "structured_content")
     # OpenEnv's servers send what their own client makes of the result, too: it is not wrapped.
-    hydrated = fields.get("data")
+    hydrated = sent.get("data")
     value, place = structured, "$.structuredContent"
     if structured is not None and is_wrapped:
         wrapper = as_object(structured)
@@ -132,6 +168,8 @@ def _plain_result(
 ) -> ToolResult[DataT]:
     """The result of a server that sends a value instead of MCP's object."""
     value = reply.result
+    if value is None and read is not None and reply.observation is not None:
+        return _WithoutResult(tool, reply.reward, reply.done, reply.observation)
     data: Any = value if read is None else _read(reply, tool, read, value, "$")
     text = value if isinstance(value, str) else "" if value is None else json.dumps(value)
     return ToolResult(data, text, (), value, reply.reward, reply.done, reply.observation)
@@ -172,9 +210,9 @@ def _read_text(
 
 def _raise_error(reply: ToolReply, tool: str) -> NoReturn:
     """Raise what OpenEnv's ``observation.error`` says."""
-    fields = as_object(reply.error) or {"message": reply.error}
-    kind = _BY_TYPE.get(str(fields.get("error_type")), ToolExecutionFailed)
-    message = fields.get("message")
+    error_fields = as_object(reply.error) or {"message": reply.error}
+    kind = _BY_TYPE.get(str(error_fields.get("error_type")), ToolExecutionFailed)
+    message = error_fields.get("message")
     text = message if isinstance(message, str) else json.dumps(message)
     content = read_content((as_object(reply.result) or {}).get("content"))
     error = kind(
