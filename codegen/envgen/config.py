@@ -23,14 +23,14 @@ stands for a variable only if the user's own environment allows that. See SECURI
 
 from __future__ import annotations
 
-import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from envgen_runtime.wire.variables import ALLOW_VARS, VARIABLE, allowed_variables
 
 from .errors import ConfigError
 from .naming import (
@@ -46,12 +46,6 @@ from .text import UntrustedText
 
 _FILE = "pyproject.toml"
 _MAX_BYTES = 16 * 1024 * 1024
-
-ALLOW_VARS = "ENVGEN_ALLOW_VARS"
-"""The user's variable that lists others, which the settings of a repository may use."""
-
-_ALWAYS_ALLOWED = frozenset({"HF_TOKEN"})
-VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 RoutePath = Annotated[str, Field(pattern="^/")]
 
@@ -260,7 +254,7 @@ def refuse_variables(headers: Mapping[str, str]) -> None:
     Raises:
         ConfigError: there is a variable that isn't allowed.
     """
-    allowed = _ALWAYS_ALLOWED | {*re.findall(r"\w+", os.environ.get(ALLOW_VARS, ""))}
+    allowed = allowed_variables()
     for name, value in headers.items():
         for variable in VARIABLE.findall(value):
             if variable not in allowed:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from envgen_runtime.wire.redaction import scrub
+from envgen_runtime.wire.variables import VARIABLE
 
-from ..config import VARIABLE, SourceSettings
+from ..config import SourceSettings
 from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError, EnvgenError
 from ..findings import Finding

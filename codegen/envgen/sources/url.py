@@ -16,8 +16,9 @@ import httpx
 
 from envgen_runtime.transports.proxies import Proxy, proxy_for_url, through_proxy
 from envgen_runtime.wire.redaction import checked_headers, without_secrets
+from envgen_runtime.wire.variables import VARIABLE
 
-from ..config import VARIABLE, SourceSettings
+from ..config import SourceSettings
 from ..errors import ConfigError, ContractError, Unreachable
 from .parsing import MAX_BYTES, YAML_SUFFIXES, check_size, parse
 

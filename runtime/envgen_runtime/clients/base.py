@@ -22,6 +22,7 @@ from ..providers import AnyProvider
 from ..result import StepResult
 from ..transports import INHERITED, ConnectionOptions
 from ..wire.address import endpoint
+from ..wire.limits import refused_limit
 from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
@@ -30,7 +31,7 @@ from ..wire.tools import MAX_PAGES, list_request, read_list
 from .call import Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .effects import Call
-from .options import ClientChanges, SessionOptions, checked, refused_limit, timeouts
+from .options import ClientChanges, SessionOptions, checked, timeouts
 from .session import Phase
 from .stock import check_limit
 

@@ -3,7 +3,6 @@
 # No `from __future__ import annotations`: the annotations are data here, read at run time.
 
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from typing_extensions import TypedDict
@@ -12,6 +11,7 @@ from ..documented import complete
 from ..observe.observers import Observer
 from ..providers import AnyProvider
 from ..transports import Compression, TransportName
+from ..wire.limits import refused_limit
 from ..wire.protocol import Operation
 from ..wire.retries import RetryPolicy
 from .stock import OPTIONS
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 Validation = Literal["types", "exact"]
 OnDrift = Literal["check", "error", "ignore"]
 Barrier = Literal["episode", "step", "off"]
-
-MAX_LIMIT_S = 2_000_000.0
-"""The longest time limit, in seconds: 23 days. Longer ones don't fit what systems can wait for."""
 
 
 class SessionOptions(TypedDict, total=False):
@@ -127,22 +124,6 @@ _LIMITS = (
     "request_timeout_s", "connect_timeout_s", "reset_timeout_s", "step_timeout_s",
     "state_timeout_s",
 )  # fmt: skip
-
-
-def refused_limit(name: str, value: Any) -> str | None:
-    """Why a time limit can't be one; None if it can.
-
-    Args:
-        name: of the option.
-        value: the limit, in seconds.
-    """
-    is_number = not isinstance(value, bool) and isinstance(value, Real)
-    if is_number and 0 < float(value) <= MAX_LIMIT_S:
-        return None
-    return (
-        f"{name} must be a number of seconds greater than zero and at most {MAX_LIMIT_S:,.0f}, "
-        f"not {value!r}"
-    )
 
 
 def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:

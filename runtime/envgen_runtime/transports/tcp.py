@@ -133,9 +133,15 @@ def close_inherited(opened: socket.socket) -> None:
     The transport can't be asked to: its loop shares its selector with the parent's. It will close
     the same number once more, which is therefore not set free but taken by the null device.
     """
+    with suppress(OSError):
+        close_inherited_number(opened.fileno())
+
+
+def close_inherited_number(number: int) -> None:
+    """Close a descriptor by its number, as ``close_inherited``."""
     null = os.open(os.devnull, os.O_RDWR)
     with suppress(OSError):
-        os.dup2(null, opened.fileno(), inheritable=False)
+        os.dup2(null, number, inheritable=False)
     os.close(null)
 
 
