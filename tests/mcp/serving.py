@@ -13,6 +13,7 @@ from pathlib import Path
 
 SERVERS = Path(__file__).parent
 WEATHER = [sys.executable, str(SERVERS / "weather.py")]
+BARE = [sys.executable, str(SERVERS / "bare.py")]
 
 
 @contextmanager

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Self
+from typing import Self, TypeVar
 
 from ..errors import ServerError, SessionLost
 from ..json_value import JsonValue
 from ..tools.result import ToolReply
+from ..tools.toolset import AsyncToolCaller
 from ..transports.loops import is_running
 from .base import ToolPages, ToolsClientBase, call_error, may_be_unknown
 from .session import OnProgress, Session
+
+ToolsetT = TypeVar("ToolsetT")
 
 
 class AsyncToolsClient(ToolsClientBase):
@@ -43,14 +46,18 @@ class AsyncToolsClient(ToolsClientBase):
         """The server's tools, of all its pages, as it sent them.
 
         Args:
-            timeout_s: time limit for each page, in seconds, instead of ``request_timeout_s``.
+            timeout_s: time limit for all pages, in seconds, instead of ``request_timeout_s``.
 
         Raises:
             ProtocolError: the list can't be read, or doesn't end.
             EnvError: as ``call_tool``.
         """
-        session, pages, limit_s = await self._opened(), ToolPages(), self._limit(timeout_s)
-        while pages.add(await session.request("tools/list", pages.params, timeout_s=limit_s)):
+        session, pages = await self._opened(), ToolPages()
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._limit(timeout_s)
+        while pages.add(
+            await session.request("tools/list", pages.params, timeout_s=deadline - now())
+        ):
             pass
         return pages.tools
 
@@ -97,12 +104,6 @@ class AsyncToolsClient(ToolsClientBase):
                 raise
             raise told from error
 
-    async def call(
-        self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
-    ) -> ToolReply:
-        """Make a call for an ``AsyncToolset``. As ``call_tool``."""
-        return ToolReply(await self.call_tool(name, arguments, timeout_s=timeout_s))
-
     async def close(self) -> None:
         """End the session, and the server if it was started. The second call does nothing."""
         if self._session is not None:
@@ -118,6 +119,10 @@ class AsyncToolsClient(ToolsClientBase):
     def session(self) -> Session | None:
         """The last session that was opened."""
         return self._session
+
+    def _toolset(self, toolset: Callable[[AsyncToolCaller], ToolsetT]) -> ToolsetT:
+        """The namespace of typed tools of a generated client."""
+        return toolset(_Caller(self))
 
     async def _connected(self) -> Session:
         async with self._connecting:
@@ -143,3 +148,16 @@ class AsyncToolsClient(ToolsClientBase):
             raise SessionLost(
                 f"{self!r} was connected in another event loop; make a client for this one"
             )
+
+
+class _Caller:
+    """Calls tools for a namespace. Generated code knows it by ``AsyncToolsClient._toolset``."""
+
+    def __init__(self, client: AsyncToolsClient) -> None:
+        self._client = client
+
+    async def call(
+        self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
+    ) -> ToolReply:
+        """Call a tool. As ``AsyncToolCaller.call``."""
+        return ToolReply(await self._client.call_tool(name, arguments, timeout_s=timeout_s))

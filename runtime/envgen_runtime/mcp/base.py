@@ -4,11 +4,12 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Annotated, Any, Self, Unpack
+from typing import Annotated, Any, ClassVar, Self, Unpack
 
 from typing_extensions import TypedDict
 
 from .. import forks
+from ..contract.contract import package_contract
 from ..documented import complete, documented
 from ..errors import EnvError, InvalidRequest, ProtocolError, ServerError
 from ..json_value import JsonValue, as_array, as_object
@@ -18,7 +19,7 @@ from .config import server_of
 from .servers import HttpServer, Server, StdioServer
 from .session import Session
 
-MAX_PAGES = 100
+MAX_PAGES = 1000
 """How many pages of tools are read."""
 
 MAX_TOOLS = 10_000
@@ -45,7 +46,15 @@ class ToolsOptions(TypedDict, total=False):
 
 
 class ToolsClientBase:
-    """Everything but the waiting."""
+    """Everything but the waiting.
+
+    Attributes:
+        server_name: what the server is called in generated clients; empty otherwise.
+        fingerprint: the contract's that the client was generated from; empty otherwise.
+    """
+
+    server_name: ClassVar[str] = ""
+    fingerprint: ClassVar[str] = ""
 
     @documented(ToolsOptions)
     def __init__(
@@ -122,6 +131,15 @@ class ToolsClientBase:
             ValueError: the entry, a variable in it or a limit can't be used.
         """
         return cls(server_of(entry), **options)
+
+    @property
+    def contract(self) -> dict[str, JsonValue]:
+        """The contract that this client was generated from, as a copy.
+
+        Raises:
+            ContractMissing: the client was written by hand.
+        """
+        return package_contract(type(self))
 
     @property
     def server_info(self) -> dict[str, JsonValue]:

@@ -18,6 +18,12 @@ _KEEP_BODY = (HTTPStatus.TEMPORARY_REDIRECT, HTTPStatus.PERMANENT_REDIRECT)
 _MAX_SHOWN = 500
 
 
+class AccessRefused(ConnectError):
+    """The server wants a token, or another one."""
+
+    retryable = False
+
+
 class Guard:
     """Checks responses: their size, where they redirect to, and what their status means.
 
@@ -85,10 +91,8 @@ class Guard:
         text = f"{self._label} answered HTTP {status}{ending}"
         server_text = told["message"] if told else None
         if status in _NO_ACCESS:
-            return ConnectError(
-                f"{text}: it wants a token, as token= or in headers=",
-                retryable=False,
-                server_text=server_text,
+            return AccessRefused(
+                f"{text}: it wants a token, as token= or in headers=", server_text=server_text
             )
         if status == HTTPStatus.NOT_FOUND and "mcp-session-id" in response.request.headers:
             return SessionLost(

@@ -10,6 +10,7 @@ from ..wire.address import endpoint
 from ..wire.redaction import (
     checked_headers,
     command_without_secrets,
+    is_secret_name,
     scrub,
     secrets_in,
     secrets_in_command,
@@ -65,6 +66,11 @@ class HttpServer:
         return cls(address, own, secrets_in(own, url))
 
     @property
+    def credentials(self) -> tuple[str, ...]:
+        """The secrets that no text holds by chance."""
+        return self.secrets
+
+    @property
     def label(self) -> str:
         """The server as it may be shown."""
         shown: str = scrub(without_secrets(self.url), self.secrets)
@@ -108,6 +114,12 @@ class StdioServer:
         folder = None if cwd is None else fspath(cwd)
         hidden = {*secrets_in(variables), *secrets_in_command(command)}
         return cls(tuple(command), variables, folder, tuple(sorted(hidden, key=len, reverse=True)))
+
+    @property
+    def credentials(self) -> tuple[str, ...]:
+        """The secrets that no text holds by chance: not a time zone or a level of a log."""
+        named = {name: value for name, value in self.env.items() if is_secret_name(name)}
+        return (*secrets_in(named), *secrets_in_command(self.command))
 
     @property
     def label(self) -> str:

@@ -173,6 +173,9 @@ class Session:
     async def close(self) -> None:
         """End the session, and the server if it was started for it. Bounded in time."""
         self._is_closed = True
+        for number in [*self._waiting]:
+            closed = SessionClosed("the client was closed", maybe_applied=True)
+            self._settle(number, error=closed)
         owner = self._owner
         if owner is None:
             return

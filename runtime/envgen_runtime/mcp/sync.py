@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import Any, Self, TypeVar
 
 from ..errors import SessionClosed
 from ..json_value import JsonValue
 from ..providers.cleanup import Cleanup
 from ..tools.result import ToolReply
+from ..tools.toolset import ToolCaller
 from .asyncio import AsyncToolsClient
 from .background import Background
 from .base import ToolsClientBase
 from .session import OnProgress
 
 T = TypeVar("T")
+ToolsetT = TypeVar("ToolsetT")
 
 
 class _Link:
@@ -33,7 +36,8 @@ class _Link:
 
     def _release(self) -> None:
         try:
-            self.background.run(lambda _: self.client.close())
+            with suppress(SessionClosed):  # it was abandoned
+                self.background.run(lambda _: self.client.close())
         finally:
             self.background.stop()
 
@@ -69,6 +73,10 @@ class ToolsClient(ToolsClientBase):
         self._session = link.client.session
         return self
 
+    def _toolset(self, toolset: Callable[[ToolCaller], ToolsetT]) -> ToolsetT:
+        """The namespace of typed tools of a generated client."""
+        return toolset(_Caller(self))
+
     def _linked(self) -> _Link:
         if self._session is None:
             self.connect()
@@ -80,7 +88,7 @@ class ToolsClient(ToolsClientBase):
         """The server's tools, of all its pages, as it sent them.
 
         Args:
-            timeout_s: time limit for each page, in seconds, instead of ``request_timeout_s``.
+            timeout_s: time limit for all pages, in seconds, instead of ``request_timeout_s``.
 
         Raises:
             ProtocolError: the list can't be read, or doesn't end.
@@ -123,12 +131,6 @@ class ToolsClient(ToolsClientBase):
             on_progress,
         )
 
-    def call(
-        self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
-    ) -> ToolReply:
-        """Make a call for a ``Toolset``. As ``call_tool``."""
-        return ToolReply(self.call_tool(name, arguments, timeout_s=timeout_s))
-
     def close(self) -> None:
         """End the session, and the server if it was started. The second call does nothing."""
         link, self._link = self._link, None
@@ -164,3 +166,16 @@ class ToolsClient(ToolsClientBase):
     ) -> T:
         link = self._linked()
         return link.background.run(lambda told: work(link.client, told), on_progress)
+
+
+class _Caller:
+    """Calls tools for a namespace. Generated code knows it by ``ToolsClient._toolset``."""
+
+    def __init__(self, client: ToolsClient) -> None:
+        self._client = client
+
+    def call(
+        self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
+    ) -> ToolReply:
+        """Call a tool. As ``ToolCaller.call``."""
+        return ToolReply(self._client.call_tool(name, arguments, timeout_s=timeout_s))

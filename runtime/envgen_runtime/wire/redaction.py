@@ -100,7 +100,7 @@ def secrets_in(headers: Mapping[str, str], *urls: str) -> tuple[str, ...]:
     for name, value in headers.items():
         if name.lower() in _PUBLIC_HEADERS:
             continue
-        shortest = _SHORTEST_SECRET if _SECRET_HEADER.search(name) else _SHORTEST_OTHER
+        shortest = _SHORTEST_SECRET if is_secret_name(name) else _SHORTEST_OTHER
         words = value.split()
         found |= {text for text in (value, *words[1:]) if len(text) >= shortest}
         if len(words) > 1 and words[0].lower() == "basic":
@@ -165,6 +165,11 @@ def _decoded(text: str) -> str:
         return ""
 
 
+def is_secret_name(name: str) -> bool:
+    """Whether a header, a variable or an option of this name holds a secret."""
+    return _SECRET_HEADER.search(name) is not None
+
+
 def _secret_words(command: Sequence[str]) -> Iterator[tuple[int, str]]:
     """The secrets in a command, each with the number of its word.
 
@@ -176,12 +181,12 @@ def _secret_words(command: Sequence[str]) -> Iterator[tuple[int, str]]:
         assigned = _ASSIGNMENT.fullmatch(word)
         if is_value and not word.startswith("-"):
             yield number, word
-        elif assigned and _SECRET_HEADER.search(assigned[1]):
+        elif assigned and is_secret_name(assigned[1]):
             yield number, assigned[2]
         elif "://" in word:
             yield from ((number, text) for text in secrets_in({}, word) if text in word)
         is_option = word.startswith("-") and assigned is None
-        is_value = is_option and _SECRET_HEADER.search(word) is not None
+        is_value = is_option and is_secret_name(word)
 
 
 def secrets_in_command(command: Sequence[str]) -> tuple[str, ...]:
