@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from envgen_runtime.wire.tools import with_mcp_names
+
 from ..errors import ContractError
 from ..findings import Finding
 from ..naming import class_name
@@ -144,7 +146,8 @@ def parse_tools(
     findings: list[Finding] = []
     for index, item in enumerate(items):
         place = pointer_to("/tools", index)
-        tool, found = _parse_tool(as_object(item) or {}, place, source, budget)
+        fields = with_mcp_names(as_object(item) or {})
+        tool, found = _parse_tool(fields, place, source, budget)
         if tool.name in tools:
             raise ContractError("another tool has this name", pointer=place, source=source)
         tools[tool.name] = tool

@@ -38,8 +38,35 @@ def read_list(
             request_id=request.request_id,
             server_text=message,
         )
-    tools = as_array(result.get("tools"))
-    if tools is None or not all(isinstance(tool, dict) for tool in tools):
+    items = as_array(result.get("tools"))
+    tools = [tool for item in items or [] if (tool := as_object(item)) is not None]
+    if items is None or len(tools) < len(items):
         raise malformed("a list of tools that is none", request)
     following = result.get("nextCursor")
-    return tools, following if isinstance(following, str) and following else None
+    following = following if isinstance(following, str) and following else None
+    return [with_mcp_names(tool) for tool in tools], following
+
+
+_PYTHON_NAMES: Mapping[str, str] = {
+    "input_schema": "inputSchema",
+    "output_schema": "outputSchema",
+    "read_only_hint": "readOnlyHint",
+    "destructive_hint": "destructiveHint",
+    "idempotent_hint": "idempotentHint",
+    "open_world_hint": "openWorldHint",
+}
+
+
+def with_mcp_names(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool with MCP's own names.
+
+    OpenEnv's servers dump tools by the names of Python's fields, which version 2 of MCP's SDK has
+    changed: such a server sends ``input_schema``.
+    """
+    renamed = {_PYTHON_NAMES.get(key, key): value for key, value in tool.items()}
+    annotations = as_object(tool.get("annotations"))
+    if annotations is not None:
+        renamed["annotations"] = {
+            _PYTHON_NAMES.get(key, key): value for key, value in annotations.items()
+        }
+    return renamed
