@@ -126,9 +126,8 @@ def _is_open(schema: dict[str, Any]) -> bool:
 
 def main(files: list[Path]) -> None:
     """Print the table."""
-    print(
-        "| server | tools | with a result | typed well | CPU s | warnings |\n|---|---|---|---|---|---|"
-    )
+    print("| server | tools | with a result | typed well | CPU s | warnings |")
+    print("|---|---|---|---|---|---|")
     total = weak = 0
     with tempfile.TemporaryDirectory() as folder:
         for file in files:
