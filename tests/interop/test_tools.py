@@ -152,6 +152,34 @@ def test_async_typed_calls(tooled: Release, start_server: StartServer) -> None:
     asyncio.run(play())
 
 
+def test_a_server_in_production(tooled: Release, start_server: StartServer) -> None:
+    """It has no routes for reset and step, which go over its WebSocket."""
+    url = start_server(tooled, "tools_shop", WAIT_S="0", OPENENV_MODE="production")
+    desk = built(url)
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        called = env.tools.get_weather(city="Oslo")
+        assert (called.data, called.reward) == ("Oslo: None", 0.5)
+        assert len(env.list_tools()) == 5
+
+
+def test_tools_that_nothing_lists(tooled: Release, start_server: StartServer) -> None:
+    """The server says that its environment doesn't support MCP; calls by name still work."""
+    url = start_server(tooled, "tools_own")
+    desk = built(url)
+    assert not hasattr(desk.DeskEnv, "tools")
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        with pytest.raises(rt.ServerError) as unlisted:
+            env.list_tools()
+        assert unlisted.value.code == "JSON_RPC -32603"
+        called = env.call_tool("double", {"n": 4})
+        assert (called.data, called.text, called.reward) == (8, "8", 1.0)
+        with pytest.raises(rt.ToolNotFound) as missing:
+            env.call_tool("halve", {"n": 4})
+        assert (missing.value.reward, missing.value.done) == (-1.0, True)
+
+
 @pytest.mark.slow
 def test_the_time_limit_of_a_tool_is_the_servers(start_server: StartServer) -> None:
     url = start_server(RELEASES[-1], "tools_shop", WAIT_S="31")

@@ -7,6 +7,7 @@ import time
 from typing import Annotated, Any, Literal
 
 from fastmcp import FastMCP
+from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.mcp_environment import MCPEnvironment
 from openenv.core.env_server.mcp_types import CallToolAction, CallToolObservation, ListToolsAction
 from openenv.core.env_server.types import Action, Observation, State
@@ -176,7 +177,37 @@ class DeskEnvironment(WrappedEnvironment):
         return DeskObservation(place=action.to)
 
 
+class OwnToolsEnvironment(Environment[Any, Any, Any]):
+    """Calls of tools without MCP: nothing lists them."""
+
+    SUPPORTS_CONCURRENT_SESSIONS = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = State(episode_id="x", step_count=0)
+
+    def reset(
+        self, seed: int | None = None, episode_id: str | None = None, **_: Any
+    ) -> Observation:
+        return Observation(done=False, reward=0.0)
+
+    def step(self, action: Any, timeout_s: float | None = None, **_: Any) -> Observation:
+        if action.tool_name != "double":
+            fault = {"error_type": "tool_not_found", "message": f"no {action.tool_name}"}
+            return CallToolObservation(
+                tool_name=action.tool_name, error=fault, reward=-1.0, done=True
+            )
+        return CallToolObservation(
+            tool_name="double", result=2 * action.arguments["n"], reward=1.0, done=False
+        )
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+
 TOOLED = {
+    "tools_own": (OwnToolsEnvironment, CallToolAction, CallToolObservation),
     "tools": (ToolsEnvironment, CallToolAction, CallToolObservation),
     "tools_reset": (ToolsEnvironment, CallToolAction, CallToolObservation, None, Observation),
     "tools_wrapped": (WrappedEnvironment, CallToolAction, CallToolObservation),

@@ -1,0 +1,91 @@
+"""docs/tools.md runs, and docs/tools-compared.md says what the golden package has."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket
+
+from envgen.demo.server import serving
+from tests.support import ROOT, contract, run, save
+
+PAGE = (ROOT / "docs" / "tools.md").read_text()
+COMPARED = (ROOT / "docs" / "tools-compared.md").read_text()
+
+CALL = {
+    "title": "CallToolAction",
+    "type": "object",
+    "properties": {
+        "type": {"const": "call_tool", "default": "call_tool"},
+        "tool_name": {"type": "string"},
+        "arguments": {"type": "object", "additionalProperties": True},
+    },
+    "required": ["tool_name"],
+}
+NUMBERS = {
+    "type": "object",
+    "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+    "required": ["a", "b"],
+}
+RESULT = {"type": "object", "properties": {"result": {"type": "number"}}, "required": ["result"]}
+TOOLS = [
+    {"name": name, "inputSchema": NUMBERS, "outputSchema": RESULT} for name in ("add", "divide")
+]
+
+
+def called(data: dict[str, Any]) -> dict[str, Any]:
+    """What a server of tools observes."""
+    a, b = data["arguments"]["a"], data["arguments"]["b"]
+    if data["tool_name"] == "divide" and b == 0:
+        fault = {"error_type": "execution_error", "message": "division by zero"}
+        return {"tool_name": "divide", "result": None, "error": fault}
+    value = {"result": a + b if data["tool_name"] == "add" else a / b}
+    result = {"content": [], "structured_content": value, "is_error": False}
+    return {"tool_name": data["tool_name"], "result": result, "error": None}
+
+
+async def session(socket: WebSocket) -> None:
+    await socket.accept()
+    while (frame := await socket.receive_json())["type"] != "close":
+        match frame["type"]:
+            case "state":
+                reply: dict[str, Any] = {"type": "state", "data": {"step_count": 0}}
+            case "mcp":
+                page = {"jsonrpc": "2.0", "id": frame["data"]["id"], "result": {"tools": TOOLS}}
+                reply = {"type": "mcp", "data": page}
+            case kind:
+                observation = called(frame["data"]) if kind == "step" else {}
+                data = {"observation": observation, "reward": 1.0, "done": False}
+                reply = {"type": "observation", "data": data}
+        await socket.send_json(reply)
+
+
+def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    observed = {"title": "Called", "type": "object", "properties": {"tool_name": {}}}
+    document = contract(action=CALL, observation=observed, tools=TOOLS)
+    assert run("build", save(document), "--name", "desk_env").exit_code == 0
+    (snippet,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    with serving(Starlette(routes=[WebSocketRoute("/ws", session)])) as url:
+        done = subprocess.run(
+            [sys.executable, "-c", snippet.replace("http://127.0.0.1:8000", url)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    printed = "3.0 1.0 False\nError in divide: the tool failed: division by zero 1.0\n"
+    assert (done.stdout, done.stderr) == (printed, "")
+
+
+def test_the_comparison_says_what_is_written() -> None:
+    written = (ROOT / "tests" / "golden" / "tools" / "expected" / "tools.py").read_text()
+    row = next(line for line in COMPARED.splitlines() if line.startswith("| envgen |"))
+    for type_ in re.findall(r"`([^`]+)`", row.replace("\\|", "|")):
+        assert type_ in written or type_ == "qty", type_
