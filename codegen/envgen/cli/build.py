@@ -30,8 +30,9 @@ def build(
         typer.Argument(
             metavar="SOURCE",
             autocompletion=complete_source,
-            help="A contract or OpenAPI document (a file, a URL, or - for standard input), the URL "
-            "of a live server, an environment configured in pyproject.toml, or one to start: "
+            help="A contract, OpenAPI document or saved tools/list (a file, a URL, or - for "
+            "standard input), the URL of a live server, an environment configured in "
+            "pyproject.toml, or one to start: "
             "docker://IMAGE, a project's folder, git+URL, hf://OWNER/NAME; or an MCP server: "
             "mcp+http://HOST/mcp, mcp+https://..., 'mcp+stdio:COMMAND'. Default: what "
             "\\[tool.envgen] in pyproject.toml lists, else every contract in schemas/.",
