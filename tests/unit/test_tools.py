@@ -12,7 +12,8 @@ from envgen.build import build_package
 from envgen.contract.contract import EnvContract, parse_contract
 from envgen.contract.tools import ANYTHING
 from envgen.errors import ContractError
-from envgen_runtime.contract.drift import differences
+from envgen.plan.planner import make_plan
+from envgen_runtime.contract.drift import differences, tool_differences
 from envgen_runtime.contract.tools import calls_tools, with_tool_replies
 from tests.support import contract, load
 
@@ -80,6 +81,54 @@ def test_a_schema_that_is_none_types_nothing_and_is_said() -> None:
     assert finding.pointer == "/tools/0/inputSchema"
     assert "its schema can't be used, so it is not typed" in finding.message
     assert found.tools[1].schemas == {"inputSchema": ANYTHING}
+
+
+TEXT: dict[str, Any] = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"type": "string", "enum": []}, "/enum"),
+        ({"type": "string", "required": True}, "/required"),
+        ({"type": "string", "$ref": "#/$defs/Missing"}, "/$ref"),
+        ("a string", ""),
+        ({"type": "text"}, "/type"),
+    ],
+)
+def test_what_is_wrong_with_a_schema_is_left_out(wrong: Any, place: str, tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"a": wrong, "b": TEXT}, "required": ["b"]}
+    found = parsed({"name": "t", "inputSchema": schema})
+    (finding,) = (item for item in found.findings if item.severity == "warning")
+    assert finding.pointer == f"/tools/0/inputSchema/properties/a{place}"
+    kept = found.tools[0].schemas["inputSchema"]["properties"]
+    assert kept == {"a": TEXT if wrong != "a string" and place != "/type" else {}, "b": TEXT}
+    again = parse_contract(json.loads(found.to_json()), source="x")
+    assert again.to_json() == found.to_json()
+    listed = [{"name": "t", "inputSchema": schema}]
+    assert tool_differences(json.loads(found.to_json()), listed) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": ["object", "null"], "properties": {"b": TEXT}},
+        {"anyOf": [{"type": "object", "properties": {"b": TEXT}}, {"type": "null"}]},
+    ],
+)
+def test_arguments_are_an_object_though_null_is_allowed(schema: Any) -> None:
+    contract = parse_contract(
+        {"name": "x", "tools": [{"name": "t", "inputSchema": schema}]}, source=""
+    )
+    plan, findings = make_plan(contract)
+    assert findings == ()
+    assert [field.name for field in plan.classes["TArguments"].fields] == ["b"]
+
+
+def test_a_schema_of_many_faults_is_not_typed() -> None:
+    faults = {f"p{number}": {"enum": []} for number in range(11)}
+    found = parsed({"name": "t", "inputSchema": {"type": "object", "properties": faults}})
+    assert found.tools[0].schemas["inputSchema"] == ANYTHING
 
 
 @pytest.mark.parametrize(

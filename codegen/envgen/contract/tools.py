@@ -6,9 +6,12 @@ list of its tools has the types of arguments and results.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
+from envgen_runtime.contract.parts import UNPUBLISHED
+from envgen_runtime.json_value import at_pointer, pointer_keys, pointer_of
 from envgen_runtime.wire.tools import with_mcp_names
 
 from ..errors import ContractError
@@ -16,6 +19,7 @@ from ..findings import Finding
 from ..naming import class_name
 from ..schema.keywords import (
     DEFINITIONS,
+    SCHEMA_MAPS,
     JsonSchema,
     as_array,
     as_object,
@@ -38,6 +42,7 @@ ANYTHING: JsonSchema = {"type": "object", "additionalProperties": True}
 """What a schema is read as that can't be used."""
 
 _MAX_TOOLS = 1000
+_MAX_REPAIRS = 10
 _PREFIX = "tools"
 
 # Titles of output schemas that say no more than that they are of a tool.
@@ -51,6 +56,8 @@ class Tool:
     Attributes:
         title: a name for people; may be empty.
         annotations: what calls of it do, by the names in ``HINTS``.
+        unpublished: which of its schemas the server publishes otherwise: what is wrong with them
+            was left out. They are not compared with the server's.
         documents: the schemas, with plain pointers as references.
     """
 
@@ -60,6 +67,7 @@ class Tool:
     documents: dict[ToolSchema, JsonSchema]
     title: str = ""
     annotations: dict[str, bool] | None = None
+    unpublished: frozenset[str] = frozenset()
 
     @property
     def structure(self) -> dict[str, JsonSchema]:
@@ -84,7 +92,7 @@ class Tool:
 
     def arguments_schema(self) -> JsonSchema:
         """The schema of its arguments, to plan a class from: its title is the class's name."""
-        schema = self.documents.get("inputSchema", ANYTHING)
+        schema = _without_null(self.documents.get("inputSchema", ANYTHING))
         return {**schema, "title": self._class("arguments")}
 
     def result_schema(self) -> JsonSchema | None:
@@ -111,10 +119,26 @@ class Tool:
         schemas = {str(key): schema for key, schema in self.schemas.items()}
         hints = {"annotations": self.annotations} if self.annotations else {}
         texts = {key: text for key, text in described.items() if text}
-        return {"name": self.name, **texts, **schemas, **hints}
+        changed = {UNPUBLISHED: sorted(self.unpublished)} if self.unpublished else {}
+        return {"name": self.name, **texts, **schemas, **hints, **changed}
 
     def _class(self, what: str) -> str:
         return class_name(UntrustedText(f"{self.name} {what}"))
+
+
+def _without_null(schema: JsonSchema) -> JsonSchema:
+    """The schema of arguments, which are always an object, without the null that it allows."""
+    if "object" in (as_array(schema.get("type")) or []):
+        return {**schema, "type": "object"}
+    for keyword in ("anyOf", "oneOf"):
+        members = as_array(schema.get(keyword)) or []
+        kept = [member for member in members if member != {"type": "null"}]
+        if len(kept) == len(members) or not kept:
+            continue
+        rest = {key: value for key, value in schema.items() if key != keyword}
+        only = as_object(kept[0]) if len(kept) == 1 else None
+        return {**rest, keyword: kept} if only is None else {**rest, **only}
+    return schema
 
 
 def is_of_tool(part: str) -> bool:
@@ -132,8 +156,9 @@ def parse_tools(
 ) -> tuple[tuple[Tool, ...], list[Finding]]:
     """Read the tools of a contract, a list in any order, and return the findings about them.
 
-    A schema that is none is read as that of any object, with a finding: one tool doesn't make the
-    others unusable. ``budget`` has the limits of the whole contract.
+    What is wrong with a schema is left out, with a finding, and a schema that is none is read as
+    that of any object: one tool doesn't make the others unusable. ``budget`` has the limits of the
+    whole contract.
 
     Raises ContractError if it is no list of tools, two have one name, or it is too large.
     """
@@ -165,30 +190,85 @@ def _parse_tool(
     schemas: dict[ToolSchema, JsonSchema] = {}
     documents: dict[ToolSchema, JsonSchema] = {}
     findings: list[Finding] = []
+    unpublished = set(map(str, as_array(fields.get(UNPUBLISHED)) or [])) & {*TOOL_SCHEMAS}
     for key in TOOL_SCHEMAS:
         if fields.get(key) is not None:
             pointer = pointer_to(place, key)
-            schemas[key], documents[key], found = _schema(fields[key], pointer, source, budget)
-            findings += found
+            read = _schema(fields[key], pointer, source, budget)
+            schemas[key], documents[key] = read.schema, read.document
+            findings += read.findings
+            if read.is_changed:
+                unpublished.add(key)
     given = as_object(fields.get("annotations")) or {}
     hints = {key: value for key in HINTS if isinstance(value := given.get(key), bool)}
     title = _text(fields.get("title")) or _text(given.get("title"))
     description = _text(fields.get("description"))
     budget.text(title + description, place)
-    return Tool(name, description, schemas, documents, title, hints or None), findings
+    tool = Tool(name, description, schemas, documents, title, hints or None, frozenset(unpublished))
+    return tool, findings
 
 
-def _schema(
-    given: Any, pointer: str, source: str, budget: Budget
-) -> tuple[JsonSchema, JsonSchema, list[Finding]]:
+class _Read(NamedTuple):
+    schema: JsonSchema
+    document: JsonSchema
+    findings: list[Finding]
+    is_changed: bool
+
+
+def _schema(given: Any, pointer: str, source: str, budget: Budget) -> _Read:
+    """Read a schema, without what is wrong with it."""
+    findings: list[Finding] = []
+    for _ in range(_MAX_REPAIRS):
+        try:
+            schema, dropped = normalize(given, pointer=pointer, source=source, budget=budget)
+            document, unresolved = with_local_refs(schema, pointer=pointer, source=source)
+            _check_references(document, pointer)
+        except ContractTooLarge:
+            raise
+        except ContractError as error:
+            given, is_mended = _without(given, error.pointer.removeprefix(pointer))
+            if not is_mended:
+                return _Read(ANYTHING, ANYTHING, [*findings, untyped(error, pointer)], True)
+            message = f"it is left out, so less is typed: {error.message}"
+            findings.append(Finding("warning", error.pointer, message, error.hint))
+        else:
+            return _Read(schema, document, [*findings, *dropped, *unresolved], bool(findings))
+    message = f"more than {_MAX_REPAIRS} faults, so it is not typed"
+    return _Read(ANYTHING, ANYTHING, [Finding("warning", pointer, message)], True)
+
+
+def _check_references(document: JsonSchema, pointer: str) -> None:
+    """Raise ContractError for a reference to nothing."""
+    for fields, place in schemas_in(document):
+        target = pointer_of(str(fields["$ref"])) if "$ref" in fields else None
+        try:
+            if target is not None:
+                at_pointer(document, target)
+        except LookupError as error:
+            raise ContractError(
+                f"a $ref to {fields['$ref']}, which is not there",
+                pointer=pointer + pointer_to(place, "$ref"),
+            ) from error
+
+
+def _without(given: Any, place: str) -> tuple[Any, bool]:
+    """Return a copy of a schema without what is at a place, and whether there was anything."""
+    *path, last = pointer_keys(place) or [""]
     try:
-        schema, dropped = normalize(given, pointer=pointer, source=source, budget=budget)
-        document, unresolved = with_local_refs(schema, pointer=pointer, source=source)
-    except ContractTooLarge:
-        raise
-    except ContractError as error:
-        return ANYTHING, ANYTHING, [untyped(error, pointer)]
-    return schema, document, [*dropped, *unresolved]
+        copy: Any = deepcopy(given)
+        holder = copy
+        for key in path:
+            holder = holder[int(key)] if isinstance(holder, list) else holder[key]
+    except (LookupError, TypeError, ValueError, RecursionError):
+        return given, False
+    fields = as_object(holder)
+    if fields is None or last not in fields:
+        return given, False
+    if path and path[-1] in SCHEMA_MAPS:
+        fields[last] = {}  # the field is there, whatever it is
+    else:
+        del fields[last]
+    return copy, True
 
 
 def untyped(error: ContractError, pointer: str) -> Finding:

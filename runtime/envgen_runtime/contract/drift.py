@@ -60,7 +60,10 @@ def tool_differences(built_from: Mapping[str, Any], listed: list[Any]) -> list[s
         if name not in theirs:
             found.append(f"{place}: removed")
             continue
+        unpublished = as_array(tool.get(UNPUBLISHED)) or []
         for key in ("inputSchema", "outputSchema"):
+            if key in unpublished:
+                continue
             found += _of_tool(tool.get(key), theirs[name].get(key), pointer_to(place, key))
     found += (f"{pointer_to('/tools', name)}: added" for name in theirs if name not in ours)
     return found if len(found) <= _MAX_LISTED else [*found[:_MAX_LISTED], "and more"]
