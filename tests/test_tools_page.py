@@ -13,8 +13,9 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocket
 
+import envgen_runtime as rt
 from envgen.demo.server import serving
-from tests.support import ROOT, contract, run, save
+from tests.support import ROOT, contract, load, run, save
 
 PAGE = (ROOT / "docs" / "tools.md").read_text()
 COMPARED = (ROOT / "docs" / "tools-compared.md").read_text()
@@ -82,6 +83,29 @@ def test_the_page_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         )
     printed = "3.0 1.0 False\nError in divide: the tool failed: division by zero 1.0\n"
     assert (done.stdout, done.stderr) == (printed, "")
+
+
+def test_exact_validation_is_of_the_schema_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    schema = {**NUMBERS, "not": {"properties": {"b": {"const": 0}}}}
+    observed = {"title": "Called", "type": "object", "properties": {"tool_name": {}}}
+    tools = [{"name": "divide", "inputSchema": schema, "outputSchema": RESULT}]
+    document = contract(action=CALL, observation=observed, tools=tools)
+    assert run("build", save(document), "--name", "desk_env").exit_code == 0
+    desk = load(Path("generated/desk_env"))
+    with serving(Starlette(routes=[WebSocketRoute("/ws", session)])) as url:
+        with desk.DeskEnv(url, on_drift="ignore") as env:
+            env.reset()
+            with pytest.raises(rt.ToolExecutionFailed):
+                env.tools.divide(a=1, b=0)
+        with desk.DeskEnv(url, on_drift="ignore", validate="exact") as env:
+            env.reset()
+            assert env.tools.divide(a=1, b=2).data == 0.5
+            with pytest.raises(rt.ToolArgumentsInvalid) as refused:
+                env.tools.divide(a=1, b=0)
+            assert not refused.value.sent
 
 
 def test_the_comparison_says_what_is_written() -> None:

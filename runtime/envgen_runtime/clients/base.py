@@ -283,6 +283,9 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         # What is JSON already is written by the quicker writer.
         data = JsonFields(fields) if isinstance(arguments, JsonFields) else fields
         if self._exact:
+            from ..tools.live import contract_tools
+
+            contract_tools(type(self)).check(name, arguments)
             check_action(type(self), data)
         request = self._request("step", data, timeout_s)
         yield from self._calls.compare_tools(partial(self._tools_call, is_observed=False))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
+from ..contract.contract import has_contract, package_contract
 from ..contract.exact import ExactValidator
 from ..json_value import JsonValue, as_array, as_object, json_path, same_json
 from .errors import ToolArgumentsInvalid
@@ -60,6 +62,13 @@ class LiveTools:
                 tool=name,
                 path=path,
             )
+
+
+@cache
+def contract_tools(client: type) -> LiveTools:
+    """The tools of the contract that a client was generated from, for exact checks."""
+    listed = package_contract(client).get("tools", []) if has_contract(client) else []
+    return LiveTools(listed, is_exact=True)
 
 
 def _exact_faults(
