@@ -400,7 +400,8 @@ def tool_sync(url: str) -> Iterator[Step]:
 @asynccontextmanager
 async def tool_async(url: str) -> AsyncIterator[AsyncStep]:
     with TemporaryDirectory() as folder:
-        async with _tools_package(url, folder).AsyncShopEnv(url) as env:
+        package = await asyncio.to_thread(_tools_package, url, folder)
+        async with package.AsyncShopEnv(url) as env:
             await env.reset()
             tools = env.tools
 
