@@ -108,6 +108,27 @@ def test_exact_validation_is_of_the_schema_itself(
             assert not refused.value.sent
 
 
+def test_a_trace_has_the_calls_that_its_user_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The comparison of the lists asks too, and a client that replays compares nothing."""
+    monkeypatch.chdir(tmp_path)
+    observed = {"title": "Called", "type": "object", "properties": {"tool_name": {}}}
+    document = contract(action=CALL, observation=observed, tools=TOOLS)
+    assert run("build", save(document), "--name", "desk_env").exit_code == 0
+    desk = load(Path("generated/desk_env"))
+
+    def play(env: Any) -> list[Any]:
+        env.reset()
+        return [env.tools.add(a=1, b=2).data, env.call_tool("add", {"a": 3, "b": 4}).data]
+
+    with serving(Starlette(routes=[WebSocketRoute("/ws", session)])) as url:
+        with desk.DeskEnv(url, observers=[rt.EpisodeTrace("trace.jsonl")]) as env:
+            assert play(env) == [3, 7]
+    with desk.DeskEnv.from_trace("trace.jsonl") as env:
+        assert play(env) == [3, 7]
+
+
 def test_the_comparison_says_what_is_written() -> None:
     written = (ROOT / "tests" / "golden" / "tools" / "expected" / "tools.py").read_text()
     row = next(line for line in COMPARED.splitlines() if line.startswith("| envgen |"))

@@ -15,6 +15,8 @@ from envgen.errors import ContractError
 from envgen.plan.planner import make_plan
 from envgen_runtime.contract.drift import differences, tool_differences
 from envgen_runtime.contract.tools import calls_tools, with_tool_replies
+from envgen_runtime.tools import ToolArgumentsInvalid
+from envgen_runtime.tools.live import LiveTools
 from tests.support import contract, load
 
 ADD = {
@@ -129,6 +131,71 @@ def test_a_schema_of_many_faults_is_not_typed() -> None:
     faults = {f"p{number}": {"enum": []} for number in range(11)}
     found = parsed({"name": "t", "inputSchema": {"type": "object", "properties": faults}})
     assert found.tools[0].schemas["inputSchema"] == ANYTHING
+
+
+def test_a_list_that_differs() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    built = json.loads(parsed({"name": "kept", "inputSchema": schema}, {"name": "gone"}).to_json())
+    retyped = {"type": "object", "properties": {"a": TEXT, "b": TEXT}, "required": ["b"]}
+    listed = [{"name": "new"}, {"name": "kept", "inputSchema": retyped, "outputSchema": schema}]
+    assert tool_differences(built, listed) == [
+        "/tools/gone: removed",
+        "/tools/kept/inputSchema/properties/b: now required",
+        "/tools/kept/inputSchema/properties/a/type: 'integer' became 'string'",
+        "/tools/kept/inputSchema/properties/b: added",
+        "/tools/kept/outputSchema: added",
+        "/tools/new: added",
+    ]
+    assert tool_differences(built, built["tools"]) == []
+    many = [{"name": f"t{number}"} for number in range(30)]
+    assert tool_differences(built, [*built["tools"], *many])[-1] == "and more"
+
+
+def test_the_names_of_pythons_fields_are_mcps() -> None:
+    dumped = {
+        "name": "t",
+        "input_schema": {"type": "object", "properties": {"a": TEXT}},
+        "output_schema": {"type": "object"},
+        "annotations": {"read_only_hint": True, "title": "T"},
+    }
+    (tool,) = parsed(dumped).tools
+    assert tool.schemas.keys() == {"inputSchema", "outputSchema"}
+    assert (tool.annotations, tool.title) == ({"readOnlyHint": True}, "T")
+
+
+def test_a_call_is_checked_against_a_list() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "n": {"type": "integer"},
+            "x": {"type": ["number", "null"]},
+            "kind": {"enum": ["a", 1]},
+            "any": {},
+        },
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    live = LiveTools([{"name": "t", "inputSchema": schema}], is_exact=False)
+    for right in ({"n": 1}, {"n": 2.0, "x": None, "kind": 1.0, "any": [{}]}, {"n": 1, "x": 0.5}):
+        live.check("t", right)
+    for wrong, path in (
+        ({}, "$.n"),
+        ({"n": True}, "$.n"),
+        ({"n": 1.5}, "$.n"),
+        ({"n": 1, "x": "1"}, "$.x"),
+        ({"n": 1, "x": False}, "$.x"),
+        ({"n": 1, "kind": True}, "$.kind"),
+        ({"n": 1, "m": 1}, "$.m"),
+    ):
+        with pytest.raises(ToolArgumentsInvalid) as refused:
+            live.check("t", wrong)
+        assert (refused.value.path, refused.value.sent) == (path, False)
+    live.check("unlisted", {"anything": 1})
+    exact = LiveTools(
+        [{"name": "t", "inputSchema": {"properties": {"a": {"minimum": 1}}}}], is_exact=True
+    )
+    with pytest.raises(ToolArgumentsInvalid):
+        exact.check("t", {"a": 0})
 
 
 @pytest.mark.parametrize(
