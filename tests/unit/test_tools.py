@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,9 @@ from envgen.errors import ContractError
 from envgen.plan.planner import make_plan
 from envgen_runtime.contract.drift import differences, tool_differences
 from envgen_runtime.contract.tools import calls_tools, with_tool_replies
-from envgen_runtime.tools import ToolArgumentsInvalid
+from envgen_runtime.tools import ToolArgumentsInvalid, ToolReply
 from envgen_runtime.tools.live import LiveTools
-from tests.support import contract, load
+from tests.support import ROOT, contract, load
 
 ADD = {
     "name": "add",
@@ -338,3 +339,46 @@ def test_a_server_with_routes_of_its_own_replies_as_it_publishes() -> None:
 )
 def test_other_contracts_are_as_published(document: dict[str, Any]) -> None:
     assert with_tool_replies(document) is document
+
+
+# --- what generated methods send ------------------------------------------------------------------
+
+
+class Kept:
+    """A caller that keeps what it is asked for."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+
+    def call(self, name: str, arguments: Any, *, timeout_s: float | None) -> ToolReply:
+        self.calls.append((name, arguments))
+        return ToolReply({"content": [], "structuredContent": {"result": None}})
+
+
+def test_names_on_the_wire_are_kept() -> None:
+    desk = load(ROOT / "tests" / "golden" / "tools_environment" / "expected")
+    caller = Kept()
+    tools = desk.DeskToolset(caller)
+    odd = {"from_": "a", "self_": "b", "timeout_s": 3, "If_Match": "c", "meta": "d", "json_": "e"}
+    tools.get_weather(**odd)
+    tools.get_weather_2(limit=1, day=date(2026, 2, 1))
+    assert tools.from_().data is None
+    tools.step(reset=True, speed=1.5)
+    tools.broken(a=[None])
+    buy, sell = (desk.OrderArguments.__args__[number] for number in (0, 1))
+    tools.Order_(buy(qty=2))
+    tools.Order_(sell(sku="x"), timeout_s=3)
+    sent = {"from": "a", "self": "b", "timeout_s": 3, "If-Match": "c", "$meta": "d", "json": "e"}
+    assert caller.calls == [
+        ("get_weather", sent),
+        ("get-weather", {"limit": 1, "day": "2026-02-01"}),
+        ("from", {}),
+        ("step", {"reset": True, "speed": 1.5}),
+        ("broken", {"a": [None]}),
+        ("Order", {"kind": "buy", "qty": 2}),
+        ("Order", {"kind": "sell", "sku": "x"}),
+    ]
+    for wrong in ({"limit": None}, {"limit": "1"}, {"colour": 1}):
+        with pytest.raises((ToolArgumentsInvalid, TypeError)):
+            tools.get_weather_2(**wrong)
+    assert len(caller.calls) == 7
