@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,15 +53,16 @@ def called(data: dict[str, Any]) -> dict[str, Any]:
     return {"tool_name": data["tool_name"], "result": result, "error": None}
 
 
-async def session(socket: WebSocket) -> None:
+async def session(socket: WebSocket, *, page: Any = None) -> None:
+    """A session of a server that lists its tools, or replies to that with ``page``."""
     await socket.accept()
     while (frame := await socket.receive_json())["type"] != "close":
         match frame["type"]:
             case "state":
                 reply: dict[str, Any] = {"type": "state", "data": {"step_count": 0}}
             case "mcp":
-                page = {"jsonrpc": "2.0", "id": frame["data"]["id"], "result": {"tools": TOOLS}}
-                reply = {"type": "mcp", "data": page}
+                listed = {"jsonrpc": "2.0", "id": frame["data"]["id"], "result": {"tools": TOOLS}}
+                reply = {"type": "mcp", "data": listed if page is None else page}
             case kind:
                 observation = called(frame["data"]) if kind == "step" else {}
                 data = {"observation": observation, "reward": 1.0, "done": False}
@@ -106,6 +108,30 @@ def test_exact_validation_is_of_the_schema_itself(
             with pytest.raises(rt.ToolArgumentsInvalid) as refused:
                 env.tools.divide(a=1, b=0)
             assert not refused.value.sent
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        {"result": {"tools": 7}},
+        {"result": {"tools": [], "nextCursor": "again"}},
+        {"error": {"code": -32603, "message": "no MCP here"}},
+    ],
+)
+def test_a_call_does_not_fail_for_the_list_that_it_is_compared_with(
+    page: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    observed = {"title": "Called", "type": "object", "properties": {"tool_name": {}}}
+    document = contract(action=CALL, observation=observed, tools=TOOLS)
+    assert run("build", save(document), "--name", "desk_env").exit_code == 0
+    desk = load(Path("generated/desk_env"))
+    routes = [WebSocketRoute("/ws", partial(session, page=page))]
+    with serving(Starlette(routes=routes)) as url, desk.DeskEnv(url) as env:
+        env.reset()
+        assert env.tools.add(a=1, b=2).data == 3
+        with pytest.raises(rt.EnvError):
+            env.list_tools()
 
 
 def test_a_trace_has_the_calls_that_its_user_made(

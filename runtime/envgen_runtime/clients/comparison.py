@@ -12,7 +12,14 @@ from typing import Any
 
 from ..contract.contract import has_contract, package_contract
 from ..contract.drift import Contracts, is_worth_telling, tool_differences
-from ..errors import ActionRejected, ContractDrift, EnvError, ReplyMismatch, ServerError
+from ..errors import (
+    ActionRejected,
+    ContractDrift,
+    EnvError,
+    ProtocolError,
+    ReplyMismatch,
+    ServerError,
+)
 from ..json_value import JsonValue
 from ..printable import printable
 from ..transports import ConnectionOptions
@@ -113,6 +120,10 @@ class Comparison:
             listed = yield from ask()
         except ServerError:
             return
+        except ProtocolError:
+            if self._on_drift == "error":
+                raise
+            return  # a call doesn't fail for an answer that nobody needs
         found = tool_differences(contract, listed)
         if self._on_drift == "error" and found:
             self._has_compared_tools = False
