@@ -15,6 +15,8 @@ from contextlib import (
     asynccontextmanager,
     contextmanager,
 )
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 CODE = os.environ.get("STEP_CODE", "print(6 * 7)")
@@ -367,7 +369,73 @@ def http_client_sync(url: str) -> Iterator[Step]:
     yield lambda: post("/step", {"action": {"code": CODE}})["observation"]["stdout"]
 
 
+# --- calls of a tool ---------------------------------------------------------------------------
+
+_CITY, _DAYS = "Oslo", 3
+TOOL_TEXT = f"{_CITY}: {_DAYS}"
+"""What the tool replies; STEP_CODE has to be the same."""
+
+
+def _tools_package(url: str, folder: str) -> Any:
+    """The package of the server's environment, generated into ``folder``."""
+    import importlib
+    import sys
+
+    from envgen.build import build_package
+    from envgen.sources import read_contract
+
+    build_package(read_contract(url, name="shop_env"), Path(folder))
+    sys.path.insert(0, folder)
+    return importlib.import_module("shop_env")
+
+
+@contextmanager
+def tool_sync(url: str) -> Iterator[Step]:
+    with TemporaryDirectory() as folder, _tools_package(url, folder).ShopEnv(url) as env:
+        env.reset()
+        tools = env.tools
+        yield lambda: tools.get_weather(city=_CITY, days=_DAYS).data
+
+
+@asynccontextmanager
+async def tool_async(url: str) -> AsyncIterator[AsyncStep]:
+    with TemporaryDirectory() as folder:
+        package = await asyncio.to_thread(_tools_package, url, folder)
+        async with package.AsyncShopEnv(url) as env:
+            await env.reset()
+            tools = env.tools
+
+            async def step() -> str:
+                return (await tools.get_weather(city=_CITY, days=_DAYS)).data
+
+            yield step
+
+
+@contextmanager
+def stock_tool_sync(url: str) -> Iterator[Step]:
+    from openenv.core.mcp_client import MCPToolClient
+
+    with MCPToolClient(base_url=url).sync() as env:
+        env.reset()
+        yield lambda: env.call_tool("get-weather", city=_CITY, days=_DAYS)
+
+
+@asynccontextmanager
+async def stock_tool_async(url: str) -> AsyncIterator[AsyncStep]:
+    from openenv.core.mcp_client import MCPToolClient
+
+    async with MCPToolClient(base_url=url) as env:
+        await env.reset()
+
+        async def step() -> str:
+            return await env.call_tool("get-weather", city=_CITY, days=_DAYS)
+
+        yield step
+
+
 SYNC = {
+    "tool": tool_sync,
+    "stock-tool": stock_tool_sync,
     "ours": ours_sync,
     "stock": stock_sync,
     "hand": hand_sync,
@@ -378,6 +446,8 @@ SYNC = {
     "opening-hand": opening_hand_sync,
 }
 ASYNC = {
+    "tool": tool_async,
+    "stock-tool": stock_tool_async,
     "ours": ours_async,
     "stock": stock_async,
     "aiohttp": aiohttp_async,

@@ -31,7 +31,7 @@ PACKAGES = [
     *sorted(path.parent for path in (ROOT / "generated").glob("*/models.py")),
     *sorted(path.parent for path in (ROOT / "tests/golden").glob("*/expected/models.py")),
 ]
-_FILES = ("models.py", "models.py", "client.py", "client.py", "__init__.py")
+_FILES = ("models.py", "models.py", "client.py", "client.py", "tools.py", "tools.py", "__init__.py")
 
 _NAMES = sorted({*LIBRARY, "list", "dict", "str", "int", "super", "object", "type", "print"})
 _SPECIAL = [
@@ -55,6 +55,8 @@ _EXPRESSIONS = [
     f'Codec["{_CANARY}"]', f'ConfigDict(alias_generator="{_CANARY}")', "canary", "canary()",
     "().__class__", "print.__self__", f"{{**{_CANARY}}}", f"{{{_CANARY}: 1}}", f"-{_CANARY}",
     f"int | {_CANARY}", f'int | "{_CANARY}"', "b'x'", "1j", "...", "None", "int", "Literal", "Field",
+    f'Tool["{_CANARY}", int]("x")', f'Tool[int, {_CANARY}]("x")', f"Tool[int, int]({_CANARY})",
+    f'ToolResult["{_CANARY}"]', f"self._call({_CANARY})", "self._call(canary, {{}})", "OMITTED",
     f'Unpack["{_CANARY}"]', f'Tag["{_CANARY}"]', "1 + 1", "not 1", "1 < 2", f'("{_CANARY}",)',
     "canary.__call__()", "object.__subclasses__()", "type", "globals()", "vars", "eval",
 ]  # fmt: skip
@@ -80,6 +82,11 @@ _STATEMENTS = [
     "def step(self) -> 'canary()': return 1", "def step(self): yield canary()", "return canary()",
     "class A(RequestModel):\n    {name}: int = 1", "class A(RequestModel):\n    x: Literal['canary()']",
     "class A(RequestModel):\n    x: 'canary()' = 1", "class A(list['canary()']): pass",
+    "x = Tool[int, 'canary()']('x')", "x = Tool[canary(), int]('x')", "x = Tool[int, int]('x', wrapped=canary())",
+    "x = Tool[int, int](canary())", "class A(Toolset, metaclass=canary): pass", "class A(Toolset[canary()]): pass",
+    "class A(Toolset):\n    def x(self, a=canary()): return 1", "class A(Toolset):\n    def _call(self): return canary()",
+    "class A(Toolset):\n    def {special}(self): return 1", "@property\ndef step(self): return 1",
+    "@property\ndef tools(self): return canary()", "class A(Toolset):\n    @canary\n    def x(self): return 1",
     "class A(RequestModel):\n    x: TypeAdapter['canary()'] = 1", "nonlocal {name}",
 ]  # fmt: skip
 if sys.version_info >= (3, 12):
@@ -109,7 +116,8 @@ def mutants(count: int, *, seed: int) -> Iterator[Mutant]:
     chance = random.Random(seed)
     sources: dict[Path, str] = {}
     for _ in range(count):
-        path = chance.choice(PACKAGES) / chance.choice(_FILES)
+        package = chance.choice(PACKAGES)
+        path = package / chance.choice([file for file in _FILES if (package / file).is_file()])
         if path not in sources:
             sources[path] = path.read_text()
         tree = ast.parse(sources[path])
@@ -296,6 +304,7 @@ import asyncio, builtins, importlib, inspect, json, sys, typing, warnings
 warnings.simplefilter("ignore")
 from pydantic import BaseModel, TypeAdapter
 from envgen.naming import LIBRARY
+from envgen_runtime.tools import Tool
 ran = []
 builtin_names = set(dir(builtins))
 builtins.canary = lambda *args, **kwargs: ran.append(1)
@@ -312,13 +321,16 @@ def evaluate(module):
                 if inspect.isfunction(method):
                     try: typing.get_type_hints(method)
                     except Exception: pass
+        elif isinstance(value, Tool):
+            try: value.arguments({}), value.read
+            except Exception: pass
         elif not name.startswith("__") and name not in known:
             try: TypeAdapter(value)
             except Exception: pass
 for number in range(int(sys.argv[1])):
     ran.clear()
     bound = []
-    for part in ("models", "client", None):
+    for part in ("models", "tools", "client", None):
         name = f"mutant{number}" + (f".{part}" if part else "")
         try:
             module = importlib.import_module(name)
@@ -340,7 +352,7 @@ def effects(batch: Sequence[Mutant]) -> list[tuple[Mutant, object]]:
         for number, mutant in enumerate(batch):
             package = Path(folder, f"mutant{number}")
             package.mkdir()
-            for file in set(_FILES):
+            for file in (name for name in set(_FILES) if (mutant.package / name).is_file()):
                 source = (mutant.package / file).read_text()
                 (package / file).write_text(mutant.source if file == mutant.file else source)
         finished = subprocess.run(

@@ -31,8 +31,8 @@ RUNTIME_LAYERS = (
     {"errors", "result"},
     {"models", "wire"},
     {"contract", "observe", "transports"},
-    {"providers"},
-    {"clients"},
+    {"providers", "tools"},
+    {"clients", "mcp"},
     {"generated"},
     {"__init__"},
 )
@@ -112,7 +112,9 @@ def edges(package: Path) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    ("package", "most_entries", "most_edges"), [(GENERATOR, 20, 77), (RUNTIME, 15, 39)]
+    # Tools and sessions of MCP are concerns of their own: an entry each, and what they read.
+    ("package", "most_entries", "most_edges"),
+    [(GENERATOR, 20, 77), (RUNTIME, 17, 56)],
 )
 def test_a_newcomer_can_keep_the_house_in_mind(
     package: Path, most_entries: int, most_edges: int

@@ -21,6 +21,7 @@ from .render.audit import audit
 from .render.client import render_client, render_init
 from .render.models import render_models
 from .render.templating import DOCS, Templates, default_templates
+from .render.tools import render_tools, render_tools_client
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +100,15 @@ def _render(contract: EnvContract, plan: Plan, templates: Templates) -> dict[str
             "__init__.py": render_init(plan, templates, env_name=name),
             "client.py": render_client(
                 plan, templates, env_name=name, fingerprint=fingerprint, wire=contract.wire
-            ),
+            )
+            if contract.has_environment
+            else render_tools_client(plan, templates, env_name=name, fingerprint=fingerprint),
             "models.py": render_models(plan, templates, env_name=name, fingerprint=fingerprint),
         }
+        if plan.tools:
+            modules["tools.py"] = render_tools(
+                plan, templates, env_name=name, fingerprint=fingerprint
+            )
         for file, source in modules.items():
             audit(file, source, has_own_methods=templates.folder is not None)
     except AuditError as error:

@@ -23,14 +23,14 @@ stands for a variable only if the user's own environment allows that. See SECURI
 
 from __future__ import annotations
 
-import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from envgen_runtime.wire.variables import ALLOW_VARS, VARIABLE, allowed_variables
 
 from .errors import ConfigError
 from .naming import (
@@ -44,14 +44,11 @@ from .options import PackageOptions, Transport
 from .schema.keywords import as_object
 from .text import UntrustedText
 
+MCP_SETTINGS = "mcp-config:"
+"""Before the name of a file with the settings of MCP servers, as a source."""
+
 _FILE = "pyproject.toml"
 _MAX_BYTES = 16 * 1024 * 1024
-
-ALLOW_VARS = "ENVGEN_ALLOW_VARS"
-"""The user's variable that lists others, which the settings of a repository may use."""
-
-_ALWAYS_ALLOWED = frozenset({"HF_TOKEN"})
-VARIABLE = re.compile(r"\$\{(\w+)\}")
 
 RoutePath = Annotated[str, Field(pattern="^/")]
 
@@ -252,23 +249,32 @@ def load_config(folder: Path = Path()) -> Config:
     return config
 
 
-def refuse_variables(headers: Mapping[str, str]) -> None:
-    """Refuse ``${NAME}`` in headers that a repository's settings have, unless the user allows it.
+def refuse_variables(texts: Mapping[str, str]) -> None:
+    """Refuse ``${NAME}`` in texts that a repository's settings have, unless the user allows it.
 
     The repository also says where they are sent, so without this it could fetch any variable.
+
+    Args:
+        texts: headers and commands, by what they are called in errors.
 
     Raises:
         ConfigError: there is a variable that isn't allowed.
     """
-    allowed = _ALWAYS_ALLOWED | {*re.findall(r"\w+", os.environ.get(ALLOW_VARS, ""))}
-    for name, value in headers.items():
-        for variable in VARIABLE.findall(value):
+    allowed = allowed_variables()
+    for place, text in texts.items():
+        for variable in VARIABLE.findall(text):
             if variable not in allowed:
                 raise ConfigError(
                     f"${{{variable}}} isn't a variable that settings may use",
-                    source=f"header {name[:60]!r}",
+                    source=place,
                     hint=f"if you trust them, and where they send it: {ALLOW_VARS}={variable}",
                 )
+
+
+def mcp_settings_of(source: str) -> tuple[str, str]:
+    """The file and the server's name in ``mcp-config:FILE#NAME``; the name may be empty."""
+    path, hash_, name = source.removeprefix(MCP_SETTINGS).rpartition("#")
+    return (path, name) if hash_ else (name, "")
 
 
 def _refuse_places(config: Config, folder: Path) -> None:
@@ -276,7 +282,12 @@ def _refuse_places(config: Config, folder: Path) -> None:
     home = folder.resolve()
     repository = next((at for at in (home, *home.parents) if (at / ".git").exists()), home)
     sources = (*(config.sources or ()), *(env.source for env in config.envs.values()))
-    files = (Path(source) for source in sources if source is not None and "://" not in source)
+    files = [Path(source) for source in sources if source is not None and "://" not in source]
+    files += [
+        Path(mcp_settings_of(source)[0])
+        for source in sources
+        if source is not None and source.startswith(MCP_SETTINGS)
+    ]
     read = (
         config.templates,
         *(env.state for env in config.envs.values()),

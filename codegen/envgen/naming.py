@@ -35,6 +35,8 @@ _IMPORTS = {
         "ReplyModel", "RequestModel", "StepOptions", "Tag", "UniqueItems", "accepts_fields",
         "constant", "reset_fields", "wire_fields",
     ),
+    "envgen_runtime.tools": ("AsyncToolset", "OMITTED", "Tool", "ToolResult", "Toolset"),
+    "envgen_runtime.mcp": ("AsyncToolsClient", "ToolsClient"),
     "pydantic": ("ConfigDict", "Field", "TypeAdapter"),
     "typing_extensions": ("TypeAliasType",),
 }  # fmt: skip
@@ -48,6 +50,9 @@ TYPE_NAMES = frozenset({"bool", "dict", "float", "int", "list", "str", "tuple"})
 
 # ``self`` would clash with the parameter of the methods that take fields as keywords.
 _RESERVED_FIELDS = frozenset(dir(BaseModel)) | TYPE_NAMES | _MODULE_NAMES | {"self"}
+
+# A method so named would shadow the types that the other methods of its class are annotated with.
+_RESERVED_METHODS = TYPE_NAMES | _MODULE_NAMES
 
 # Prefixes that fields can't have: pydantic warns about the first two; placeholders use the others.
 _PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
@@ -84,9 +89,21 @@ def client_name(environment: str) -> str:
     return name if name.endswith("Env") else f"{name}Env"
 
 
+def tools_client_name(server: str) -> str:
+    """``weather`` becomes ``WeatherTools``: the client of an MCP server."""
+    name = camel_case(server)
+    return name if name.endswith("Tools") else f"{name}Tools"
+
+
+def stem(client: str) -> str:
+    """What the names of a client's other classes begin with: ``Coding`` for ``CodingEnv``."""
+    return client.removesuffix("Env").removesuffix("Tools") or client
+
+
 def client_classes(client: str) -> set[str]:
-    """The classes that a client's module defines."""
-    return {client, f"Async{client}", f"{client}Codec"}
+    """The classes that the modules of a package define beside its models."""
+    toolset = f"{stem(client)}Toolset"
+    return {client, f"Async{client}", f"{client}Codec", toolset, f"Async{toolset}"}
 
 
 def is_client_name(name: str) -> bool:
@@ -211,7 +228,25 @@ def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> di
     Names that need no change are settled first, then the others in the order of their wire names:
     a new field never renames a field whose name needed no change.
     """
-    reserved = _RESERVED_FIELDS | taken
+    return _member_names(wire_names, _RESERVED_FIELDS | taken, _PROTECTED)
+
+
+def method_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> dict[str, str]:
+    """The name of each tool's method, by the tool's name. As ``field_names``.
+
+    A namespace of tools is no model, so pydantic's names are free there.
+    """
+    return _member_names(wire_names, _RESERVED_METHODS | taken, ("envgen_",))
+
+
+def is_method_name(name: str) -> bool:
+    """Whether an identifier is one that ``method_names`` gives: no type's, and not private."""
+    return name not in _RESERVED_METHODS and not name.startswith("_")
+
+
+def _member_names(
+    wire_names: list[UntrustedText], reserved: AbstractSet[str], protected: tuple[str, ...]
+) -> dict[str, str]:
     names = {
         text.raw: text.raw if _needs_no_change(text.raw) else identifier(text, fallback="field")
         for text in wire_names
@@ -219,13 +254,13 @@ def field_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> di
     result = {
         wire: name
         for wire, name in names.items()
-        if wire == name and name not in reserved and not name.startswith(_PROTECTED)
+        if wire == name and name not in reserved and not name.startswith(protected)
     }
     used = set(result.values())
     numbers: dict[str, int] = {}
     for wire in sorted(names.keys() - result.keys()):
         name = names[wire]
-        if name.startswith(_PROTECTED):
+        if name.startswith(protected):
             name = f"field_{name}"
         if name in reserved:
             name += "_"

@@ -44,25 +44,39 @@ if TYPE_CHECKING:
         UpgradeRefused,
     )
     from .json_value import JsonValue
+    from .mcp.asyncio import AsyncToolsClient
+    from .mcp.sync import ToolsClient
     from .observe.observers import Observer, ReplyEvent, RequestEvent, RetryEvent
     from .observe.telemetry import OpenTelemetry
     from .observe.trace import EpisodeTrace
     from .providers import ContainerProvider, Provider
     from .result import StepResult, Transition
+    from .tools import (
+        ToolArgumentsInvalid,
+        ToolError,
+        ToolExecutionFailed,
+        ToolNotFound,
+        ToolResult,
+        ToolResultMismatch,
+        ToolTimeout,
+        ToolTransportFailed,
+    )
     from .wire.retries import RetryPolicy
 
 __version__ = "0.2.0"
 
 __all__ = [
-    "ActionRejected", "AsyncEnvClient", "CapacityReached", "ConnectError", "ConnectionLost",
-    "ContainerProvider", "ContractDrift", "ContractMissing", "EngineError", "EnvClient", "EnvError",
-    "EnvHooks", "EpisodeTrace", "ExactValidator", "ExecutionError", "FactoryError", "FetchError",
-    "InvalidRequest", "JsonValue", "MissingExtra", "NotReset", "Observer", "OpenTelemetry",
-    "ProtocolError", "Provider", "ProviderError", "ReadyTimeout", "ReplyEvent", "ReplyMismatch",
-    "RequestEvent", "RequestTimeout", "RetryEvent", "RetryPolicy", "ServerError",
-    "ServerSessionError", "SessionBusy", "SessionClosed", "SessionError", "SessionLost",
-    "StartError", "StepAfterDoneWarning", "StepResult", "TraceMismatch", "Transition",
-    "UpgradeRefused", "Violation",
+    "ActionRejected", "AsyncEnvClient", "AsyncToolsClient", "CapacityReached", "ConnectError",
+    "ConnectionLost", "ContainerProvider", "ContractDrift", "ContractMissing", "EngineError",
+    "EnvClient", "EnvError", "EnvHooks", "EpisodeTrace", "ExactValidator", "ExecutionError",
+    "FactoryError", "FetchError", "InvalidRequest", "JsonValue", "MissingExtra", "NotReset",
+    "Observer", "OpenTelemetry", "ProtocolError", "Provider", "ProviderError", "ReadyTimeout",
+    "ReplyEvent", "ReplyMismatch", "RequestEvent", "RequestTimeout", "RetryEvent",
+    "RetryPolicy", "ServerError", "ServerSessionError", "SessionBusy", "SessionClosed",
+    "SessionError", "SessionLost", "StartError", "StepAfterDoneWarning", "StepResult",
+    "ToolArgumentsInvalid", "ToolError", "ToolExecutionFailed", "ToolNotFound", "ToolResult",
+    "ToolResultMismatch", "ToolTimeout", "ToolTransportFailed", "ToolsClient", "TraceMismatch",
+    "Transition", "UpgradeRefused", "Violation",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # type checkers know every name: what they don't find is a mistake
@@ -73,7 +87,7 @@ if not TYPE_CHECKING:  # type checkers know every name: what they don't find is 
     _MODULES = (
         "errors", "result", "json_value", "wire.retries", "observe.observers", "observe.telemetry",
         "observe.trace", "contract.exact", "providers", "clients.codec", "clients.sync",
-        "clients.asyncio",
+        "clients.asyncio", "tools", "mcp.sync", "mcp.asyncio",
     )  # fmt: skip
     _MOVED = frozenset(
         {

@@ -26,6 +26,7 @@
     │   ├── FetchError          the image or the source can't be fetched
     │   ├── StartError          the server ended before it was ready, or could not be started
     │   └── ReadyTimeout        the server runs, and was not ready in time
+    ├── ToolError               a call of a tool failed: envgen_runtime.tools has its kinds
     ├── TraceMismatch           a replayed episode differs from the recorded one
     └── MissingExtra            an optional library isn't installed
 

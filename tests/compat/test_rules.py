@@ -180,8 +180,8 @@ def test_tools_count() -> None:
 @pytest.mark.parametrize(("rule", "old", "new"), PAIRS, ids=[pair[0] for pair in PAIRS])
 @pytest.mark.parametrize("side", ["inputSchema", "outputSchema"])
 def test_a_rule_within_a_tool(rule: str, old: Any, new: Any, side: str) -> None:
-    if rule == "title-changed":
-        return  # no class is called after it
+    if rule == "title-changed" and side == "inputSchema":
+        return  # its class is called after the tool
     found = compare(tools({"name": "t", side: old}), tools({"name": "t", side: new}))
     judged = RULES[rule].request if side == "inputSchema" else RULES[rule].reply
     assert (rule, judged, "tools") in {(it.rule, it.level, it.part) for it in found.changes}
@@ -202,6 +202,7 @@ def test_prose_alone_is_a_patch() -> None:
 def test_every_rule_has_a_pair() -> None:
     elsewhere = {"part-added", "part-removed", "name-changed", "prose-changed"}
     elsewhere |= {"tool-added", "tool-removed", "route-added", "route-changed"}
+    elsewhere |= {"tool-destructive", "annotation-changed", "result-typed", "result-untyped"}
     assert {rule for rule, _, _ in PAIRS} | elsewhere == set(RULES)
 
 
@@ -236,3 +237,49 @@ def test_recursion_ends() -> None:
 
     assert not compared(tree(INT), tree(INT)).changes
     assert compared(tree({"type": "number"}), tree(INT)).level == "breaking"
+
+
+READS, WRITES = {"readOnlyHint": True}, {"readOnlyHint": False}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "rule"),
+    [
+        (READS, WRITES, "tool-destructive"),
+        (READS, {}, "tool-destructive"),
+        ({"destructiveHint": False}, {"destructiveHint": True}, "tool-destructive"),
+        (WRITES, READS, "annotation-changed"),
+        ({}, {"destructiveHint": True}, "annotation-changed"),
+        ({**READS, "idempotentHint": True}, READS, "annotation-changed"),
+    ],
+)
+def test_what_a_tool_says_of_its_calls(old: Any, new: Any, rule: str) -> None:
+    tool = {"name": "t", "inputSchema": fields("x")}
+    before, after = ({**tool, "annotations": hints} for hints in (old, new))
+    (found,) = compare(tools(before), tools(after)).changes
+    assert (found.rule, found.pointer) == (rule, "/tools/t/annotations")
+    assert found.level == ("breaking" if rule == "tool-destructive" else "info")
+
+
+def test_a_result_that_gets_a_type_or_loses_it() -> None:
+    mute, told = {"name": "t"}, {"name": "t", "outputSchema": fields("x")}
+    (typed,) = compare(tools(mute), tools(told)).changes
+    (untyped,) = compare(tools(told), tools(mute)).changes
+    assert (typed.rule, typed.level) == ("result-typed", "info")
+    assert (untyped.rule, untyped.level) == ("result-untyped", "breaking")
+
+
+def test_a_tool_that_may_have_been_renamed() -> None:
+    before, after = ({"name": name, "inputSchema": fields("x")} for name in ("find", "search"))
+    found = {item.rule: item.hint for item in compare(tools(before), tools(after)).changes}
+    assert "search is new" in found["tool-removed"]
+    other = {"name": "search", "inputSchema": fields("y")}
+    assert not any(item.hint for item in compare(tools(before), tools(other)).changes)
+
+
+def test_instructions_are_prose() -> None:
+    listed = [{"name": "t", "inputSchema": fields("x")}]
+    plain = parse_contract({"name": "x", "tools": listed}, source="x")
+    told = parse_contract({"name": "x", "tools": listed, "instructions": "Ask."}, source="x")
+    assert [item.rule for item in compare(plain, told).changes] == ["prose-changed"]
+    assert compare(plain, plain).level is None

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import envgen_runtime as rt
 from tests.interop.conftest import Release, StartServer
 from tests.support import load, run
 
@@ -39,6 +40,12 @@ def built(url: str) -> ModuleType:
     assert result.exit_code == 0, result.output
     assert run("build", "--check", url, "--name", "desk_env").exit_code == 0
     return load(Path("generated/desk_env"))
+
+
+def order(desk: ModuleType, **fields: Any) -> Any:
+    """A line of an order. Some releases write definitions out, and so leave them without a name."""
+    names = ("Order", "PlaceOrderArgumentsOrdersItem")
+    return next(getattr(desk, name) for name in names if hasattr(desk, name))(**fields)
 
 
 @pytest.mark.parametrize("validate", ["types", "exact"])
@@ -84,6 +91,125 @@ def test_an_async_episode(tooled: Release, env_name: str, start_server: StartSer
     asyncio.run(play())
 
 
+def test_typed_calls(tooled: Release, start_server: StartServer) -> None:
+    """Results, rewards and errors of every tool, on one session."""
+    url = start_server(tooled, "tools_shop", WAIT_S="0")
+    desk = built(url)
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        placed = env.tools.place_order(orders=[order(desk, sku="a", qty=2)], speed="fast")
+        assert (placed.data.total, placed.data.speed) == (2, "fast")
+        assert (placed.reward, placed.done) == (0.5, False)
+        assert type(placed.observation) is desk.CallToolObservation
+        assert json.loads(placed.text) == {"total": 2, "speed": "fast"}
+        assert env.tools.place_order(orders=[]).data.speed == "slow", "the server's default"
+        assert env.tools.get_weather(city="Oslo", days=None).data == "Oslo: None"
+        assert env.tools.get_weather(city="Oslo", days=3).data == "Oslo: 3"
+        with pytest.raises(rt.ToolArgumentsInvalid) as refused:
+            env.tools.place_order(orders=[{"sku": "a", "qty": 100}])
+        assert (refused.value.sent, refused.value.path) == (False, "$.orders[0].qty")
+        with pytest.raises(rt.ToolExecutionFailed) as failed:
+            env.tools.fail()
+        assert (failed.value.reward, failed.value.done) == (0.5, False)
+        assert "sold out" in failed.value.for_model()
+        last = env.tools.list_tools(reason="done")
+        assert (last.data, last.reward, last.done) == ({"reason": "done"}, 0.5, True)
+
+
+def test_calls_by_name(tooled: Release, start_server: StartServer) -> None:
+    """Tools that appear at run time, and names and arguments that there aren't."""
+    url = start_server(tooled, "tools_shop", WAIT_S="0")
+    desk = built(url)
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        before = env.state().step_count
+        names = [tool["name"] for tool in env.list_tools()]
+        assert sorted(names) == ["fail", "get-weather", "list_tools", "place_order", "wait"]
+        assert env.state().step_count == before
+        called = env.call_tool("get-weather", {"city": "Oslo", "days": 2})
+        assert (called.data, called.reward) == ("Oslo: 2", 0.5)
+        for wrong in ({}, {"city": 3}, {"city": "x", "colour": "red"}):
+            with pytest.raises(rt.ToolArgumentsInvalid) as refused:
+                env.call_tool("get-weather", wrong)
+            assert refused.value.sent is ("colour" in wrong and not refused.value.path)
+        with pytest.raises(rt.ToolNotFound) as missing:
+            env.call_tool("nothing")
+        assert (missing.value.reward, missing.value.tool) == (0.5, "nothing")
+
+
+def test_async_typed_calls(tooled: Release, start_server: StartServer) -> None:
+    url = start_server(tooled, "tools_shop", WAIT_S="0")
+    desk = built(url)
+
+    async def play() -> None:
+        async with desk.AsyncDeskEnv(url) as env:
+            await env.reset()
+            placed = await env.tools.place_order(orders=[order(desk, sku="a", qty=2)])
+            assert (placed.data.total, placed.reward) == (2, 0.5)
+            assert len(await env.list_tools()) == 5
+            assert (await env.call_tool("list_tools", {"reason": "x"})).done
+
+    asyncio.run(play())
+
+
+def test_a_server_in_production(tooled: Release, start_server: StartServer) -> None:
+    """It has no routes for reset and step, which go over its WebSocket."""
+    url = start_server(tooled, "tools_shop", WAIT_S="0", OPENENV_MODE="production")
+    desk = built(url)
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        called = env.tools.get_weather(city="Oslo")
+        assert (called.data, called.reward) == ("Oslo: None", 0.5)
+        assert len(env.list_tools()) == 5
+
+
+def test_tools_that_nothing_lists(tooled: Release, start_server: StartServer) -> None:
+    """The server says that its environment doesn't support MCP; calls by name still work."""
+    url = start_server(tooled, "tools_own")
+    desk = built(url)
+    assert not hasattr(desk.DeskEnv, "tools")
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        with pytest.raises(rt.ServerError) as unlisted:
+            env.list_tools()
+        assert unlisted.value.code == "JSON_RPC -32603"
+        called = env.call_tool("double", {"n": 4})
+        assert (called.data, called.text, called.reward) == (8, "8", 1.0)
+        with pytest.raises(rt.ToolNotFound) as missing:
+            env.call_tool("halve", {"n": 4})
+        assert (missing.value.reward, missing.value.done) == (-1.0, True)
+
+
+@pytest.mark.slow
+def test_the_time_limit_of_a_tool_is_the_servers(start_server: StartServer) -> None:
+    url = start_server(RELEASES[-1], "tools_shop", WAIT_S="31")
+    desk = built(url)
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        with pytest.raises(rt.ToolTimeout) as late:
+            env.tools.wait()
+        assert (late.value.reward, late.value.done, late.value.maybe_applied) == (0.5, False, True)
+        assert env.tools.get_weather(city="Oslo").data == "Oslo: None"
+
+
+def test_tools_that_the_server_does_not_have_any_more(
+    tooled: Release, start_server: StartServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    old, new = (start_server(tooled, "tools", TOOLS=tools) for tools in ("look", "none"))
+    desk = built(old)
+    with desk.DeskEnv(new) as env:
+        env.reset()
+        assert env.tools.add(a=1, b=2).data == 3
+        with pytest.raises(rt.ToolNotFound):
+            env.tools.look(place="here")
+    assert "/tools/look: removed" in caplog.text
+    with desk.DeskEnv(new, on_drift="error") as env:
+        env.reset()
+        with pytest.raises(rt.ContractDrift) as drifted:
+            env.tools.add(a=1, b=2)
+        assert drifted.value.drift == ("/tools/look: removed",)
+
+
 def test_moves_beside_calls(tooled: Release, start_server: StartServer) -> None:
     url = start_server(tooled, "tools_mixed")
     desk = built(url)
@@ -92,8 +218,12 @@ def test_moves_beside_calls(tooled: Release, start_server: StartServer) -> None:
         assert env.step(desk.MoveAction(to="door")).observation.place == "door"
         call = env.step(desk.CallToolAction(tool_name="add", arguments={"a": 2, "b": 3}))
         assert (call.observation.result["data"], call.reward) == (5, 1.0)
-        last = env.step(desk.CallToolAction(tool_name="finish"))
+        assert (env.tools.add(a=2, b=3).data, env.tools.add(a=0, b=0).reward) == (5, 1.0)
+        last = env.tools.finish()
         assert (last.reward, last.done) == (2.0, True)
+        with pytest.raises(rt.ToolResultMismatch) as without:
+            assert last.data, "the wrapper keeps no result"
+        assert (without.value.reward, without.value.done) == (2.0, True)
 
 
 def test_the_server_is_not_said_to_differ(tooled: Release, start_server: StartServer) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import envgen_runtime as rt
-from envgen_runtime.clients.call import Flight
 from envgen_runtime.clients.effects import Call, Drop, Send, Wait
+from envgen_runtime.clients.session import Flight
 from generated.coding_env import CodeAction, CodingEnv
 
 ACTION = CodeAction(code="1")

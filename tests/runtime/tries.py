@@ -25,6 +25,7 @@ from urllib.request import urlopen
 
 import envgen_runtime as rt
 from envgen_runtime import errors
+from envgen_runtime.tools import errors as tool_errors
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 
 Findings = list[str]
@@ -269,14 +270,17 @@ def loop_beside_loop(url: str) -> Findings:
 # --- errors -------------------------------------------------------------------------------------
 
 
+_ERROR_MODULES = (errors.__name__, tool_errors.__name__)
+
+
 def error_classes() -> list[type[rt.EnvError]]:
     """The whole tree."""
     found: list[type[rt.EnvError]] = []
     left: list[type[rt.EnvError]] = [rt.EnvError]
     while left:
         found.append(left.pop())
-        left += [one for one in found[-1].__subclasses__() if one.__module__ == errors.__name__]
-    return found
+        left += [one for one in found[-1].__subclasses__() if one.__module__ in _ERROR_MODULES]
+    return [*dict.fromkeys(found)]  # one may be below two others
 
 
 _EXTRA: dict[str, dict[str, Any]] = {
@@ -285,6 +289,8 @@ _EXTRA: dict[str, dict[str, Any]] = {
     "ContractDrift": {"drift": ["action.move was removed"]},
     "MissingExtra": {"extra": "exact"},
     "InvalidRequest": {"path": "$.board"},
+    "ToolArgumentsInvalid": {"path": "$.qty", "server_text": "qty is too large"},
+    "ToolResultMismatch": {"path": "$.structuredContent", "result": {"content": []}},
     "ActionRejected": {"code": "VALIDATION_ERROR", "errors": [{"msg": "as told"}]},
 }
 
@@ -301,6 +307,8 @@ def example(kind: type[rt.EnvError]) -> rt.EnvError:
         }
     if issubclass(kind, rt.ProviderError):
         given = {"log": "line\n", "exit_code": 3}
+    if issubclass(kind, rt.ToolError):
+        given = {"tool": "add", "reward": 0.5, "done": True, "observation": {"a": 1}, **given}
     error = kind("what happened", **given)
     error.sent = error.maybe_applied = True
     error.add_note("It exited with code 3.")

@@ -206,3 +206,43 @@ def test_mutants_that_run_code_are_found() -> None:
 def test_anything_else_does_not(statement: str) -> None:
     with pytest.raises(AuditError):
         audit("models.py", f'"""Models."""\n{statement}\n')
+
+
+_TOOLS = (
+    '"""Tools."""\nfrom envgen_runtime.tools import OMITTED, Tool, ToolResult, Toolset\n'
+    "from .models import A\n"
+)
+HOSTILE_TOOLS = {
+    "a string as a type": "_X = Tool['evil()', int]('x')",
+    "a call as a type": "_X = Tool[A, evil()]('x')",
+    "one type": "_X = Tool[A]('x')",
+    "a call as a name": "_X = Tool[A, int](evil())",
+    "another keyword": "_X = Tool[A, int]('x', read=evil)",
+    "a call as a keyword": "_X = Tool[A, int]('x', wrapped=evil())",
+    "another class": "_X = ToolResult[A, int]('x')",
+    "a name of the runtime": "Tool = Tool[A, int]('x')",
+    "a generic namespace": "class X(Toolset['evil()']): ...",
+    "a private method": "class X(Toolset):\n    def _call(self): return 1",
+    "a special method": "class X(Toolset):\n    def __init__(self): return 1",
+    "a method called like a type": "class X(Toolset):\n    def list(self): return 1",
+    "a decorator": "class X(Toolset):\n    @evil\n    def x(self): return 1",
+    "a property": "class X(Toolset):\n    @property\n    def x(self): return 1",
+    "a call in a default": "class X(Toolset):\n    def x(self, a=evil()): return 1",
+    "a name in a default": "class X(Toolset):\n    def x(self, a=evil): return 1",
+    "a call in a body": "class X(Toolset):\n    def x(self): return self._call(evil())",
+    "another call": "class X(Toolset):\n    def x(self): return self._caller.call()",
+    "a string in an annotation": "class X(Toolset):\n    def x(self) -> ToolResult['evil()']: ...",
+}
+
+
+@pytest.mark.parametrize("statement", HOSTILE_TOOLS.values(), ids=HOSTILE_TOOLS.keys())
+def test_nothing_else_stands_in_tools(statement: str) -> None:
+    with pytest.raises(AuditError):
+        audit("tools.py", f"{_TOOLS}{statement}\n")
+
+
+def test_a_plain_class_has_no_methods_of_tools() -> None:
+    method = "def add(self): return 1"
+    audit("tools.py", f"{_TOOLS}class X(Toolset):\n    {method}\n")
+    with pytest.raises(AuditError):
+        audit("tools.py", f"{_TOOLS}class X(A):\n    {method}\n")

@@ -22,6 +22,11 @@ from envgen.render.context import (
     ModelsContext,
     ReplyContext,
     ResetParameter,
+    ToolContext,
+    ToolsClientClass,
+    ToolsClientContext,
+    ToolsContext,
+    ToolsetClass,
     WireContext,
 )
 from envgen.render.template_limits import LimitedEnvironment, Work
@@ -294,11 +299,16 @@ def rows(heading: str) -> list[str]:
     [
         ("`client.py.jinja`", ClientContext),
         ("`models.py.jinja`", ModelsContext),
+        ("`tools.py.jinja`", ToolsContext),
+        ("`tools_client.py.jinja`", ToolsClientContext),
         ("`__init__.py.jinja`", InitContext),
         ("PlannedPart", PlannedPart),
         ("WireContext", WireContext),
         ("ReplyContext", ReplyContext),
         ("ClientClass", ClientClass),
+        ("ToolContext", ToolContext),
+        ("ToolsetClass", ToolsetClass),
+        ("ToolsClientClass", ToolsClientClass),
         ("ActionField", ActionField),
         ("ResetParameter", ResetParameter),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,14 @@ import pytest
 
 from envgen.build import build_package
 from envgen.contract.contract import EnvContract, parse_contract
+from envgen.contract.tools import ANYTHING
 from envgen.errors import ContractError
-from envgen_runtime.contract.drift import differences
+from envgen.plan.planner import make_plan
+from envgen_runtime.contract.drift import differences, tool_differences
 from envgen_runtime.contract.tools import calls_tools, with_tool_replies
-from tests.support import contract, load
+from envgen_runtime.tools import ToolArgumentsInvalid, ToolReply
+from envgen_runtime.tools.live import LiveTools
+from tests.support import ROOT, contract, load
 
 ADD = {
     "name": "add",
@@ -49,7 +54,13 @@ def test_tools_are_kept_in_their_order_and_without_what_is_unknown(tmp_path: Any
         "properties": {"a": {"type": "integer"}},
     }
     assert kept == [
-        {"name": "add", "description": "The sum.", "inputSchema": schema},
+        {
+            "name": "add",
+            "title": "Add",
+            "description": "The sum.",
+            "inputSchema": schema,
+            "annotations": {"readOnlyHint": True},
+        },
         {"name": "zap"},
     ]
     again = parse_contract(json.loads(found.to_json()), source="x")
@@ -67,10 +78,125 @@ def test_tools_are_part_of_the_structure_and_their_words_are_not() -> None:
     assert base != parsed({**ADD, "inputSchema": {"type": "object"}}).fingerprint
 
 
-def test_that_calls_are_not_typed_is_said() -> None:
-    (finding,) = (item for item in parsed(ADD).findings if item.pointer == "/tools")
-    assert finding.message == "its tools are known (1); the arguments of their calls are not typed"
-    assert finding.severity == "info"
+def test_a_schema_that_is_none_types_nothing_and_is_said() -> None:
+    found = parsed({"name": "t", "inputSchema": 7}, ADD)
+    (finding,) = (item for item in found.findings if item.severity == "warning")
+    assert finding.pointer == "/tools/0/inputSchema"
+    assert "its schema can't be used, so it is not typed" in finding.message
+    assert found.tools[1].schemas == {"inputSchema": ANYTHING}
+
+
+TEXT: dict[str, Any] = {"type": "string"}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [
+        ({"type": "string", "enum": []}, "/enum"),
+        ({"type": "string", "required": True}, "/required"),
+        ({"type": "string", "$ref": "#/$defs/Missing"}, "/$ref"),
+        ("a string", ""),
+        ({"type": "text"}, "/type"),
+    ],
+)
+def test_what_is_wrong_with_a_schema_is_left_out(wrong: Any, place: str, tmp_path: Path) -> None:
+    schema = {"type": "object", "properties": {"a": wrong, "b": TEXT}, "required": ["b"]}
+    found = parsed({"name": "t", "inputSchema": schema})
+    (finding,) = (item for item in found.findings if item.severity == "warning")
+    assert finding.pointer == f"/tools/0/inputSchema/properties/a{place}"
+    kept = found.tools[0].schemas["inputSchema"]["properties"]
+    assert kept == {"a": TEXT if wrong != "a string" and place != "/type" else {}, "b": TEXT}
+    again = parse_contract(json.loads(found.to_json()), source="x")
+    assert again.to_json() == found.to_json()
+    listed = [{"name": "t", "inputSchema": schema}]
+    assert tool_differences(json.loads(found.to_json()), listed) == []
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": ["object", "null"], "properties": {"b": TEXT}},
+        {"anyOf": [{"type": "object", "properties": {"b": TEXT}}, {"type": "null"}]},
+    ],
+)
+def test_arguments_are_an_object_though_null_is_allowed(schema: Any) -> None:
+    contract = parse_contract(
+        {"name": "x", "tools": [{"name": "t", "inputSchema": schema}]}, source=""
+    )
+    plan, findings = make_plan(contract)
+    assert findings == ()
+    assert [field.name for field in plan.classes["TArguments"].fields] == ["b"]
+
+
+def test_a_schema_of_many_faults_is_not_typed() -> None:
+    faults = {f"p{number}": {"enum": []} for number in range(11)}
+    found = parsed({"name": "t", "inputSchema": {"type": "object", "properties": faults}})
+    assert found.tools[0].schemas["inputSchema"] == ANYTHING
+
+
+def test_a_list_that_differs() -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}}
+    built = json.loads(parsed({"name": "kept", "inputSchema": schema}, {"name": "gone"}).to_json())
+    retyped = {"type": "object", "properties": {"a": TEXT, "b": TEXT}, "required": ["b"]}
+    listed = [{"name": "new"}, {"name": "kept", "inputSchema": retyped, "outputSchema": schema}]
+    assert tool_differences(built, listed) == [
+        "/tools/gone: removed",
+        "/tools/kept/inputSchema/properties/b: now required",
+        "/tools/kept/inputSchema/properties/a/type: 'integer' became 'string'",
+        "/tools/kept/inputSchema/properties/b: added",
+        "/tools/kept/outputSchema: added",
+        "/tools/new: added",
+    ]
+    assert tool_differences(built, built["tools"]) == []
+    many = [{"name": f"t{number}"} for number in range(30)]
+    assert tool_differences(built, [*built["tools"], *many])[-1] == "and more"
+
+
+def test_the_names_of_pythons_fields_are_mcps() -> None:
+    dumped = {
+        "name": "t",
+        "input_schema": {"type": "object", "properties": {"a": TEXT}},
+        "output_schema": {"type": "object"},
+        "annotations": {"read_only_hint": True, "title": "T"},
+    }
+    (tool,) = parsed(dumped).tools
+    assert tool.schemas.keys() == {"inputSchema", "outputSchema"}
+    assert (tool.annotations, tool.title) == ({"readOnlyHint": True}, "T")
+
+
+def test_a_call_is_checked_against_a_list() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "n": {"type": "integer"},
+            "x": {"type": ["number", "null"]},
+            "kind": {"enum": ["a", 1]},
+            "any": {},
+        },
+        "required": ["n"],
+        "additionalProperties": False,
+    }
+    live = LiveTools([{"name": "t", "inputSchema": schema}], is_exact=False)
+    for right in ({"n": 1}, {"n": 2.0, "x": None, "kind": 1.0, "any": [{}]}, {"n": 1, "x": 0.5}):
+        live.check("t", right)
+    for wrong, path in (
+        ({}, "$.n"),
+        ({"n": True}, "$.n"),
+        ({"n": 1.5}, "$.n"),
+        ({"n": 1, "x": "1"}, "$.x"),
+        ({"n": 1, "x": False}, "$.x"),
+        ({"n": 1, "kind": True}, "$.kind"),
+        ({"n": 1, "m": 1}, "$.m"),
+    ):
+        with pytest.raises(ToolArgumentsInvalid) as refused:
+            live.check("t", wrong)
+        assert (refused.value.path, refused.value.sent) == (path, False)
+    live.check("unlisted", {"anything": 1})
+    exact = LiveTools(
+        [{"name": "t", "inputSchema": {"properties": {"a": {"minimum": 1}}}}], is_exact=True
+    )
+    with pytest.raises(ToolArgumentsInvalid):
+        exact.check("t", {"a": 0})
 
 
 @pytest.mark.parametrize(
@@ -80,7 +206,6 @@ def test_that_calls_are_not_typed_is_said() -> None:
         ([ADD, ADD], "/tools/1", "another tool has this name"),
         ([{"inputSchema": {}}], "/tools/0", "a tool has no name"),
         ([7], "/tools/0", "a tool has no name"),
-        ([{"name": "t", "inputSchema": 7}], "/tools/0/inputSchema", "schema"),
         ([{"name": f"t{number}"} for number in range(1001)], "/tools", "more than 1000"),
         ([{"name": "\ud800"}], "", "surrogate"),
     ],
@@ -214,3 +339,46 @@ def test_a_server_with_routes_of_its_own_replies_as_it_publishes() -> None:
 )
 def test_other_contracts_are_as_published(document: dict[str, Any]) -> None:
     assert with_tool_replies(document) is document
+
+
+# --- what generated methods send ------------------------------------------------------------------
+
+
+class Kept:
+    """A caller that keeps what it is asked for."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, Any]] = []
+
+    def call(self, name: str, arguments: Any, *, timeout_s: float | None) -> ToolReply:
+        self.calls.append((name, arguments))
+        return ToolReply({"content": [], "structuredContent": {"result": None}})
+
+
+def test_names_on_the_wire_are_kept() -> None:
+    desk = load(ROOT / "tests" / "golden" / "tools_environment" / "expected")
+    caller = Kept()
+    tools = desk.DeskToolset(caller)
+    odd = {"from_": "a", "self_": "b", "timeout_s": 3, "If_Match": "c", "meta": "d", "json_": "e"}
+    tools.get_weather(**odd)
+    tools.get_weather_2(limit=1, day=date(2026, 2, 1))
+    assert tools.from_().data is None
+    tools.step(reset=True, speed=1.5)
+    tools.broken(a=[None])
+    buy, sell = (desk.OrderArguments.__args__[number] for number in (0, 1))
+    tools.Order_(buy(qty=2))
+    tools.Order_(sell(sku="x"), timeout_s=3)
+    sent = {"from": "a", "self": "b", "timeout_s": 3, "If-Match": "c", "$meta": "d", "json": "e"}
+    assert caller.calls == [
+        ("get_weather", sent),
+        ("get-weather", {"limit": 1, "day": "2026-02-01"}),
+        ("from", {}),
+        ("step", {"reset": True, "speed": 1.5}),
+        ("broken", {"a": [None]}),
+        ("Order", {"kind": "buy", "qty": 2}),
+        ("Order", {"kind": "sell", "sku": "x"}),
+    ]
+    for wrong in ({"limit": None}, {"limit": "1"}, {"colour": 1}):
+        with pytest.raises((ToolArgumentsInvalid, TypeError)):
+            tools.get_weather_2(**wrong)
+    assert len(caller.calls) == 7

@@ -30,9 +30,11 @@ def build(
         typer.Argument(
             metavar="SOURCE",
             autocompletion=complete_source,
-            help="A contract or OpenAPI document (a file, a URL, or - for standard input), the URL "
-            "of a live server, an environment configured in pyproject.toml, or one to start: "
-            "docker://IMAGE, a project's folder, git+URL, hf://OWNER/NAME. Default: what "
+            help="A contract, OpenAPI document or saved tools/list (a file, a URL, or - for "
+            "standard input), the URL of a live server, an environment configured in "
+            "pyproject.toml, or one to start: "
+            "docker://IMAGE, a project's folder, git+URL, hf://OWNER/NAME; or an MCP server: "
+            "mcp+http://HOST/mcp, mcp+https://..., 'mcp+stdio:COMMAND'. Default: what "
             "\\[tool.envgen] in pyproject.toml lists, else every contract in schemas/.",
             show_default=False,
         ),
@@ -53,6 +55,15 @@ def build(
             help="Classes of an environment: package.module:CodingEnvironment, or "
             "package.module:CodeAction,CodeObservation,CodeState. They are imported in a child "
             "process; the current folder is searched first.",
+            show_default=False,
+        ),
+    ] = None,
+    from_mcp_config: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FILE[#NAME]",
+            help="Settings of MCP servers, as Claude, Cursor and VS Code keep them: each server in "
+            "them, or one. Commands are started; ${NAME} needs ENVGEN_ALLOW_VARS=NAME.",
             show_default=False,
         ),
     ] = None,
@@ -99,7 +110,8 @@ def build(
         _reading(
             "--timeout",
             metavar="SECONDS",
-            help="Time limit for everything that a server is asked.",
+            help="Time limit for everything that a server is asked; for mcp+stdio also for its "
+            "start, 120 by default.",
             show_default="10",
         ),
     ] = None,
@@ -154,7 +166,11 @@ def build(
 
     [dim]envgen build --check --strict --format json[/]
     """
-    all_sources = [*(sources or ()), *(f"python:{spec}" for spec in from_python or ())]
+    all_sources = [
+        *(sources or ()),
+        *(f"python:{spec}" for spec in from_python or ()),
+        *(source for file in from_mcp_config or () for source in _mcp_sources(file, report)),
+    ]
     for option, value in (("--name", name), ("--state", state)):
         if value is not None and len(all_sources) != 1:
             raise typer.BadParameter(f"{option} needs exactly one source", param_hint=option)
@@ -204,6 +220,18 @@ def build(
     if is_stale:
         print_hint("run envgen build, and commit what it writes")
     raise typer.Exit(exit_code)
+
+
+def _mcp_sources(file: str, report: ResultFormat) -> list[str]:
+    """The sources in a file of settings, which may name one of its servers."""
+    from ..config import MCP_SETTINGS
+    from ..sources.address import exists
+    from ..sources.mcp import settings_sources
+
+    if not exists(file) and "#" in file:
+        return [f"{MCP_SETTINGS}{file}"]
+    with reporting(report):
+        return settings_sources(file)
 
 
 def _settings(**options: Any) -> SourceSettings:

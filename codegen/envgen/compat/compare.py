@@ -25,6 +25,7 @@ from .changes import LEVELS, Change, ChangedPart, Changelog, Direction, change
 from .limits import limit_changes
 from .routes import compare_wires
 from .structure import content, meaning, structure, value_text
+from .tools import annotation_changes, renamed, result_changes
 
 _TOOLS: Mapping[ToolSchema, Direction] = {"inputSchema": "request", "outputSchema": "reply"}
 
@@ -69,7 +70,8 @@ class _Content:
 
     def __init__(self, contract: EnvContract, parts: Iterable[Part], tools: Sequence[Tool]) -> None:
         schemas: list[Any] = [contract.parts.get(part) for part in parts]
-        self.document = json.dumps([*schemas, *(tool.to_json() for tool in tools)])
+        said = [contract.instructions, *(tool.to_json() for tool in tools)]
+        self.document = json.dumps([*schemas, *said])
         plain = [*map(structure, schemas), *(tool.structure for tool in tools)]
         self.structure = json.dumps(plain, sort_keys=True)
 
@@ -97,9 +99,16 @@ def _compare_tools(old: Iterable[Tool], new: Iterable[Tool]) -> Iterator[Change]
         if name not in before or name not in after:
             rule = "tool-added" if name in after else "tool-removed"
             verb = "is new" if name in after else "is not there any more"
-            yield change(rule, "request", "tools", place, f"tool {name} {verb}")
+            hint = "" if name in after else renamed(before[name], before, after)
+            yield change(rule, "request", "tools", place, f"tool {name} {verb}", hint=hint)
             continue
+        yield from annotation_changes(before[name], after[name])
+        yield from result_changes(before[name], after[name])
         for key, direction in _TOOLS.items():
+            if key == "outputSchema" and (key in before[name].schemas) is not (
+                key in after[name].schemas
+            ):
+                continue
             schemas = (tool.documents.get(key, {}) for tool in (before[name], after[name]))
             comparison = _Comparison("tools", pointer_to(place, key), direction, *schemas)
             comparison.run()

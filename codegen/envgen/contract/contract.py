@@ -2,11 +2,14 @@
 
 A contract has the shape of the reply to GET ``/schema``: an object with the JSON Schemas
 ``action``, ``observation`` and ``state``, and maybe ``reset_observation``. A contract without a
-state has OpenEnv's base State. envgen adds five optional keys: a ``name``; ``reset_parameters``, an
+state has OpenEnv's base State. envgen adds optional keys: a ``name``; ``reset_parameters``, an
 object schema whose properties are what the environment takes at reset beside ``seed`` and
 ``episode_id``; ``tools``, as MCP's ``tools/list`` replies; ``wire``, how it travels if the server
 has routes of its own; and ``unpublished``, a list of what the environment doesn't publish in this
 form: ``name`` and ``state`` where the user chose them, ``tools`` where the server didn't list them.
+
+The contract of an MCP server has ``tools`` and no parts, and may have the ``instructions`` that the
+server gives to models.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from envgen_runtime.contract.parts import (
     Part,
     is_base_state,
 )
-from envgen_runtime.contract.tools import with_tool_replies
+from envgen_runtime.contract.tools import calls_tools, with_tool_replies
 
 from ..errors import ContractError
 from ..findings import Finding
@@ -43,7 +46,8 @@ if TYPE_CHECKING:
 __all__ = ["PARTS", "REQUESTS", "EnvContract", "Part", "parse_contract"]
 
 _OTHER_KEYS = (
-    "name", "tools", "wire", UNPUBLISHED, "$schema", "$id", "$comment", "title", "description",
+    "name", "tools", "instructions", "wire", UNPUBLISHED, "$schema", "$id", "$comment", "title",
+    "description",
 )  # fmt: skip
 
 _NEEDED = ("action", "observation")
@@ -74,6 +78,7 @@ class EnvContract:
             publishes others or none; ``tools`` where the server didn't list them. They are not
             compared with a server's.
         wire: how it travels, if the server has routes of its own; None for OpenEnv's wire.
+        instructions: what an MCP server tells models about its tools; may be empty.
     """
 
     name: str
@@ -83,6 +88,19 @@ class EnvContract:
     findings: tuple[Finding, ...] = ()
     unpublished: frozenset[str] = frozenset()
     wire: Wire | None = None
+    instructions: str = ""
+
+    @property
+    def has_environment(self) -> bool:
+        """Whether there is an environment; False for an MCP server, which has tools alone."""
+        return bool(self.parts)
+
+    @property
+    def has_typed_tools(self) -> bool:
+        """Whether a client can call the tools: an environment's are called by its action."""
+        if not self.tools or self.wire is not None:
+            return False
+        return not self.has_environment or calls_tools(self.parts["action"])
 
     @property
     def fingerprint(self) -> str:
@@ -110,6 +128,8 @@ class EnvContract:
         """Return the contract as the file that envgen keeps: readable, in its original order."""
         parts = {str(part): schema for part, schema in self.parts.items()}
         document: dict[str, Any] = {"name": self.name, **parts}
+        if self.instructions:
+            document["instructions"] = self.instructions
         if self.tools:
             document["tools"] = [tool.to_json() for tool in self.tools]
         if self.wire is not None:
@@ -151,7 +171,8 @@ def parse_contract(
         raise ContractError(
             "a contract is a JSON object", source=source, hint="expected the reply to GET /schema"
         )
-    if missing := [part for part in _NEEDED if fields.get(part) is None]:
+    missing = [part for part in _NEEDED if fields.get(part) is None]
+    if missing and not (fields.get("tools") and fields.keys().isdisjoint(PARTS)):
         raise _not_a_contract(fields, missing, source)
     given = name if name is not None else fields.get("name")
     if not isinstance(given, str) or not given:
@@ -172,7 +193,7 @@ def parse_contract(
         from .wire import parse_wire  # few contracts have one
 
         wire = parse_wire(fields["wire"], source=source)
-    parts, found = _as_sent(published, wire)
+    parts, found = _as_sent(published, wire) if published else ({}, ())
     findings += found
     documents: dict[Part, JsonSchema] = {}
     for part, schema in parts.items():
@@ -185,6 +206,9 @@ def parse_contract(
         for key in fields
         if key not in (*PARTS, *_OTHER_KEYS)
     ]
+    instructions = fields.get("instructions")
+    instructions = instructions if isinstance(instructions, str) else ""
+    budget.text(instructions, "/instructions")
     listed = {*unpublished, *map(str, as_array(fields.get(UNPUBLISHED)) or [])}
     contract = EnvContract(
         environment_name(UntrustedText(given)),
@@ -194,6 +218,7 @@ def parse_contract(
         tuple(findings),
         _MAY_BE_UNPUBLISHED & listed,
         wire,
+        instructions,
     )
     try:
         contract.to_json().encode()

@@ -17,7 +17,8 @@ from typing import Any
 from envgen_runtime.contract.keywords import PROSE
 from envgen_runtime.json_value import pointer_keys
 
-from ..contract.contract import REQUESTS, Part
+from ..contract.contract import REQUESTS
+from ..contract.tools import is_arguments
 from ..schema.document import PartDocument
 from ..schema.keywords import (
     DEFINITIONS,
@@ -68,7 +69,7 @@ class Definition:
 
     Attributes:
         found: where it is; the first is what is planned.
-        sent: whether an action or reset parameters can contain it.
+        sent: whether an action, reset parameters or a tool's arguments can contain it.
         name: its Python name, once it is claimed.
     """
 
@@ -87,7 +88,7 @@ Definitions = Mapping[tuple[str, str], Definition]
 """Definitions by part and place."""
 
 
-def find_definitions(documents: Mapping[Part, PartDocument]) -> dict[tuple[str, str], Definition]:
+def find_definitions(documents: Mapping[str, PartDocument]) -> dict[tuple[str, str], Definition]:
     """Return the definitions that parts reach, those that are the same as one.
 
     Raises:
@@ -103,7 +104,7 @@ def find_definitions(documents: Mapping[Part, PartDocument]) -> dict[tuple[str, 
         items = [found[key] for key in same]
         definition = Definition(sorted(items, key=lambda item: item.place.endswith("-Output")))
         definitions.update(dict.fromkeys(same, definition))
-    waiting = [(str(part), "") for part in documents if part in REQUESTS]
+    waiting = [(part, "") for part in documents if part in REQUESTS or is_arguments(part)]
     while waiting:
         key = waiting.pop()
         if not definitions[key].sent:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..contract.tools import is_of_tool
 from ..naming import ChosenNames, field_names
 from ..schema.document import PartDocument
 from ..schema.keywords import JsonSchema, as_object, pointer_to, tags_in
@@ -327,10 +328,11 @@ class Finisher:
                 draft.document.say(
                     place, f"the default holds a {draft.name} itself; it is left to the server"
                 )
-            elif found == "None":
-                return type_ if self._admits_null(type_) else union_of([type_, NONE]), found
-            else:
+            elif found != "None":
                 return type_, found
+            elif not (draft.sent and is_of_tool(draft.document.part)):
+                return type_ if self._admits_null(type_) else union_of([type_, NONE]), found
+            # Many servers say null of a tool's argument that may be left out, and refuse a null.
         if is_tag and constant is not None:
             return type_, constant  # a tag has to be there, and can be nothing else
         # A field that is neither required nor has a default comes of a default_factory, which

@@ -8,7 +8,7 @@ into a class, and takes what isn't required for nullable. So names and types are
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..contract.contract import Part
@@ -102,6 +102,29 @@ class PlannedPart:
     lifted: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedTool:
+    """A tool, as a method of the package's namespace of tools.
+
+    Attributes:
+        name: the method's name.
+        wire_name: the tool's name.
+        arguments: what its arguments are.
+        data: the type of its result's data.
+        is_wrapped: whether the server sends that data as ``{"result": ...}``.
+        description: what the server says about it; may be empty.
+        hints: what calls of it do, by the names of MCP's annotations.
+    """
+
+    name: str
+    wire_name: UntrustedText
+    arguments: PlannedPart
+    data: Type
+    is_wrapped: bool
+    description: UntrustedText
+    hints: Mapping[str, bool]
+
+
 @dataclass(slots=True)
 class Plan:
     """What will be rendered.
@@ -111,6 +134,8 @@ class Plan:
         transport: the transport that it uses unless its user names one, where settings choose it.
         definitions: classes and aliases by name, in the order in which they are declared.
         parts: the parts of the contract.
+        tools: the tools that clients can call.
+        toolset: the name of the sync namespace of tools.
     """
 
     client: str
@@ -119,6 +144,8 @@ class Plan:
         default_factory=dict[str, PlannedClass | PlannedAlias]
     )
     parts: dict[Part, PlannedPart] = field(default_factory=dict[Part, PlannedPart])
+    tools: tuple[PlannedTool, ...] = ()
+    toolset: str = ""
 
     @property
     def classes(self) -> dict[str, PlannedClass]:

@@ -14,7 +14,8 @@ from typing import Any
 from envgen_runtime.json_value import pointer_keys
 from envgen_runtime.wire.protocol import COMMON_PARAMETERS
 
-from ..contract.contract import PARTS, EnvContract, Part
+from ..contract.contract import PARTS, EnvContract
+from ..contract.tools import is_arguments, is_of_tool, untyped
 from ..errors import ContractError
 from ..findings import Finding
 from ..naming import (
@@ -24,6 +25,8 @@ from ..naming import (
     class_name,
     client_classes,
     client_name,
+    stem,
+    tools_client_name,
 )
 from ..options import PackageOptions
 from ..schema.discriminators import with_tags
@@ -36,10 +39,11 @@ from .definitions import Definition, Found, find_definitions
 from .finishing import Draft, DraftAlias, DraftField, Finisher
 from .order import in_order
 from .plan import Plan
+from .tools import ToolDocuments, planned_tools, unplannable
 from .type_planner import TypePlanner
 from .types import JSON_VALUE, STR, Named, Type
 
-# What every reset takes. The client has parameters of its own for these.
+_MAX_UNTYPED = 20  # schemas of tools: each that can't be planned is another attempt
 
 
 def make_plan(
@@ -59,28 +63,59 @@ def make_plan(
         ConfigError: a name that settings choose is taken, or replaces none.
     """
     options = options or PackageOptions()
-    plan = Plan(options.class_name or client_name(contract.name), options.transport)
+    tools = ToolDocuments(contract)
+    findings: list[Finding] = []
+    while True:
+        try:
+            plan, found = _make_plan(contract, tools, options)
+        except ContractError as error:
+            part = unplannable(error.pointer, tools)
+            if part is None or len(tools.untyped) == _MAX_UNTYPED:
+                raise
+            tools.untyped.add(part)
+            findings.append(untyped(error, f"/{part}"))
+        else:
+            return plan, (*findings, *found)
+
+
+def _make_plan(
+    contract: EnvContract, tools: ToolDocuments, options: PackageOptions
+) -> tuple[Plan, tuple[Finding, ...]]:
+    default = client_name if contract.has_environment else tools_client_name
+    plan = Plan(options.class_name or default(contract.name), options.transport)
     chosen = ChosenNames(options.naming, env_name=contract.name)
     names = ClassNames(frozenset(client_classes(plan.client)), chosen)
-    documents: dict[Part, PartDocument] = {
-        part: _prepared(part, contract.documents[part]) for part in PARTS if part in contract.parts
+    documents: dict[str, PartDocument] = {
+        part: _prepared(PartDocument(part, contract.documents[part]))
+        for part in PARTS
+        if part in contract.parts
     }
-    planner = _Planner(documents, names, prefix=plan.client.removesuffix("Env"))
+    of_tools = {part: _prepared(document) for part, document in tools.documents().items()}
+    documents |= of_tools
+    planner = _Planner(documents, names, prefix=stem(plan.client))
     planner.run()
     finisher = Finisher(planner.drafts, planner.aliases, planner.definitions, chosen)
     definitions = finisher.definitions()
     plan.parts = {
-        part: finisher.part(document, planner.name_of(part)) for part, document in documents.items()
+        part: finisher.part(documents[part], planner.name_of(part))
+        for part in PARTS
+        if part in documents
     }
-    plan.definitions = in_order(definitions, [part.name for part in plan.parts.values()])
+    if of_tools:
+        roots = {part: planner.name_of(part) for part in of_tools}
+        plan.toolset = f"{stem(plan.client)}Toolset"
+        plan.tools = planned_tools(tools, documents, roots, definitions, finisher)
+    first = [part.name for part in plan.parts.values()]
+    plan.definitions = in_order(definitions, [*first, *(it.arguments.name for it in plan.tools)])
     chosen.check_all_used()
     return plan, tuple(finding for document in documents.values() for finding in document.findings)
 
 
-def _prepared(part: Part, schema: JsonSchema) -> PartDocument:
+def _prepared(document: PartDocument) -> PartDocument:
     """A part with what discriminators imply written out."""
+    part = document.part
     try:
-        inherited = with_unions_of_children(schema)
+        inherited = with_unions_of_children(document.schema)
     except ContractError as error:
         raise error.with_context(pointer=f"/{part}{error.pointer}") from error
     return PartDocument(part, with_tags(PartDocument(part, inherited)))
@@ -90,7 +125,7 @@ class _Planner:
     """Plans all classes and aliases of a contract."""
 
     def __init__(
-        self, documents: Mapping[Part, PartDocument], names: ClassNames, *, prefix: str
+        self, documents: Mapping[str, PartDocument], names: ClassNames, *, prefix: str
     ) -> None:
         self.drafts: dict[str, Draft] = {}
         self.aliases: dict[str, DraftAlias] = {}
@@ -101,6 +136,13 @@ class _Planner:
         self._prefix = prefix
         self._roots = {part: self.definitions[part, ""] for part in documents}
         self._parts = {part: self._end(document) for part, document in documents.items()}
+        # What is an object on the wire is a class, though it may have no fields. A tool's result
+        # may be anything.
+        self._classes = {
+            definition
+            for part, definition in self._parts.items()
+            if is_arguments(part) or not is_of_tool(part)
+        }
         self._claim_names()
 
     def run(self) -> None:
@@ -118,7 +160,7 @@ class _Planner:
                 used = self._definition(definition)
             reached += used
 
-    def name_of(self, part: Part) -> str:
+    def name_of(self, part: str) -> str:
         """The name of a part's definition."""
         return self._parts[part].name
 
@@ -184,7 +226,7 @@ class _Planner:
         schema = document.merged(found.schema, found.place)
         if definition is self._parts.get("reset_parameters"):
             schema = _own_reset_parameters(document, found.place, schema)
-        if definition in self._parts.values() and scope.types.is_object(schema):
+        if definition in self._classes and scope.types.is_object(schema):
             type_ = scope.class_for(schema, found.place, "", name)
         else:
             type_ = scope.types.plain_type(schema, found.place, name, "")

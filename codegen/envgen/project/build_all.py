@@ -15,7 +15,7 @@ from ..output.apply import Mode, discard, keep, keep_lock
 from ..output.differences import Difference
 from ..output.lock import Lock, read_lock
 from ..render.templating import Templates
-from ..sources import ReadSource, is_started, label
+from ..sources import ReadSource, label, starts_server
 from .jobs import Job, plan_jobs, with_way_out
 from .reading import Progress, read_all
 
@@ -96,7 +96,7 @@ def build_all(
     mode = mode or Mode()
     jobs = plan_jobs(config, sources, out=out, name=name, settings=settings, online=online)
     templates = templates or config.templates
-    if any(job.saved is None and is_started(job.source) for job in jobs):
+    if any(job.saved is None and starts_server(job.source) for job in jobs):
         # Imported only where an environment is started, because the runtime takes 0.2 s.
         from envgen_runtime.providers.cleanup import install_handlers
 

@@ -24,8 +24,9 @@ class Job:
         name: the environment's name; None for the contract's own.
         saved: where its contract was saved, for a build that asks no server; None to read the
             source.
-        has_own_headers: whether the user gave its headers with the command: those of a repository's
-            settings may use few environment variables.
+        is_named: whether the command names the source itself: one of a repository's settings may
+            use few environment variables.
+        has_own_headers: the same of its headers.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Job:
     name: str | None = None
     options: PackageOptions = field(default_factory=PackageOptions)
     saved: SavedContract | None = None
+    is_named: bool = False
     has_own_headers: bool = False
 
 
@@ -81,6 +83,7 @@ def plan_jobs(
                 name or env_name,
                 env.options,
                 None if is_read else SavedContract(source, env_name, home, config.schemas),
+                is_named=is_named,
                 has_own_headers="headers" in overrides,
             )
         )

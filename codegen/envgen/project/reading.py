@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from ..config import refuse_variables
 from ..interrupts import in_thread
-from ..sources import ReadSource, read_source
+from ..sources import ReadSource, label, read_source
+from ..sources.address import MCP_COMMAND
 from .jobs import Job
 
 if TYPE_CHECKING:
@@ -42,7 +43,11 @@ def read_all(jobs: Iterable[Job], progress: Progress) -> list[tuple[Job, Future[
 def _read(job: Job, progress: Progress) -> ReadSource:
     if job.saved is not None:
         return job.saved.read(name=job.name, state=job.settings.state)
+    if not job.is_named and job.source.startswith(MCP_COMMAND):
+        refuse_variables({label(job.source): job.source})
     if not job.has_own_headers:
-        refuse_variables(job.settings.headers)
+        refuse_variables(
+            {f"header {name[:60]!r}": value for name, value in job.settings.headers.items()}
+        )
     on_pull = partial(progress, job.source)
     return read_source(job.source, name=job.name, settings=job.settings, on_pull=on_pull)

@@ -19,13 +19,14 @@ import tokenize
 from collections.abc import Iterable, Mapping
 
 from ..errors import AuditError
-from ..naming import LIBRARY, TYPE_NAMES, is_reserved_field
+from ..naming import LIBRARY, TYPE_NAMES, is_method_name, is_reserved_field
 from .audit_grammar import Grammar, NotEmitted, are_texts, is_text
 
 _SIBLINGS: Mapping[str, frozenset[str]] = {
-    "__init__.py": frozenset({".client", ".models"}),
-    "client.py": frozenset({".models"}),
+    "__init__.py": frozenset({".client", ".models", ".tools"}),
+    "client.py": frozenset({".models", ".tools"}),
     "models.py": frozenset(),
+    "tools.py": frozenset({".models"}),
 }
 
 _TRUSTED = LIBRARY.keys() | TYPE_NAMES
@@ -35,11 +36,15 @@ _NEVER_DEFINED = LIBRARY.keys() | frozenset(dir(builtins))
 """The names that a module doesn't define."""
 
 _EXTRAS = "__pydantic_extra__"
-_CONSTANTS = frozenset({"default_transport", "env_name", "fingerprint", "model_config", "wire"})
+_CONSTANTS = frozenset(
+    {"default_transport", "env_name", "fingerprint", "model_config", "server_name", "wire"}
+)
 _CODEC_METHODS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
-_METHOD_NAMES = _CODEC_METHODS | {"reset", "state", "step"}
+_METHOD_NAMES = _CODEC_METHODS | {"reset", "state", "step", "tools"}
 _MODEL_BASES = frozenset({"ReplyModel", "RequestModel"})
 _CLIENT_BASES = frozenset({"AsyncEnvClient", "Codec", "EnvClient"})
+_TOOLS_BASES = frozenset({"AsyncToolsClient", "AsyncToolset", "ToolsClient", "Toolset"})
+_TOOLSETS = frozenset({"AsyncToolset", "Toolset"})
 
 _FIELDS = frozenset(
     {
@@ -157,6 +162,18 @@ class _Auditor:
             ):
                 self._definition(name, statement)
                 self._grammar.type(statement.value)
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(
+                    func=ast.Subscript(
+                        value=ast.Name(id="Tool"), slice=ast.Tuple(elts=[_, _])
+                    ) as of,
+                    args=[wire_name],
+                    keywords=options,
+                ),
+            ) if is_text(wire_name) and all(map(_is_wrapped, options)):
+                self._definition(name, statement)
+                self._grammar.type(of)
             case ast.AnnAssign(
                 target=ast.Name(id=name),
                 annotation=ast.Subscript(value=ast.Name(id="TypeAdapter"), slice=adapted),
@@ -190,6 +207,9 @@ class _Auditor:
             raise NotEmitted(definition)
         for base in definition.bases:
             self._base(base)
+        are_tools = any(
+            isinstance(base, ast.Name) and base.id in _TOOLSETS for base in definition.bases
+        )
         fields = {name for node in definition.body for name in _bound_in_class(node)}
         grammar = self._grammar.without(fields)
         for statement in definition.body:
@@ -207,13 +227,15 @@ class _Auditor:
                 case ast.Assign(targets=[ast.Name(id=name)]) if name in _CONSTANTS:
                     grammar.constant(statement.value)
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
-                    self._method(statement)
+                    self._method(statement, grammar, is_tool=are_tools)
                 case _:
                     raise NotEmitted(statement)
 
     def _base(self, base: ast.expr) -> None:
         """Accept the runtime's models and clients, and the classes of the package."""
         match base:
+            case ast.Name(id=name) if name in _TOOLS_BASES:
+                self._grammar.known(name, base)
             case ast.Name(id=name) if name in _MODEL_BASES or (
                 name in self._defined and name not in LIBRARY
             ):
@@ -223,10 +245,19 @@ class _Auditor:
             case _:
                 raise NotEmitted(base)
 
-    def _method(self, method: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    def _method(
+        self,
+        method: ast.FunctionDef | ast.AsyncFunctionDef,
+        grammar: Grammar,
+        *,
+        is_tool: bool,
+    ) -> None:
         arguments = method.args
         is_own = self._has_own_methods and not is_reserved_field(method.name)
-        if not (is_own or method.name in _METHOD_NAMES):
+        if is_tool:
+            if not is_method_name(method.name):
+                raise NotEmitted(method)
+        elif not (is_own or method.name in _METHOD_NAMES):
             raise NotEmitted(method)
         self._decorators(method)
         named = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
@@ -238,9 +269,11 @@ class _Auditor:
         annotations = [*(argument.annotation for argument in named), method.returns]
         for annotation in annotations:
             if annotation is not None:
-                self._grammar.type(annotation)
+                grammar.type(annotation)
         for default in (*arguments.defaults, *arguments.kw_defaults):
-            if default is not None and not _is_ellipsis(default):
+            if is_tool and isinstance(default, ast.Name) and default.id == "OMITTED":
+                grammar.known("OMITTED", default)
+            elif default is not None and not _is_ellipsis(default):
                 self._grammar.data(default)
         self._body(method, frozenset(local))
 
@@ -259,6 +292,8 @@ class _Auditor:
         match method.decorator_list, method.body:
             case [[], _]:
                 pass
+            case [[ast.Name(id="property")], _] if method.name == "tools":
+                pass
             case [[ast.Name(id="overload")], [ast.Expr(value=value)]] if is_text(
                 value
             ) or _is_ellipsis(value):
@@ -275,6 +310,12 @@ class _Auditor:
                 self._grammar.known(model, method)
             case _:
                 raise NotEmitted(method)
+
+
+def _is_wrapped(option: ast.keyword) -> bool:
+    """Whether a keyword says that a tool's data is wrapped."""
+    value = option.value
+    return option.arg == "wrapped" and isinstance(value, ast.Constant) and value.value is True
 
 
 def _is_ellipsis(node: ast.expr) -> bool:

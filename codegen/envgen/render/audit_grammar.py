@@ -14,8 +14,8 @@ from typing import NoReturn
 # Types that take others.
 _GENERICS = frozenset(
     {
-        "AsyncEnvClient", "Codec", "EnvClient", "Omittable", "StepResult", "Tag", "Unpack", "dict",
-        "list", "tuple",
+        "AsyncEnvClient", "Codec", "EnvClient", "Omittable", "StepResult", "Tag", "Tool",
+        "ToolResult", "Unpack", "dict", "list", "tuple",
     }
 )  # fmt: skip
 
@@ -53,7 +53,7 @@ _METHODS = frozenset(
         "validate_python", "with_lifted",
     }
 )  # fmt: skip
-_OWN_METHODS = frozenset({"_reset_with"})
+_OWN_METHODS = frozenset({"_call", "_reset_with", "_toolset"})
 
 
 class NotEmitted(Exception):

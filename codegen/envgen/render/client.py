@@ -68,8 +68,9 @@ def render_client(
         reset_parameters=reset_parameters,
         unions=[part for part in replies.values() if part.union is not None],
         wire=None if wire is None else wire_context(wire),
+        toolset=plan.toolset or None,
     )
-    names = {**LIBRARY, **dict.fromkeys(_model_names(plan), ".models")}
+    names = {**LIBRARY, **dict.fromkeys(_model_names(plan), ".models"), **_toolsets(plan)}
     return render("client.py", context, names=names, templates=templates)
 
 
@@ -81,7 +82,7 @@ def render_init(plan: Plan, templates: Templates, *, env_name: str) -> str:
     """
     client = plan.client
     models = dict.fromkeys(_model_names(plan), ".models")
-    names = {client: ".client", f"Async{client}": ".client", **models}
+    names = {client: ".client", f"Async{client}": ".client", **models, **_toolsets(plan)}
     context = InitContext(env_name, sorted(names, key=isort_key))
     return render("__init__.py", context, names=names, templates=templates, exports=context.exports)
 
@@ -148,6 +149,12 @@ def _parameter_type(field: PlannedField) -> Type:
             return field.type
         case _:
             return field.type if field.default is None else union_of([field.type, NONE])
+
+
+def _toolsets(plan: Plan) -> dict[str, str]:
+    """The module of each namespace of tools, if there are any."""
+    names = (plan.toolset, f"Async{plan.toolset}") if plan.toolset else ()
+    return dict.fromkeys(names, ".tools")
 
 
 def _model_names(plan: Plan) -> list[str]:

@@ -119,6 +119,7 @@ class ClientContext:
         reset_parameters: the parameters of ``reset``.
         unions: the parts that are unions, which need a ``TypeAdapter``.
         wire: how the contract travels; None on OpenEnv's own wire.
+        toolset: the sync namespace of the environment's tools; None where it has none.
     """
 
     env_name: str
@@ -138,6 +139,7 @@ class ClientContext:
     reset_parameters: list[ResetParameter]
     unions: list[PlannedPart]
     wire: WireContext | None
+    toolset: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,102 @@ class ModelsContext:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolContext:
+    """One tool, as a method of both namespaces.
+
+    Attributes:
+        name: the method's name.
+        constant: the constant that describes the tool.
+        wire_name: the tool's name.
+        arguments: the class of its arguments, or an alias for a union of classes.
+        shown_arguments: the same, as a signature shows it.
+        takes_object: whether the method takes an instance of that union in place of parameters.
+        parameters: the parameters of the method.
+        has_timeout: whether it takes ``timeout_s``; not where a parameter has that name.
+        extra: the type of further parameters; None where it takes none.
+        extra_name: what they are called together.
+        data: the type of its result's data.
+        shown_data: the same, without constraints.
+        is_wrapped: whether the server sends that data as ``{"result": ...}``.
+        description: the method's docstring.
+    """
+
+    name: str
+    constant: str
+    wire_name: UntrustedText
+    arguments: str
+    shown_arguments: str
+    takes_object: bool
+    parameters: list[ActionField]
+    has_timeout: bool
+    extra: str | None
+    extra_name: str
+    data: str
+    shown_data: str
+    is_wrapped: bool
+    description: UntrustedText
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsetClass:
+    """One of the two namespaces of tools. Attributes as ``ClientClass``."""
+
+    name: str
+    base: str
+    async_: str
+    await_: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsContext:
+    """For ``tools.py``.
+
+    Attributes:
+        env_name: the name of the environment, or of the MCP server.
+        fingerprint: identifies the structure of the contract, 64 hex digits.
+        tools: the tools.
+        toolsets: the sync and the async namespace.
+    """
+
+    env_name: str
+    fingerprint: str
+    tools: list[ToolContext]
+    toolsets: tuple[ToolsetClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsClientClass:
+    """One of the two clients of an MCP server.
+
+    Attributes:
+        name: the class.
+        base: the class of the runtime that it extends.
+        async_: ``"async "`` or nothing.
+        toolset: its namespace of tools.
+    """
+
+    name: str
+    base: str
+    async_: str
+    toolset: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolsClientContext:
+    """For the ``client.py`` of an MCP server, which is rendered from ``tools_client.py.jinja``.
+
+    Attributes:
+        env_name: the server's name.
+        fingerprint: identifies the structure of the contract, 64 hex digits.
+        clients: both clients.
+    """
+
+    env_name: str
+    fingerprint: str
+    clients: tuple[ToolsClientClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class InitContext:
     """For ``__init__.py``.
 
@@ -170,4 +268,4 @@ class InitContext:
     exports: list[str]
 
 
-Context = ClientContext | ModelsContext | InitContext
+Context = ClientContext | ModelsContext | ToolsContext | ToolsClientContext | InitContext

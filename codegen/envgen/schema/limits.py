@@ -55,6 +55,10 @@ MAX_DIGITS = 308
 """Digits of an integer: those that a JSON number of 64 bits can have."""
 
 
+class ContractTooLarge(ContractError):
+    """A contract that is larger than its limits allow."""
+
+
 class Budget:
     """What is left of a contract's limits.
 
@@ -73,7 +77,7 @@ class Budget:
         """Count a schema.
 
         Raises:
-            ContractError: there are too many, as for all methods.
+            ContractTooLarge: there are too many, as for all methods.
             Unreachable: the time is up.
         """
         if time.monotonic() > self._deadline:
@@ -135,7 +139,7 @@ class Budget:
             raise self._error(f"more than {limit:,} {what}", pointer)
 
     def _error(self, message: str, pointer: str) -> ContractError:
-        return ContractError(message, source=self._source, pointer=shown_pointer(pointer))
+        return ContractTooLarge(message, source=self._source, pointer=shown_pointer(pointer))
 
 
 def shown_pointer(pointer: str) -> str:

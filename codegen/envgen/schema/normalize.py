@@ -36,7 +36,12 @@ from .limits import Budget, shown_pointer
 MAX_KEYWORD = 60
 """Characters of an unknown keyword that a finding shows."""
 
-_SILENTLY_DROPPED = frozenset({"$comment", "$schema", "$vocabulary", "example", "examples", "id"})
+_SILENTLY_DROPPED = frozenset(
+    {
+        "$comment", "$schema", "$vocabulary", "example", "examples", "id",
+        "x-fastmcp-wrap-result",  # the schema itself shows it
+    }
+)  # fmt: skip
 
 
 def normalize(

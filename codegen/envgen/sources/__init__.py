@@ -8,19 +8,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from envgen_runtime.wire.redaction import scrub
+from envgen_runtime.wire.variables import VARIABLE
 
-from ..config import VARIABLE, SourceSettings
+from ..config import MCP_SETTINGS, SourceSettings
 from ..contract.contract import EnvContract, parse_contract
 from ..errors import ContractError, EnvgenError
 from ..findings import Finding
 from ..naming import environment_name
 from ..schema.keywords import as_object
 from ..text import UntrustedText
-from . import file
-from .address import is_started, kind_of, label, recorded, secrets_of
+from . import file, tools_list
+from .address import is_started, kind_of, label, recorded, secrets_of, starts_server
 from .parsing import Document, is_openapi
 
 if TYPE_CHECKING:
+    from envgen_runtime.mcp.servers import Server
     from envgen_runtime.providers import PullProgress
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "read_contract",
     "read_source",
     "recorded",
+    "starts_server",
 ]
 
 _Origins = dict[str, tuple[str, str]]
@@ -81,10 +84,13 @@ def read_source(
     """Read the contract that ``source`` publishes.
 
     Args:
-        source: the path of a contract or an OpenAPI document, ``-`` for standard input, the URL of
-            either or of a server, ``python:package.module:Action,Observation,State``,
+        source: the path of a contract, an OpenAPI document or a saved ``tools/list``, ``-`` for
+            standard input, the URL of one of them or of a server,
+            ``python:package.module:Action,Observation,State``,
             ``python:package.module:Environment``, or an environment to start:
-            ``docker://IMAGE``, a project's folder, ``git+URL``, ``hf://OWNER/NAME``.
+            ``docker://IMAGE``, a project's folder, ``git+URL``, ``hf://OWNER/NAME``; or an MCP
+            server: ``mcp+http://HOST/PATH``, ``mcp+https://...``, ``mcp+stdio:COMMAND``,
+            ``mcp-config:FILE#NAME``.
         name: the environment's name; by default the contract's ``name``, then the name in the
             server's ``/metadata``, the title of the OpenAPI document, or the file's name, then one
             made of the server's address.
@@ -105,7 +111,7 @@ def read_source(
     except EnvgenError as error:
         raise _scrubbed(error, secrets) from error
     contract = read.contract
-    long = [secret for secret in secrets if len(secret) >= _LONG_SECRET]
+    long = [secret for secret in _credentials(source, settings) if len(secret) >= _LONG_SECRET]
     text = contract.to_json() if long else ""
     if any(secret in text for secret in long):
         raise ContractError(
@@ -127,7 +133,26 @@ def _secrets(source: str, settings: SourceSettings) -> tuple[str, ...]:
         for name, value in settings.headers.items()
     }
     token = os.environ.get("HF_TOKEN", "") if kind_of(source) == "space" else ""
-    return secrets_of(source, {**headers, "hub-token": token})
+    known = secrets_of(source, {**headers, "hub-token": token})
+    return known if (server := _mcp_server(source, settings)) is None else server.secrets + known
+
+
+def _credentials(source: str, settings: SourceSettings) -> tuple[str, ...]:
+    """The secrets that no contract holds by chance."""
+    server = _mcp_server(source, settings)
+    return _secrets(source, settings) if server is None else server.credentials
+
+
+def _mcp_server(source: str, settings: SourceSettings) -> Server | None:
+    """The server that a source of MCP names; None if it names none that can be used."""
+    if kind_of(source) != "mcp":
+        return None
+    from . import mcp
+
+    try:
+        return mcp.server_at(source, settings)[0]
+    except EnvgenError:
+        return None  # reading it says why
 
 
 _SaysT = TypeVar("_SaysT", EnvgenError, Finding)
@@ -158,7 +183,8 @@ def _read_source(
     findings = [*document.findings]
     origins: _Origins = {}
     place_of: Callable[[str], str] = str
-    names_itself = is_served = kind_of(source) == "url" or is_started(source)
+    is_served = kind_of(source) in ("url", "mcp") or is_started(source)
+    names_itself = is_served and not source.startswith(MCP_SETTINGS)  # whose names are the user's
     if is_openapi(content):
         from .openapi import convert  # most contracts are none
 
@@ -169,6 +195,9 @@ def _read_source(
         place_of = converted.openapi.existing
         origins = {place: (document.source, at) for place, at in converted.origins.items()}
         is_derived = True
+    elif tools_list.is_tools_list(content):
+        is_derived |= "name" not in content
+        content = tools_list.as_contract(content)
     if settings.state is not None:
         content, origin = _with_state(content, str(settings.state))
         origins = {place: at for place, at in origins.items() if not _is_within(place, "/state")}
@@ -220,6 +249,10 @@ def _load(
             from . import python
 
             return python.read(source, settings.python)
+        case "mcp":
+            from . import mcp
+
+            return mcp.fetch(source, settings)
         case "image" | "folder" | "space":
             from . import started
 
@@ -230,13 +263,14 @@ def _load(
             return file.read_stdin()
         case "file":
             document = file.read(source)
-    if settings.bundle:
-        from .bundle import bundle
+    return _bundled(document, source) if settings.bundle else document
 
-        bundled = bundle(document.content, source)
-        is_derived = bundled != document.content
-        return replace(document, content=bundled, is_derived=is_derived)
-    return document
+
+def _bundled(document: Document, source: str) -> Document:
+    from .bundle import bundle
+
+    bundled = bundle(document.content, source)
+    return replace(document, content=bundled, is_derived=bundled != document.content)
 
 
 def _with_state(content: Any, path: str) -> tuple[Any, str]:

@@ -19,19 +19,27 @@ def read(path: str) -> Document:
     Raises:
         ContractError: it can't be read, or is not valid.
     """
+    parsed = parse(content_of(path), source=path, is_yaml=path.lower().endswith(YAML_SUFFIXES))
+    return Document(parsed, path, suggested_name(path), is_derived=False)
+
+
+def content_of(path: str) -> bytes:
+    """The content of a file, or so much of it that it is too large.
+
+    Raises:
+        ContractError: it can't be read.
+    """
     if not path.strip():
         raise ContractError("the source is empty", hint="is a variable unset that names it?")
     try:
         with Path(path).open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
+            return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a name with a NUL in it
         raise ContractError(
             f"can't be read: {getattr(error, 'strerror', error)}",
             source=path,
             hint=hint_for_missing(path),
         ) from error
-    parsed = parse(content, source=path, is_yaml=path.lower().endswith(YAML_SUFFIXES))
-    return Document(parsed, path, suggested_name(path), is_derived=False)
 
 
 def read_stdin() -> Document:

@@ -125,7 +125,17 @@ async def _server(web: Web, url: str, settings: SourceSettings) -> _Found:
             return _Found(Document(document, without_secrets(address)))
         if _is_contract(document):
             return _Found(Document(document, without_secrets(address)))
-    raise first
+    raise await _not_found(web, url, first)
+
+
+async def _not_found(web: Web, url: str, first: ContractError) -> ContractError:
+    """The error where a server publishes no contract: it may be an MCP server."""
+    for address in (url, _below(url, "mcp")):
+        if await web.answers_mcp(address):
+            shown = without_secrets(address)
+            hint = f"write mcp+{shown}"
+            return ContractError("an MCP server, not an environment's", source=shown, hint=hint)
+    return first
 
 
 def _check_has_action(document: Any, settings: SourceSettings, first: ContractError) -> None:

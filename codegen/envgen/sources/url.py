@@ -16,9 +16,11 @@ import httpx
 
 from envgen_runtime.transports.proxies import Proxy, proxy_for_url, through_proxy
 from envgen_runtime.wire.redaction import checked_headers, without_secrets
+from envgen_runtime.wire.variables import VARIABLE
 
-from ..config import VARIABLE, SourceSettings
-from ..errors import ConfigError, ContractError, Unreachable
+from ..config import SourceSettings
+from ..errors import ConfigError, ContractError, EnvgenError, Unreachable
+from ..schema.keywords import as_object
 from .parsing import MAX_BYTES, YAML_SUFFIXES, check_size, parse
 
 MAX_REDIRECTS = 5
@@ -149,6 +151,24 @@ class Web:
     async def post(self, url: str, body: Any) -> Any:
         """Post ``body`` as JSON and read the answer. Raises as ``get`` does."""
         return await self._request("POST", url, json=body)
+
+    async def answers_mcp(self, url: str) -> bool:
+        """Whether an MCP server answers at ``url``, in whatever way."""
+        body = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+        headers = {**self._headers_for(url), "accept": "application/json, text/event-stream"}
+        try:
+            request = self._client.build_request("POST", url, json=body, headers=headers)
+            response = await self._client.send(request, stream=True)
+            try:
+                if "event-stream" in response.headers.get("content-type", ""):
+                    return True
+                content = await _content(response, url)
+            finally:
+                await response.aclose()
+            answer = as_object(parse(content, source=url))
+        except (httpx.RequestError, httpx.InvalidURL, UnicodeError, OSError, EnvgenError):
+            return False
+        return answer is not None and answer.get("jsonrpc") == "2.0"
 
     async def _request(self, method: str, url: str, **content: Any) -> Any:
         source = without_secrets(url)

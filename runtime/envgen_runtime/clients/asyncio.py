@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from ..errors import ConnectError, EnvError
 from ..json_value import JsonValue
@@ -14,16 +14,19 @@ from ..observe.trace import AsyncReplayTransport
 from ..result import StepResult, Transition
 from ..transports import AsyncTransport
 from .base import ClientBase, ResetArguments
-from .call import Flight
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import AsyncConstructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .misuse import checks_arguments
-from .session import raise_closed
+from .session import Flight, raise_closed
 from .stock import explain_names
 
+if TYPE_CHECKING:
+    from ..tools import AsyncToolCaller, ToolReply, ToolResult
+
 T = TypeVar("T")
+ToolsetT = TypeVar("ToolsetT")
 
 
 class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
@@ -70,6 +73,27 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     async def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. As ``EnvClient.state``."""
         return await self._run(self._state_call(timeout_s))
+
+    @checks_arguments
+    async def list_tools(self, *, timeout_s: float | None = None) -> list[dict[str, JsonValue]]:
+        """The tools that the session has now. As ``EnvClient.list_tools``."""
+        return await self._run(self._tools_call(timeout_s))
+
+    @checks_arguments
+    async def call_tool(
+        self,
+        tool: str,
+        arguments: Mapping[str, JsonValue] | None = None,
+        /,
+        *,
+        timeout_s: float | None = None,
+    ) -> ToolResult[JsonValue]:
+        """Call a tool by its name. As ``EnvClient.call_tool``."""
+        return await self._run(self._checked_tool_call(tool, arguments or {}, timeout_s))
+
+    def _toolset(self, toolset: Callable[[AsyncToolCaller], ToolsetT]) -> ToolsetT:
+        """A namespace of tools that calls them by steps of this client."""
+        return toolset(_StepCaller(self))
 
     @checks_arguments
     async def episode(
@@ -221,6 +245,20 @@ def _check_loop() -> None:
             "asyncio.run() in it",
             retryable=False,
         ) from error
+
+
+class _StepCaller:
+    """As in ``sync``, awaited."""
+
+    def __init__(self, client: AsyncEnvClient[Any, Any, Any, Any]) -> None:
+        self._client = client
+
+    async def call(
+        self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
+    ) -> ToolReply:
+        """Call a tool. As ``AsyncToolCaller.call``."""
+        client = self._client
+        return await client._run(client._tool_call(name, arguments, timeout_s))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 explain_names(AsyncEnvClient, is_async=True)

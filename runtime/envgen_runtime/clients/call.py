@@ -43,7 +43,7 @@ from .codec import Codec
 from .comparison import Comparison, server_schema
 from .effects import Call, Diagnose, Drop, Get, Open, Send, Wait
 from .options import Barrier
-from .session import Phase, Session, closed_meanwhile
+from .session import Flight, Phase, Session, closed_meanwhile
 from .warning import warn_user
 
 T = TypeVar("T")
@@ -53,23 +53,6 @@ _DIAGNOSIS_TIMEOUT_S = 1.0  # an error waits no longer for the end of the provid
 
 def _is_done(result: object) -> bool:
     return isinstance(result, StepResult) and result.done
-
-
-class Flight:
-    """A request in flight.
-
-    Attributes:
-        request: the request.
-        event: what observers were told of it, if there are any.
-        reply: the payload of its reply, once it has arrived.
-    """
-
-    __slots__ = ("event", "reply", "request")
-
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.event: RequestEvent | None = None
-        self.reply: dict[str, Any] | None = None
 
 
 class Calls:
@@ -123,15 +106,23 @@ class Calls:
 
     # --- calls --------------------------------------------------------------------------------
 
-    def exchange(self, request: Request, parse: Callable[[dict[str, Any]], T]) -> Call[T]:
-        """Make one request of the session that is not a step, and read the reply.
+    def exchange(
+        self,
+        request: Request,
+        parse: Callable[[dict[str, Any]], T],
+        *,
+        is_observed: bool = True,
+    ) -> Call[T]:
+        """Make one request of the session, and read the reply.
 
         A step has one effect, which is to be sent, once: clients do that themselves between
-        ``begin`` and ``answered``. A generator in between costs a step 6 % of its CPU time.
+        ``begin`` and ``answered``, for a generator in between costs a step 6 % of its CPU time.
+        Only the call of a tool, which may begin with other requests, takes its step here.
 
         Args:
             request: the request.
             parse: reads the payload of the reply.
+            is_observed: whether observers are told of it. A trace has what its user asked for.
 
         Raises:
             SessionError: the session can't take the request now; nothing has changed.
@@ -140,8 +131,12 @@ class Calls:
         flight = Flight(request)
         try:
             self.begin(flight)
-            request = self.announced(flight)
-            reply = yield from self._repeat(self._open_and_send, request, flight.event)
+            if is_observed:
+                request = self.announced(flight)
+            if request.operation == "step":  # sent once, whatever happens
+                reply: dict[str, Any] = yield Send(request)
+            else:
+                reply = yield from self._repeat(self._open_and_send, request, flight.event)
             return self.answered(flight, reply, parse)
         except BaseException as error:
             yield from self.failed(flight, error)
@@ -196,6 +191,18 @@ class Calls:
             self._notifier.ended(flight.event, flight.reply, failure)
         if failure is not error:
             raise failure from error
+
+    def compare_tools(self, ask: Callable[[], Call[list[Any]]]) -> Call[None]:
+        """Compare the server's tools with the contract's before the first call of one.
+
+        Args:
+            ask: lists the server's tools.
+
+        Raises:
+            ContractDrift: they differ, and ``on_drift`` is ``error``.
+        """
+        if self.session.phase is Phase.READY:
+            yield from self._comparison.before_tool(ask)
 
     def server_contract(self, request: Request) -> Call[dict[str, JsonValue]]:
         """Ask for ``/schema``. The session takes no part in it."""
@@ -342,7 +349,7 @@ class Calls:
             self.episode_id = request.data.get("episode_id")
             self._is_done = False
         try:
-            if self._exact:
+            if self._exact and request.operation != "list_tools":
                 check_reply(self._client, request.operation, payload)
             result = parse(payload)
         except ValidationError as error:

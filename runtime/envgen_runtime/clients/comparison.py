@@ -5,14 +5,22 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import replace
 from time import monotonic
 from typing import Any
 
 from ..contract.contract import has_contract, package_contract
-from ..contract.drift import Contracts, is_worth_telling
-from ..errors import ActionRejected, ContractDrift, EnvError, ReplyMismatch
+from ..contract.drift import Contracts, is_worth_telling, tool_differences
+from ..errors import (
+    ActionRejected,
+    ContractDrift,
+    EnvError,
+    ProtocolError,
+    ReplyMismatch,
+    ServerError,
+)
 from ..json_value import JsonValue
 from ..printable import printable
 from ..transports import ConnectionOptions
@@ -69,6 +77,7 @@ class Comparison:
         self._secrets = secrets
         self._drift: list[str] | None = None  # None until both contracts were compared
         self._has_looked = False
+        self._has_compared_tools = False
 
     def before_opening(self, request: Request) -> Call[None]:
         """Refuse a server with another contract, if the client wants that.
@@ -96,6 +105,43 @@ class Comparison:
         deadline = monotonic() + _LOOK_TIMEOUT_S  # its own: nothing waits for it
         return LookAtContract(self, request._replace(timeout_s=_LOOK_TIMEOUT_S, deadline=deadline))
 
+    def before_tool(self, ask: Callable[[], Call[list[Any]]]) -> Call[None]:
+        """Compare the server's tools before the first call of one, as ``on_drift`` says.
+
+        The session is asked: over HTTP, a server makes an environment for the question. One that
+        doesn't list its tools has none to compare.
+
+        Args:
+            ask: lists the tools.
+
+        Raises:
+            ContractDrift: they differ, and ``on_drift`` is ``error``.
+        """
+        if self._on_drift == "ignore" or self._has_compared_tools:
+            return
+        self._has_compared_tools = True
+        server = (self._url, f"tools of {self._client.fingerprint}")
+        if self._on_drift == "check" and server in _compared:
+            return
+        contract = package_contract(self._client) if has_contract(self._client) else {}
+        if not contract.get("tools"):
+            return
+        _compared.add(server)
+        try:
+            listed = yield from ask()
+        except ServerError:
+            return
+        except ProtocolError:
+            if self._on_drift == "error":
+                raise
+            return  # a call doesn't fail for an answer that nobody needs
+        found = tool_differences(contract, listed)
+        if self._on_drift == "error" and found:
+            self._has_compared_tools = False
+            raise ContractDrift(self._told(found), drift=found)
+        if is_worth_telling(found):
+            self._log(found)
+
     def explain(self, error: BaseException, request: Request) -> Call[None]:
         """Add to ``error`` what has changed in the server's contract, asked for once per client.
 
@@ -117,7 +163,10 @@ class Comparison:
         with suppress(EnvError):
             found = yield from self._differences(request)
             if is_worth_telling(found):
-                _LOGGER.warning("%s", printable(scrub(self._told(found), self._secrets)))
+                self._log(found)
+
+    def _log(self, found: list[str]) -> None:
+        _LOGGER.warning("%s", printable(scrub(self._told(found), self._secrets)))
 
     def _differences(self, request: Request) -> Call[list[str]]:
         server = yield from server_schema(request)

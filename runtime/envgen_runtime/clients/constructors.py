@@ -10,7 +10,8 @@ from .. import providers
 from ..documented import check_names, documented
 from ..providers import AnyProvider, ContainerProvider
 from ..providers.options import READY_WITHIN_S
-from .options import ClientOptions, refused_limit
+from ..wire.limits import refused_limit
+from .options import ClientOptions
 from .server_options import ContainerServer, ProjectServer, ServerOptions, SpaceServer, UrlServer
 from .stock import OPTIONS
 

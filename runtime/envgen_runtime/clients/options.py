@@ -4,7 +4,6 @@
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from numbers import Real
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from typing_extensions import TypedDict
@@ -13,6 +12,7 @@ from ..documented import complete
 from ..observe.observers import Observer
 from ..providers import AnyProvider
 from ..transports import Compression, TransportName
+from ..wire.limits import refused_limit
 from ..wire.protocol import Operation
 from ..wire.retries import RetryPolicy
 from .stock import OPTIONS
@@ -26,9 +26,6 @@ Validation = Literal["types", "exact"]
 OnDrift = Literal["check", "error", "ignore"]
 Barrier = Literal["episode", "step", "off"]
 
-MAX_LIMIT_S = 2_000_000.0
-"""The longest time limit, in seconds: 23 days. Longer ones don't fit what systems can wait for."""
-
 
 class SessionOptions(TypedDict, total=False):
     """The options that a client takes by keyword only.
@@ -38,8 +35,8 @@ class SessionOptions(TypedDict, total=False):
             request that needs it.
         reset_timeout_s: for resets, instead of ``request_timeout_s``.
         step_timeout_s: for steps, instead of ``request_timeout_s``.
-        state_timeout_s: for states, the server's contract and its health, instead of
-            ``request_timeout_s``.
+        state_timeout_s: for states, lists of tools, the server's contract and its health, instead
+            of ``request_timeout_s``.
         transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first (before
             0.2), whose environment is behind HTTP. ``http`` refuses the first step or state on a
             later server, which gives a fresh environment to every HTTP request; ``http-unchecked``
@@ -131,22 +128,6 @@ _LIMITS = (
 )  # fmt: skip
 
 
-def refused_limit(name: str, value: Any) -> str | None:
-    """Why a time limit can't be one; None if it can.
-
-    Args:
-        name: of the option.
-        value: the limit, in seconds.
-    """
-    is_number = not isinstance(value, bool) and isinstance(value, Real)
-    if is_number and 0 < float(value) <= MAX_LIMIT_S:
-        return None
-    return (
-        f"{name} must be a number of seconds greater than zero and at most {MAX_LIMIT_S:,.0f}, "
-        f"not {value!r}"
-    )
-
-
 def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
     """All options of a client: those given, and the defaults of the others.
 
@@ -184,6 +165,7 @@ def _timeouts(reset_s: float, step_s: float, state_s: float) -> Mapping[Operatio
         "reset": reset_s,
         "step": step_s,
         "state": state_s,
+        "list_tools": state_s,
         "schema": state_s,
         "health": state_s,
         "create": reset_s,

@@ -17,7 +17,7 @@ import threading
 from asyncio import CancelledError
 from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import (
     ConnectError,
@@ -32,7 +32,8 @@ from ..errors import (
     SessionClosed,
     SessionLost,
 )
-from ..wire.protocol import Operation
+from ..observe.observers import RequestEvent
+from ..wire.protocol import Operation, Request
 from ..wire.retries import may_succeed_again
 
 
@@ -48,6 +49,23 @@ class Phase(Enum):
 
 # Looking a member up in its class is slow on Python 3.11, and every step does it several times.
 _NEW, _READY, _IN_FLIGHT, _LOST, _CLOSED = Phase
+
+
+class Flight:
+    """A request in flight.
+
+    Attributes:
+        request: the request.
+        event: what observers were told of it, if there are any.
+        reply: the payload of its reply, once it has arrived.
+    """
+
+    __slots__ = ("event", "reply", "request")
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.event: RequestEvent | None = None
+        self.reply: dict[str, Any] | None = None
 
 
 class Session:

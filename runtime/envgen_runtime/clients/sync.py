@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from ..errors import EnvError
 from ..json_value import JsonValue
@@ -13,16 +13,19 @@ from ..observe.trace import ReplayTransport
 from ..result import StepResult, Transition
 from ..transports import Transport
 from .base import ClientBase, ResetArguments
-from .call import Flight
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import Constructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .misuse import checks_arguments
-from .session import raise_closed
+from .session import Flight, raise_closed
 from .stock import explain_names
 
+if TYPE_CHECKING:
+    from ..tools import ToolCaller, ToolReply, ToolResult
+
 T = TypeVar("T")
+ToolsetT = TypeVar("ToolsetT")
 
 
 class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
@@ -100,6 +103,47 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. Raises as ``step``."""
         return self._run(self._state_call(timeout_s))
+
+    @checks_arguments
+    def list_tools(self, *, timeout_s: float | None = None) -> list[dict[str, JsonValue]]:
+        """The tools that the session has now, as MCP describes them. No step is taken.
+
+        The typed methods of ``tools``, where a client has them, are those of its contract.
+
+        Raises:
+            ServerError: the server doesn't list tools.
+            EnvError: as ``state``.
+        """
+        return self._run(self._tools_call(timeout_s))
+
+    @checks_arguments
+    def call_tool(
+        self,
+        tool: str,
+        arguments: Mapping[str, JsonValue] | None = None,
+        /,
+        *,
+        timeout_s: float | None = None,
+    ) -> ToolResult[JsonValue]:
+        """Call a tool by its name, such as one that is not in the contract. It is a step.
+
+        The arguments are checked against what the server lists now: the names, types and values at
+        the top of the input schema, or all of it with ``validate="exact"``.
+
+        Args:
+            tool: the tool's name on the wire.
+            arguments: by their names on the wire.
+            timeout_s: time limit in seconds, instead of the client's.
+
+        Raises:
+            ToolError: the call failed. The episode goes on.
+            EnvError: as ``step``.
+        """
+        return self._run(self._checked_tool_call(tool, arguments or {}, timeout_s))
+
+    def _toolset(self, toolset: Callable[[ToolCaller], ToolsetT]) -> ToolsetT:
+        """A namespace of tools that calls them by steps of this client."""
+        return toolset(_StepCaller(self))
 
     @checks_arguments
     def episode(
@@ -249,6 +293,20 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         transport, self._transport = self._transport, None
         if transport is not None:
             transport.abort()
+
+
+class _StepCaller:
+    """Calls tools by steps of a client. Generated code knows it by ``EnvClient._toolset``."""
+
+    def __init__(self, client: EnvClient[Any, Any, Any, Any]) -> None:
+        self._client = client
+
+    def call(
+        self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
+    ) -> ToolReply:
+        """Call a tool. As ``ToolCaller.call``."""
+        client = self._client
+        return client._run(client._tool_call(name, arguments, timeout_s))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 explain_names(EnvClient, is_async=False)

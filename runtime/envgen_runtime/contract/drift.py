@@ -46,6 +46,46 @@ def is_worth_telling(found: list[str]) -> bool:
     return not all(line.endswith(": added") and not line.startswith("/action/") for line in found)
 
 
+def tool_differences(built_from: Mapping[str, Any], listed: list[Any]) -> list[str]:
+    """List how a server's tools differ from those of the contract that a client was built from.
+
+    Args:
+        built_from: the contract.
+        listed: what the server replied to ``tools/list``.
+    """
+    ours, theirs = _by_name(built_from.get("tools")), _by_name(listed)
+    found: list[str] = []
+    for name, tool in ours.items():
+        place = pointer_to("/tools", name)
+        if name not in theirs:
+            found.append(f"{place}: removed")
+            continue
+        unpublished = as_array(tool.get(UNPUBLISHED)) or []
+        for key in ("inputSchema", "outputSchema"):
+            if key in unpublished:
+                continue
+            found += _of_tool(tool.get(key), theirs[name].get(key), pointer_to(place, key))
+    found += (f"{pointer_to('/tools', name)}: added" for name in theirs if name not in ours)
+    return found if len(found) <= _MAX_LISTED else [*found[:_MAX_LISTED], "and more"]
+
+
+def _by_name(tools: Any) -> dict[str, dict[str, Any]]:
+    fields = (as_object(tool) for tool in as_array(tools) or [])
+    return {str(tool.get("name")): tool for tool in fields if tool is not None}
+
+
+def _of_tool(ours: Any, theirs: Any, place: str) -> Iterator[str]:
+    mine, other = as_object(ours), as_object(theirs)
+    if mine is None or other is None:
+        if (mine is None) is not (other is None):
+            yield f"{place}: {'added' if mine is None else 'removed'}"
+    elif fault(other) is None:  # else it is read as any object by generator and client alike
+        try:
+            yield from _compare_part(normal_form(mine), normal_form(other), place)
+        except RecursionError:
+            yield f"{place}: nested too deeply to be compared"
+
+
 class Contracts:
     """The contract that a client was built from, and its server's, each in normal form."""
 

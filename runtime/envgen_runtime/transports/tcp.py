@@ -140,9 +140,15 @@ def close_inherited(opened: socket.socket | None) -> None:
     """
     if opened is None:
         return
+    with suppress(OSError):
+        close_inherited_number(opened.fileno())
+
+
+def close_inherited_number(number: int) -> None:
+    """Close a descriptor by its number, as ``close_inherited``."""
     null = os.open(os.devnull, os.O_RDWR)
     with suppress(OSError):
-        os.dup2(null, opened.fileno(), inheritable=False)
+        os.dup2(null, number, inheritable=False)
     os.close(null)
 
 

@@ -29,7 +29,7 @@ def reply_mismatch(
         env_name: the environment's name.
         place: the JSON pointer to what was read, in the reply.
     """
-    shown, path = _describe(error, json_path(pointer_keys(place)))
+    shown, path = describe(error, json_path(pointer_keys(place)))
     return ReplyMismatch(
         f"the reply to {request.operation} doesn't fit {env_name}'s contract: {shown}",
         path=path,
@@ -40,12 +40,15 @@ def reply_mismatch(
 
 def invalid_fields(error: ValidationError, model: type) -> InvalidRequest:
     """The error for fields that ``model`` refuses."""
-    shown, path = _describe(error, "$")
+    shown, path = describe(error, "$")
     return InvalidRequest(f"these are not the fields of {model.__name__}: {shown}", path=path)
 
 
-def _describe(error: ValidationError, root: str) -> tuple[str, str]:
-    """The first few violations as text, and the path of the first."""
+def describe(error: ValidationError, root: str) -> tuple[str, str]:
+    """Describe a validation error: its first few violations as text, and the path of the first.
+
+    ``root`` is the path of what was validated.
+    """
     if (count := error.error_count()) > _MAX_LISTED:
         return f"{count:,} values don't fit, too many to list", root
     details = error.errors(include_url=False, include_context=False)

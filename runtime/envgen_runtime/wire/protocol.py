@@ -40,8 +40,8 @@ from ..errors import (
 from ..json_value import JsonFields, as_array, as_object
 from .diagnosis import NOT_UP_STATUSES, WAITS_UNTIL_UP
 
-Operation = Literal["reset", "step", "state", "schema", "health", "create", "close"]
-"""The three requests of a session, the two that any client may make at any time, and the two that
+Operation = Literal["reset", "step", "state", "list_tools", "schema", "health", "create", "close"]
+"""The four requests of a session, the two that any client may make at any time, and the two that
 begin and end a session on a server that has its own routes for it."""
 
 COMMON_PARAMETERS = ("seed", "episode_id")
@@ -51,6 +51,7 @@ _REPLY_TYPE: Mapping[str, str] = {
     "reset": "observation",
     "step": "observation",
     "state": "state",
+    "list_tools": "mcp",
 }
 _MAX_EXCERPT = 200
 _MAX_FIELD_ERRORS = 20
@@ -64,7 +65,8 @@ class Request(NamedTuple):
 
     Attributes:
         operation: what is requested.
-        data: the action's fields, or the reset parameters; empty for ``state``.
+        data: the action's fields, the reset parameters, or the JSON-RPC request that lists tools;
+            empty for ``state``.
         timeout_s: the time limit of the call, in seconds.
         deadline: when that is over, as ``time.monotonic`` counts. Whatever the call does shares it:
             connecting, every attempt, the waits in between, the exchange.
@@ -139,6 +141,8 @@ def websocket_frame(request: Request) -> bytes:
     """The text frame for a request. InvalidRequest: its data can't be written as JSON."""
     if request.operation == "state":  # servers refuse a state frame that has data
         return b'{"type":"state"}'
+    if request.operation == "list_tools":
+        return _with_data({"type": "mcp"}, "data", request)
     return _with_data({"type": request.operation}, "data", request)
 
 
@@ -158,6 +162,8 @@ def http_call(request: Request) -> HttpCall:
         return HttpCall("GET", path, None)
     if request.operation == "reset":
         return HttpCall("POST", path, json_body(request.data, request))
+    if request.operation == "list_tools":
+        return HttpCall("POST", "/mcp", json_body(request.data, request))
     body: dict[str, Any] = {
         "timeout_s": whole_seconds(request.timeout_s),
         "request_id": request.request_id,

@@ -12,6 +12,7 @@ import json
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from shlex import quote as quoted
 from typing import Any, cast
 from urllib.parse import (
     SplitResult,
@@ -33,6 +34,9 @@ _SHORTEST_OTHER = 6
 _DEEPEST = 400
 _PUBLIC_HEADERS = frozenset({"accept", "content-type", "traceparent", "user-agent", "x-request-id"})
 _SECRET_HEADER = re.compile(r"auth|cookie|key|pass|secret|session|token", re.IGNORECASE)
+_REFERENCE = re.compile(r"(?:\w+ )?\$\{[\w:]+\}")
+_ASSIGNMENT = re.compile(r"(-{0,2}[\w-]+)(?:=|:\s*)(.+)", re.DOTALL)
+_PLAIN = re.compile(r"[\w@%+=:,./$*{}\[\]-]+", re.ASCII)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]+)(?::[0-9]+)?")
@@ -117,7 +121,7 @@ def secrets_in(headers: Mapping[str, str], *urls: str) -> tuple[str, ...]:
     for name, value in headers.items():
         if name.lower() in _PUBLIC_HEADERS:
             continue
-        shortest = _SHORTEST_SECRET if _SECRET_HEADER.search(name) else _SHORTEST_OTHER
+        shortest = _SHORTEST_SECRET if is_secret_name(name) else _SHORTEST_OTHER
         words = value.split()
         found |= {text for text in (value, *words[1:]) if len(text) >= shortest}
         if len(words) > 1 and words[0].lower() == "basic":
@@ -190,6 +194,45 @@ def _decoded(text: str) -> str:
         return b64decode(text, validate=True).decode()
     except ValueError:
         return ""
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a header, a variable or an option of this name holds a secret."""
+    return _SECRET_HEADER.search(name) is not None
+
+
+def _secret_words(command: Sequence[str]) -> Iterator[tuple[int, str]]:
+    """The secrets in a command, each with the number of its word.
+
+    They are the values of options, assignments and headers whose names say so (``--api-key abc``,
+    ``API_KEY=abc``, ``Authorization: abc``), and those in addresses.
+    """
+    is_value = False
+    for number, word in enumerate(command):
+        assigned = _ASSIGNMENT.fullmatch(word)
+        if is_value and not word.startswith("-"):
+            yield number, word
+        elif assigned and is_secret_name(assigned[1]):
+            yield number, assigned[2]
+        elif "://" in word:
+            yield from ((number, text) for text in secrets_in({}, word) if text in word)
+        is_option = word.startswith("-") and assigned is None
+        is_value = is_option and is_secret_name(word)
+
+
+def secrets_in_command(command: Sequence[str]) -> tuple[str, ...]:
+    """The secrets in the arguments of a command, longest first."""
+    found = {secret for _, secret in _secret_words(command) if len(secret) >= _SHORTEST_SECRET}
+    return tuple(sorted(found, key=lambda text: (-len(text), text)))
+
+
+def command_without_secrets(command: Sequence[str]) -> str:
+    """A command as a message may show it, quoted as a shell would read it."""
+    shown = [*command]
+    for number, secret in _secret_words(command):
+        if secret and not _REFERENCE.fullmatch(secret):
+            shown[number] = shown[number].replace(secret, _HIDDEN)
+    return printable(" ".join(word if _PLAIN.fullmatch(word) else quoted(word) for word in shown))
 
 
 # --- scrubbing ------------------------------------------------------------------------------------

@@ -62,17 +62,18 @@ def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_htt
         return error.retryable
     if isinstance(error, CapacityReached):
         return request.operation == "reset" or not has_episode
-    if request.operation == "state" and has_episode:  # another session has another state
+    if request.operation in _OF_EPISODE and has_episode:  # another session has others
         is_passing = isinstance(error, ServerError) and error.retryable
         return over_http and (is_passing or isinstance(error, ConnectError | ConnectionLost))
     if isinstance(error, ServerError):
-        turned_away = request.operation == "state" or error.code in _TURNED_AWAY
+        turned_away = request.operation in _OF_EPISODE or error.code in _TURNED_AWAY
         return error.retryable and turned_away
     if isinstance(error, ConnectError):
         return error.retryable
     return isinstance(error, ConnectionLost | ProtocolError) and not error.sent
 
 
+_OF_EPISODE = ("state", "list_tools")
 _TURNED_AWAY = ("HTTP_429", "HTTP_503")
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Annotated, Any, Literal
 
 from fastmcp import FastMCP
+from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.mcp_environment import MCPEnvironment
 from openenv.core.env_server.mcp_types import CallToolAction, CallToolObservation, ListToolsAction
 from openenv.core.env_server.types import Action, Observation, State
-from pydantic import Field, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 
 
 class ToolsEnvironment(MCPEnvironment):
@@ -77,6 +79,65 @@ class WrappedEnvironment(ToolsEnvironment):
         return Observation(done=True, reward=graded.reward, metadata={"reason": "finished"})
 
 
+class Order(BaseModel):
+    """One line of an order."""
+
+    sku: str
+    qty: int = Field(ge=1, le=99)
+
+
+class Receipt(BaseModel):
+    """What was ordered."""
+
+    total: int
+    speed: str
+
+
+class ShopEnvironment(ToolsEnvironment):
+    """Tools with nested arguments, results of their own, odd names, and faults."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        server: Any = FastMCP("shop")
+
+        @server.tool
+        def place_order(
+            orders: Annotated[list[Order], Field(description="What to order.")],
+            speed: Literal["slow", "fast"] = "slow",
+        ) -> Receipt:
+            """Place an order."""
+            return Receipt(total=sum(order.qty for order in orders), speed=speed)
+
+        @server.tool(name="get-weather")
+        def get_weather(city: str, days: int | None = None) -> str:
+            """The weather."""
+            return f"{city}: {days}"
+
+        @server.tool
+        def list_tools(reason: str) -> dict[str, Any]:
+            """A name that clients have, too."""
+            return {"reason": reason}
+
+        @server.tool
+        def fail() -> int:
+            """It raises."""
+            raise ValueError("sold out")
+
+        @server.tool
+        def wait() -> int:
+            """It takes longer than the server allows."""
+            time.sleep(float(os.environ["WAIT_S"]))
+            return 1
+
+        MCPEnvironment.__init__(self, server)
+        self._state = State(episode_id="x", step_count=0)
+
+    def _graded(self, action: Any, observation: Any) -> Any:
+        observation.reward = 0.5
+        observation.done = getattr(action, "tool_name", "") == "list_tools"
+        return observation
+
+
 class MoveAction(Action):
     type: Literal["move"] = "move"
     to: str
@@ -116,9 +177,40 @@ class DeskEnvironment(WrappedEnvironment):
         return DeskObservation(place=action.to)
 
 
+class OwnToolsEnvironment(Environment[Any, Any, Any]):
+    """Calls of tools without MCP: nothing lists them."""
+
+    SUPPORTS_CONCURRENT_SESSIONS = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = State(episode_id="x", step_count=0)
+
+    def reset(
+        self, seed: int | None = None, episode_id: str | None = None, **_: Any
+    ) -> Observation:
+        return Observation(done=False, reward=0.0)
+
+    def step(self, action: Any, timeout_s: float | None = None, **_: Any) -> Observation:
+        if action.tool_name != "double":
+            fault = {"error_type": "tool_not_found", "message": f"no {action.tool_name}"}
+            return CallToolObservation(
+                tool_name=action.tool_name, error=fault, reward=-1.0, done=True
+            )
+        return CallToolObservation(
+            tool_name="double", result=2 * action.arguments["n"], reward=1.0, done=False
+        )
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+
 TOOLED = {
+    "tools_own": (OwnToolsEnvironment, CallToolAction, CallToolObservation),
     "tools": (ToolsEnvironment, CallToolAction, CallToolObservation),
     "tools_reset": (ToolsEnvironment, CallToolAction, CallToolObservation, None, Observation),
     "tools_wrapped": (WrappedEnvironment, CallToolAction, CallToolObservation),
+    "tools_shop": (ShopEnvironment, CallToolAction, CallToolObservation),
     "tools_mixed": (DeskEnvironment, DeskAction, DeskObservation),
 }
