@@ -15,19 +15,17 @@ from ..errors import EnvError, InvalidRequest, ProtocolError, ServerError
 from ..json_value import JsonValue, as_array, as_object
 from ..tools.errors import ToolArgumentsInvalid, ToolNotFound, ToolTimeout
 from ..wire.limits import refused_limit
+from ..wire.tools import MAX_PAGES
 from .config import server_of
 from .servers import HttpServer, Server, StdioServer
 from .session import Session
 
-MAX_PAGES = 1000
-"""How many pages of tools are read."""
-
 MAX_TOOLS = 10_000
 """How many tools are read."""
 
-_METHOD_NOT_FOUND = "-32601"
-_INVALID_PARAMS = "-32602"
-_REQUEST_TIMEOUT = "-32001"
+_METHOD_NOT_FOUND = "JSON_RPC -32601"
+_INVALID_PARAMS = "JSON_RPC -32602"
+_REQUEST_TIMEOUT = "JSON_RPC -32001"
 
 
 class ToolsOptions(TypedDict, total=False):

@@ -102,7 +102,7 @@ class Guard:
             )
         return ServerError(
             text,
-            code=str(told["code"]) if told else f"HTTP_{status}",
+            code=f"JSON_RPC {told['code']}" if told else f"HTTP_{status}",
             server_text=server_text,
             maybe_applied=status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         )

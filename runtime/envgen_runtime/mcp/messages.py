@@ -54,7 +54,7 @@ def server_error(code: Any, message: Any, data: Any) -> ServerError:
     text = str(message) or "no message"
     return ServerError(
         f"the server answered with error {code}: {text}",
-        code=str(code),
+        code=f"JSON_RPC {code}",
         data=as_object(data) or ({} if data is None else {"data": data}),
         server_text=text,
         maybe_applied=True,

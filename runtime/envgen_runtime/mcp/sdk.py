@@ -113,9 +113,7 @@ class Sdk:
                     async for chunk in stream:
                         left -= len(chunk)
                         if left < 0:
-                            raise ProtocolError(
-                                f"a reply of the server's is over {max_bytes} bytes"
-                            )
+                            raise ProtocolError(f"a reply is larger than {max_bytes} bytes")
                         can_resume |= b"\nid:" in last + chunk
                         last = chunk[-3:]
                         yield chunk

@@ -9,8 +9,8 @@ from ..errors import ServerError
 from ..json_value import JsonValue, as_array, as_object
 from .protocol import Request, malformed
 
-MAX_PAGES = 100
-"""Pages of a list that are asked for."""
+MAX_PAGES = 1000
+"""Pages of a list that are asked for: some servers have hundreds of tools, and short pages."""
 
 
 def list_request(number: int, cursor: Mapping[str, JsonValue]) -> dict[str, Any]:
