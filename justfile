@@ -45,4 +45,5 @@ bench:
     uv run python -m benchmarks.http_step
     uv run python -m benchmarks.large_observation
     uv run python -m benchmarks.idle_sessions
+    uv run python -m benchmarks.mcp_calls
     uv run python -m benchmarks.providers

@@ -13,13 +13,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
-# What uv says when it reached nobody; a package that doesn't exist reads otherwise.
+# What uv and npm say when they reached nobody; a package that doesn't exist reads otherwise.
 _OFFLINE = (
     "are you offline",
     "dns error",
     "error sending request",
     "network was disabled",
     "tcp connect error",
+    "npm error code enotfound",
+    "npm error code econnrefused",
 )
 
 
@@ -27,8 +29,13 @@ class VenvUnavailable(Exception):
     """No venv can be made here, through no fault of the code under test."""
 
 
-def venv_python(package: str, version: str) -> Path:
+def venv_python(package: str, version: str, *beside: str) -> Path:
     """The interpreter of a release's venv, which is made if it is not there yet.
+
+    Args:
+        package: the package's name on PyPI.
+        version: the release.
+        beside: requirements that are installed with it.
 
     Raises:
         VenvUnavailable: uv is not installed, or reaches no package index.
@@ -38,7 +45,7 @@ def venv_python(package: str, version: str) -> Path:
     name = f"{package}-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
     venv = cache / name
     python = venv / "bin" / "python"
-    _once(venv, lambda making: _make(making, f"{package}=={version}"))
+    _once(venv, lambda making: _make(making, f"{package}=={version}", *beside))
     return python
 
 
@@ -67,6 +74,28 @@ def make_target(folder: Path, requirement: str, *, python: str) -> Path:
     return folder
 
 
+def npm_program(package: str, version: str) -> Path:
+    """The program that a package of npm installs, in a folder of its own.
+
+    Raises:
+        VenvUnavailable: npm is not installed, or reaches no registry.
+        RuntimeError: npm failed for another reason.
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise VenvUnavailable("npm installs servers of the interop tests; install Node.js")
+    folder = venv_cache() / f"npm-{package.replace('/', '-').lstrip('@')}-{version}"
+
+    def install(making: Path) -> None:
+        making.mkdir()
+        _run([npm, "install", "--no-audit", "--no-fund", "--prefix", str(making),
+              f"{package}@{version}"])  # fmt: skip
+
+    _once(folder, install)
+    (program,) = (folder / "node_modules" / ".bin").glob(f"mcp-{package.rpartition('/')[2]}")
+    return program
+
+
 def venv_cache() -> Path:
     """Where venvs are kept: ``.cache/interop-venvs``, or what ENVGEN_VENV_CACHE says."""
     cache = Path(os.environ.get("ENVGEN_VENV_CACHE", ROOT / ".cache" / "interop-venvs"))
@@ -91,11 +120,11 @@ def _once(folder: Path, make: Callable[[Path], None]) -> None:
             making.rename(folder)
 
 
-def _make(venv: Path, requirement: str) -> None:
+def _make(venv: Path, *requirements: str) -> None:
     uv = _uv()
     _run([*uv, "venv", "--relocatable", "--python", sys.executable, str(venv)])
     python = str(venv / "bin" / "python")
-    _run([*uv, "pip", "install", "--python", python, requirement, "uvicorn[standard]"])
+    _run([*uv, "pip", "install", "--python", python, *requirements, "uvicorn[standard]"])
 
 
 def _uv() -> list[str]:

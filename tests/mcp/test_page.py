@@ -1,0 +1,32 @@
+"""The example in docs/mcp.md runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "mcp.md").read_text()
+
+
+def test_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mcp.server.mcpserver")
+    pytest.importorskip("envgen")
+    monkeypatch.chdir(tmp_path)
+    # `python` on the page is this one.
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    server, program = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    Path("weather.py").write_text(server)
+    (command,) = re.findall(r"`envgen build '(mcp\+stdio:python [^']*)'`", PAGE)
+    build = [sys.executable, "-m", "envgen", "build", command]
+    subprocess.run(build, check=True, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    told = "[20.0, 21.0] weather\n{'city': 'Bergen', 'celsius': [20.0]}\n"
+    assert (done.stdout, done.stderr) == (told, "")
