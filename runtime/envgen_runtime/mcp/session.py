@@ -211,7 +211,7 @@ class Session:
             if self._owner is not None:  # it is about to know why
                 await asyncio.wait({self._owner}, timeout=_CLOSE_LIMIT_S)
             waiting.is_answered = True
-            raise self._lost or self.ended_before() from None
+            raise self.ended_before() from self._lost
         finally:
             del self._waiting[number]
             reply.cancel()
@@ -247,7 +247,8 @@ class Session:
         """Hold the transport open and read it, until it ends or the session is closed."""
         failure: BaseException | None = None
         try:
-            async with self._transport() as (read, self._write, *_):
+            # Both streams are closed here: version 1 leaves that to whoever reads them.
+            async with self._transport() as (read, self._write, *_), read, self._write:
                 with self._sdk.anyio.CancelScope() as self._reading:
                     opened.set_result(None)
                     async for item in read:
@@ -297,9 +298,8 @@ class Session:
         """The error of a request after the end."""
         if self._is_closed:
             return SessionClosed("the client was closed; connect() opens a new session")
-        return SessionLost(
-            f"the session with {self._server.label} has ended; connect() opens a new one"
-        )
+        why = f": {self._lost}" if self._lost is not None else ""
+        return SessionLost(f"there is no session until connect() opens one{why}")
 
     # --- what the server sends ----------------------------------------------------------------
 
