@@ -14,6 +14,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -356,7 +357,10 @@ def test_another_event_loop_cannot_use_a_session(endpoint: str) -> None:
         one.run(client.close())
 
 
-def _in_child(client: ToolsClient) -> None:
+def _in_child(client: ToolsClient, inherited: list[int]) -> None:
+    places = (Path(f"/proc/self/fd/{number}") for number in inherited)
+    if any(str(place.readlink()) != os.devnull for place in places):
+        os._exit(2)  # the server would not see its parent hang up
     try:
         client.call_tool("echo", {"value": 1})
     except rt.SessionError:
@@ -367,10 +371,12 @@ def _in_child(client: ToolsClient) -> None:
     os._exit(1)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs fork and /proc")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # that threads run: this is the test
 def test_a_forked_child_leaves_the_session_to_its_parent(client: ToolsClient) -> None:
-    child = get_context("fork").Process(target=_in_child, args=(client,))
+    selector = client._link.background._selector  # type: ignore[union-attr]
+    inherited = [key.fd for key in selector.get_map().values()]  # type: ignore[union-attr]
+    child = get_context("fork").Process(target=_in_child, args=(client, inherited))
     child.start()
     child.join()
     assert child.exitcode == 7

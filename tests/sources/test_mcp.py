@@ -143,13 +143,14 @@ def test_a_header_goes_to_no_other_host() -> None:
 
 
 def test_secrets_of_a_command_are_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("STATION_KEY", SECRET)
+    monkeypatch.setenv("STATION_KEY", other := "an0ther-s3cr3t")
     source = f"{COMMAND} 9 --key {SECRET} token={SECRET} ${{STATION_KEY}}"
     result = run("build", source)
     assert (result.exit_code, result.stderr) == (0, "")
     failed = run("build", f"mcp+stdio:no-such-program --key {SECRET} ${{STATION_KEY}}")
     assert failed.exit_code == 1
-    assert SECRET not in result.output + failed.output + everything()
+    for secret in (SECRET, other):
+        assert secret not in result.output + failed.output + everything()
     lock = json.loads(Path("generated/envgen.lock").read_text())
     assert lock["packages"]["bare"]["source"].endswith("9 --key *** token=*** ${STATION_KEY}")
 

@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +38,7 @@ from .url import check_url, resolved_headers
 _START_LIMIT_S = 120.0
 """How long a command may take until the server is ready, unless the user says: it may install."""
 
+_SHORTEST_SECRET = 4
 _PREFIX = "mcp+"
 _TOKEN_HINT = "pass a token: --header 'Authorization: Bearer ${TOKEN}'"  # noqa: S105
 _COMMENTS = re.compile(
@@ -102,7 +104,11 @@ def server_at(source: str, settings: SourceSettings) -> tuple[Server, str | None
                 server = HttpServer.at(server.url, {**server.headers, **headers})
             return server, name
         if source.startswith(MCP_COMMAND):
-            return StdioServer.run([*map(_expanded, words_of(source))]), None
+            words = words_of(source)
+            values = [os.environ.get(name, "") for name in VARIABLE.findall(" ".join(words))]
+            command = StdioServer.run([*map(_expanded, words)])
+            hidden = (value for value in values if len(value) >= _SHORTEST_SECRET)
+            return replace(command, secrets=(*command.secrets, *hidden)), None
         url = source[len(_PREFIX) :]
         check_url(url)
         return HttpServer.at(url, headers), None
