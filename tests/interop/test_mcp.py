@@ -73,7 +73,7 @@ def test_time(built: Any) -> None:
         converted = client.tools.convert_time(
             source_timezone="UTC", time_="12:00", target_timezone="Asia/Tokyo"
         )
-        assert "T21:00" in str(converted.data.target.datetime)
+        assert "T21:00" in str(converted.data.target.datetime_)
         with pytest.raises(rt.ToolExecutionFailed, match="Nowhere"):
             client.tools.get_current_time(timezone="Nowhere/Land")
 
