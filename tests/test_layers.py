@@ -31,7 +31,7 @@ RUNTIME_LAYERS = (
     {"errors", "result"},
     {"models", "wire"},
     {"contract", "observe", "transports"},
-    {"providers"},
+    {"providers", "adapters"},
     {"clients"},
     {"generated"},
     {"__init__"},

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, Self, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, cast
 
 from ..errors import ConnectError, EnvError
 from ..json_value import JsonValue
@@ -20,6 +20,9 @@ from .constructors import AsyncConstructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .session import closed_meanwhile
 from .stock import explain_names
+
+if TYPE_CHECKING:
+    from ..adapters.dispatch import Outcome
 
 T = TypeVar("T")
 
@@ -51,6 +54,29 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     ) -> StepResult[ObsT]:
         """Take one step. As ``EnvClient.step``; a cancelled step loses the session."""
         return await self._run(self._step_call(action, request_id, timeout_s))
+
+    async def dispatch(
+        self, call: object, *, strict: bool = False, timeout_s: float | None = None
+    ) -> Outcome[ObsT]:
+        """Make a model's tool call: validate it, then take the step or call the tool.
+
+        Args:
+            call: as ``parse_call`` takes it, or what that has returned.
+            strict: as for ``parse_call``.
+            timeout_s: time limit in seconds, instead of the client's.
+
+        Raises:
+            InvalidCall: the call can't be made, and nothing was sent; ``str(error)`` is for the
+                model.
+            EnvError: as ``step``.
+        """
+        from ..adapters.dispatch import action_of, tool_caller
+
+        made = self.parse_call(call, strict=strict)
+        if (call_tool := tool_caller(self, made)) is not None:
+            outcome: Outcome[ObsT] = await call_tool(made.name, made.arguments, timeout_s=timeout_s)
+            return outcome
+        return await self.step(action_of(made), timeout_s=timeout_s)
 
     async def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. As ``EnvClient.state``."""

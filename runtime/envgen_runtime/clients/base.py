@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import secrets
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from .. import forks
@@ -32,6 +32,10 @@ from .effects import Call
 from .options import ClientChanges, SessionOptions, checked, refused_limit, timeouts
 from .session import Phase
 from .stock import check_limit
+
+if TYPE_CHECKING:
+    from ..adapters.dispatch import ToolCall
+    from ..adapters.specs import Format, ToolSpecs
 
 _CONNECTION_OPTIONS = (
     "connect_timeout_s", "max_message_bytes", "compression", "ssl_context", "http_client",
@@ -160,6 +164,61 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             ContractMissing: the client was written by hand.
         """
         return package_contract(type(self))
+
+    @classmethod
+    def tool_specs(
+        cls,
+        format: Format,  # noqa: A002 - what people call it
+        *,
+        only: Collection[str] | None = None,
+        strict: bool = False,
+        max_description: int | None = None,
+    ) -> ToolSpecs:
+        """What a model can call in this environment: for the parameter ``tools`` of its client.
+
+        An action is a tool, or each variant of it; so is each tool of the contract. The
+        specifications accept and refuse what the contract does; ``findings`` of what is returned
+        says what a consumer loses.
+
+        Args:
+            format: ``"openai"`` (Chat Completions, vllm), ``"anthropic"`` (Messages), ``"mcp"``
+                (``tools/list``), or ``"json-schema"`` (a schema with a ``title`` for each).
+            only: the names of those that are wanted; by default all.
+            strict: for OpenAI's strict mode. Where that can't say what the contract does, the tool
+                isn't strict, or has no such optional parameter, and a finding says so.
+            max_description: the longest description of a tool, in characters; by default 1,024 for
+                OpenAI, and no limit for others.
+
+        Raises:
+            InvalidRequest: there is no such format, or no tool of a name in ``only``; or ``strict``
+                is given with another format than ``"openai"``.
+            ContractMissing: the client was written by hand.
+        """
+        from ..adapters.specs import tool_specs
+
+        return tool_specs(cls, format, only=only, strict=strict, max_description=max_description)
+
+    @classmethod
+    def parse_call(cls, call: object, *, strict: bool = False) -> ToolCall[ActT]:
+        """Read a model's tool call, and validate it; nothing is sent.
+
+        Args:
+            call: an OpenAI ``tool_call``, an Anthropic ``tool_use`` block, an MCP ``tools/call``,
+                or ``{"name": ..., "arguments": ...}``: an object of the SDK, a mapping, or JSON
+                text, in a fence of Markdown or not. Arguments may be JSON text.
+            strict: the call answers specifications made with ``strict=True``: null means that an
+                optional parameter isn't given.
+
+        Raises:
+            InvalidCall: it can't be read, or the environment doesn't take it. ``str(error)`` says
+                to the model what is wrong where, and what is allowed.
+            MissingExtra: it calls a tool, and the extra ``exact`` isn't installed, which validates
+                arguments.
+            ContractMissing: the client was written by hand.
+        """
+        from ..adapters.dispatch import parse_call
+
+        return parse_call(cls, call, strict=strict)
 
     @documented(ClientChanges)
     def with_options(self, **options: Unpack[ClientChanges]) -> Self:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, suppress
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from ..errors import EnvError
 from ..json_value import JsonValue
@@ -19,6 +19,9 @@ from .constructors import Constructors
 from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
 from .session import closed_meanwhile
 from .stock import explain_names
+
+if TYPE_CHECKING:
+    from ..adapters.dispatch import Outcome
 
 T = TypeVar("T")
 
@@ -81,6 +84,29 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
             ReplyMismatch: the reply doesn't fit the contract.
         """
         return self._run(self._step_call(action, request_id, timeout_s))
+
+    def dispatch(
+        self, call: object, *, strict: bool = False, timeout_s: float | None = None
+    ) -> Outcome[ObsT]:
+        """Make a model's tool call: validate it, then take the step or call the tool.
+
+        Args:
+            call: as ``parse_call`` takes it, or what that has returned.
+            strict: as for ``parse_call``.
+            timeout_s: time limit in seconds, instead of the client's.
+
+        Raises:
+            InvalidCall: the call can't be made, and nothing was sent; ``str(error)`` is for the
+                model.
+            EnvError: as ``step``.
+        """
+        from ..adapters.dispatch import action_of, tool_caller
+
+        made = self.parse_call(call, strict=strict)
+        if (call_tool := tool_caller(self, made)) is not None:
+            outcome: Outcome[ObsT] = call_tool(made.name, made.arguments, timeout_s=timeout_s)
+            return outcome
+        return self.step(action_of(made), timeout_s=timeout_s)
 
     def state(self, *, timeout_s: float | None = None) -> StateT:
         """The environment's state. Raises as ``step``."""
