@@ -5,9 +5,9 @@ becomes a package; for each of its tools and actions and each format, instances 
 schema as it was published and by the one that a model is shown. They are drawn from the schema,
 mutated, and made to break each keyword at each place.
 
-Strict mode is narrower on purpose: it is measured how many tools it can say, and whether the contract
-takes what it takes. A tool is invisible if the format has no specification of it; a crash is an
-exception on the way.
+Strict mode is narrower on purpose: it is measured how many tools it can say, and whether the
+contract takes what it takes. A tool is invisible if the format has no specification of it; a crash
+is an exception on the way.
 """
 
 from __future__ import annotations
@@ -70,6 +70,33 @@ class Score:
     crashes: list[str] = field(default_factory=list[str])
     invisible: list[str] = field(default_factory=list[str])
     unequal: list[str] = field(default_factory=list[str])
+
+    def add(self, differing: int, place: str) -> None:
+        """Count a schema, by its instances that are judged otherwise."""
+        self.differing += differing
+        self.equal += not differing
+        if differing:
+            self.unequal.append(place)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One tool or action, and the judge that its contract is.
+
+    Attributes:
+        source: what the contract is called.
+        count: how many instances are tried.
+    """
+
+    item: ModelTool
+    judge: Any
+    source: str
+    count: int
+
+    @property
+    def place(self) -> str:
+        """What it is called in the report."""
+        return f"{self.source}:{self.item.wire_name}"
 
 
 @dataclass
@@ -142,71 +169,55 @@ def measure(document: Any, name: str, out: Path, count: int, scores: Scores) -> 
         source = published[item.wire_name] if item.kind == "tool" else document["action"]
         scores.tools += 1
         scores.strict_tools += item.wire_name in strict
-        _judge(item, source, specs, strict.get(item.wire_name), f"{name}:", count, scores)
+        case = Case(item, jsonschema_rs.validator_for(source, validate_formats=False), name, count)
+        _judge(case, {key: found[item.wire_name] for key, found in specs.items()}, scores)
+        if item.wire_name in strict:
+            _judge_strict(case, strict[item.wire_name], scores.formats["openai, strict"])
 
 
-def _judge(
-    item: ModelTool,
-    source: Any,
-    specs: dict[str, dict[str, Any]],
-    strict: Any,
-    place: str,
-    count: int,
-    scores: Scores,
-) -> None:
-    place += item.wire_name
-    judge = jsonschema_rs.validator_for(source, validate_formats=False)
-    tried = [*islice(_tried(item.schema, count), count)]
-    verdicts = [judge.is_valid({**item.tags, **instance}) for instance in tried]
-    keywords = {
-        str(error.schema_path[-1])
-        for instance, fits in zip(tried, verdicts, strict=True)
-        if not fits
-        for error in islice(judge.iter_errors({**item.tags, **instance}), 5)
-    }
-    scores.broken.update(keywords)
+def _judge(case: Case, specs: dict[str, Any], scores: Scores) -> None:
+    """Count where a specification judges otherwise than the contract."""
+    item = case.item
+    tried = [*islice(_tried(item.schema, case.count), case.count)]
+    whole = [{**item.tags, **instance} for instance in tried]
+    verdicts = [case.judge.is_valid(instance) for instance in whole]
+    scores.broken.update(
+        {
+            str(error.schema_path[-1])
+            for instance, fits in zip(whole, verdicts, strict=True)
+            if not fits
+            for error in islice(case.judge.iter_errors(instance), 5)
+        }
+    )
     for format_name in FORMATS:
         score = scores.formats[format_name]
         score.schemas += 1
         score.instances += len(tried)
         score.valid += sum(verdicts)
         try:
-            shown = jsonschema_rs.validator_for(
-                specs[format_name][item.wire_name], validate_formats=False
-            )
+            shown = jsonschema_rs.validator_for(specs[format_name], validate_formats=False)
             renamed = (_as_shown(instance, item, format_name) for instance in tried)
             differing = sum(
                 shown.is_valid(instance) != fits
                 for instance, fits in zip(renamed, verdicts, strict=True)
             )
         except Exception as error:  # noqa: BLE001 - counted, and shown
-            score.crashes.append(f"{place}: {error!r}"[:200])
-            continue
-        score.differing += differing
-        score.equal += not differing
-        if differing:
-            score.unequal.append(place)
-    if strict is not None:
-        _judge_strict(item, strict, judge, place, count, scores.formats["openai, strict"])
+            score.crashes.append(f"{case.place}: {error!r}"[:200])
+        else:
+            score.add(differing, case.place)
 
 
-def _judge_strict(
-    item: ModelTool, strict: Any, judge: Any, place: str, count: int, score: Score
-) -> None:
+def _judge_strict(case: Case, strict: Any, score: Score) -> None:
     """Count what strict mode takes and the contract doesn't."""
+    item = case.item
     shown = jsonschema_rs.validator_for(strict, validate_formats=False)
-    tried = [
-        instance for instance in islice(_tried(strict, count), count) if shown.is_valid(instance)
-    ]
+    tried = [*filter(shown.is_valid, islice(_tried(strict, case.count), case.count))]
     meant = [without_nulls(instance, item.schema, item.schema) for instance in tried]
-    differing = sum(not judge.is_valid({**item.tags, **instance}) for instance in meant)
+    differing = sum(not case.judge.is_valid({**item.tags, **instance}) for instance in meant)
     score.schemas += 1
     score.instances += len(tried)
     score.valid += len(tried) - differing
-    score.differing += differing
-    score.equal += not differing
-    if differing:
-        score.unequal.append(place)
+    score.add(differing, case.place)
 
 
 def _as_shown(instance: Any, item: ModelTool, format_name: Format) -> Any:

@@ -12,8 +12,7 @@ from ..errors import InvalidCall
 from ..json_value import as_array, as_object
 from .advice import invalid
 
-_FENCE = re.compile(r"```[\w-]*[ \t]*\r?\n(.*?)```", re.DOTALL)
-_TAG = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+_OPENING = re.compile(r"(?:```[\w-]*|<tool_call>)\s*(?=[{\[])")
 _ARGUMENTS = ("arguments", "input", "parameters")
 _IDS = ("id", "call_id", "tool_use_id")
 _WANTED = 'a call is a JSON object such as {"name": "TOOL", "arguments": {"PARAMETER": "VALUE"}}'
@@ -80,7 +79,13 @@ def _arguments(given: object, name: str) -> dict[str, Any]:
         message = f"the arguments of {name[:100]} are {_kind(given)}, not an object: {_WANTED}"
         raise invalid(message, tool=name, path="$")
     fields: Mapping[Any, Any] = given  # pyright: ignore[reportUnknownVariableType]
-    return {str(key): value for key, value in fields.items()}
+    arguments = {str(key): value for key, value in fields.items()}
+    try:
+        json.dumps(arguments, ensure_ascii=False, allow_nan=False).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"the arguments of {name[:100]} can't be written as JSON: {error}"
+        raise invalid(message, tool=name, path="$") from error
+    return arguments
 
 
 def _field(value: object, name: str) -> Any:
@@ -106,16 +111,30 @@ def _only(value: object) -> object:
 def _from_text(text: str) -> object:
     if len(text) > _MAX_TEXT:
         raise invalid(f"the call is longer than {_MAX_TEXT:,} characters")
-    for pattern in (_TAG, _FENCE):
-        found = pattern.findall(text)
-        if len(found) > 1:
-            raise invalid(f"these are {len(found)} calls: give one at a time")
-        if found and not text.lstrip().startswith(("{", "[")):
-            text = found[0]
+    if not text.lstrip().startswith(("{", "[")):
+        text = _enclosed(text)
     value = _json(text, "the call")
     if as_object(value) is None and as_array(value) is None:
         raise invalid(f"the call is {_kind(value)}: {_WANTED}")
     return value
+
+
+def _enclosed(text: str) -> str:
+    """The JSON in a fence or in a tag; the text itself if there is none."""
+    found: list[str] = []
+    opening = _OPENING.search(text)
+    while opening is not None:
+        end = opening.end()
+        try:
+            _, end = json.JSONDecoder().raw_decode(text, end)
+        except (ValueError, RecursionError):
+            pass  # a fence of something else, or its end
+        else:
+            found.append(text[opening.end() : end])
+        opening = _OPENING.search(text, end)
+    if len(found) > 1:
+        raise invalid(f"these are {len(found)} calls: give one at a time")
+    return found[0] if found else text
 
 
 def _json(text: str, what: str, *, tool: str | None = None) -> Any:

@@ -117,7 +117,7 @@ class Catalogue:
     Attributes:
         tools: actions first, in the contract's order.
         by_name: the same, by the names that models know and by those of the contract.
-        findings: what can't be called, and why.
+        findings: what isn't known of it.
         steps_tools: a tool is called by a step: its action calls tools by name.
     """
 
@@ -138,7 +138,7 @@ def catalogue(client: type) -> Catalogue:
     findings: list[Finding] = []
     tools = as_array(contract.get("tools")) or []
     action = as_object(contract.get("action"))
-    actions = [] if action is None else [*_actions(normal_form(action), findings)]
+    actions = [] if action is None else [*_actions(normal_form(action))]
     called = [item for item in actions if item.is_of_tools]
     if tools:
         actions = [item for item in actions if item not in called]
@@ -190,7 +190,7 @@ def _tool(tool: dict[str, Any]) -> ModelTool:
 # --- actions --------------------------------------------------------------------------------------
 
 
-def _actions(document: JsonSchema, findings: list[Finding]) -> Iterator[ModelTool]:
+def _actions(document: JsonSchema) -> Iterator[ModelTool]:
     title = document.get("title")
     variants = [*_Variants(document)]
     is_union = len(variants) > 1
@@ -207,10 +207,6 @@ def _actions(document: JsonSchema, findings: list[Finding]) -> Iterator[ModelToo
         }
         own_name = title if isinstance(title, str) and title else "step"
         name = _name(place, tags, schema) if is_union else own_name
-        if not _may_be_object(schema):
-            message = "it isn't an object, and arguments are one; it can't be called"
-            findings.append(Finding(name, f"/action{place}", message))
-            continue
         text = schema.get("description", "" if is_union else document.get("description"))
         yield ModelTool(
             name,
@@ -259,11 +255,6 @@ def _name(place: str, tags: Mapping[str, Any], schema: JsonSchema) -> str:
         return keys[-1]
     title = schema.get("title")
     return title if isinstance(title, str) and title else f"variant_{keys[-1]}"
-
-
-def _may_be_object(schema: JsonSchema) -> bool:
-    kinds = schema.get("type", "object")
-    return "object" in (as_array(kinds) or [kinds])
 
 
 class _Variants:

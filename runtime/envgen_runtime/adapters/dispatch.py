@@ -21,7 +21,6 @@ from typing import (
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeAliasType, get_original_bases
 
-from ..contract.exact import Violation
 from ..json_value import same_json
 from .advice import invalid, model_faults, no_such_tool, violation_faults, wrong_arguments
 from .calls import read_call
@@ -143,11 +142,7 @@ def _with_tags(arguments: dict[str, Any], tool: ModelTool) -> dict[str, Any]:
 
 
 def _check_arguments(arguments: dict[str, Any], tool: ModelTool) -> None:
-    violations: list[Violation]
-    try:
-        violations = list(tool.validator.errors(arguments))
-    except ValueError as error:  # such as half of a surrogate pair
-        raise invalid(f"{tool.name} can't take these arguments: {error}", tool=tool.name) from error
+    violations = list(tool.validator.errors(arguments))
     if violations:
         raise wrong_arguments(tool, violation_faults(violations, arguments, tool))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from copy import deepcopy
 from typing import Any, Literal, get_args
 
 from ..contract.keywords import JsonSchema
@@ -84,7 +85,7 @@ def tool_specs(
         spec, lost = _WRITERS[format](item, text)
         if strict:
             lost += _make_strict(spec["function"], item)
-        specs.append(spec)
+        specs.append(deepcopy(spec))
         findings += [*cut, *lost]
     specs.findings = tuple(findings)
     return specs

@@ -13,7 +13,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..contract.keywords import JsonSchema
-from ..json_value import as_array, as_object, at_pointer, comparable, pointer_of, pointer_to, same_json
+from ..json_value import (
+    as_array,
+    as_object,
+    at_pointer,
+    comparable,
+    pointer_of,
+    pointer_to,
+    same_json,
+)
 
 _MAX_LEVELS = 10
 _MAX_PROPERTIES = 5000
