@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -34,11 +35,12 @@ from envgen.contract.contract import parse_contract
 from envgen_runtime.adapters.catalogue import ModelTool, catalogue
 from envgen_runtime.adapters.specs import FORMATS, Format, tool_specs
 from envgen_runtime.adapters.strict import without_nulls
+from envgen_runtime.json_value import at_pointer
 from tests.strategies import instances, mutated
 from tests.support import load
 from tests.violations import violations
 
-_DRAWN = 40
+_DRAWN = 30
 _SCHEMA_AT = {
     "openai": lambda spec: spec["function"]["parameters"],
     "anthropic": lambda spec: spec["input_schema"],
@@ -130,6 +132,7 @@ def main() -> None:
     began = time.process_time()
     with tempfile.TemporaryDirectory() as scratch:
         for number, file in enumerate(files):
+            print(f"{number + 1}/{len(files)} {file.stem}", file=sys.stderr)
             document = json.loads(file.read_text())
             measure(document, file.stem, Path(scratch) / str(number), asked.instances, scores)
     report(scores)
@@ -178,7 +181,8 @@ def measure(document: Any, name: str, out: Path, count: int, scores: Scores) -> 
 def _judge(case: Case, specs: dict[str, Any], scores: Scores) -> None:
     """Count where a specification judges otherwise than the contract."""
     item = case.item
-    tried = [*islice(_tried(item.schema, case.count), case.count)]
+    schema = at_pointer(item.document, item.pointer)
+    tried = [*islice(_tried(schema, item.document, case.count), case.count)]
     whole = [{**item.tags, **instance} for instance in tried]
     verdicts = [case.judge.is_valid(instance) for instance in whole]
     scores.broken.update(
@@ -211,7 +215,7 @@ def _judge_strict(case: Case, strict: Any, score: Score) -> None:
     """Count what strict mode takes and the contract doesn't."""
     item = case.item
     shown = jsonschema_rs.validator_for(strict, validate_formats=False)
-    tried = [*filter(shown.is_valid, islice(_tried(strict, case.count), case.count))]
+    tried = [*filter(shown.is_valid, islice(_tried(strict, strict, case.count), case.count))]
     meant = [without_nulls(instance, item.schema, item.schema) for instance in tried]
     differing = sum(not case.judge.is_valid({**item.tags, **instance}) for instance in meant)
     score.schemas += 1
@@ -227,14 +231,13 @@ def _as_shown(instance: Any, item: ModelTool, format_name: Format) -> Any:
     return {item.parameter_names.get(name, name): value for name, value in instance.items()}
 
 
-def _tried(schema: Any, count: int) -> Iterator[Any]:
-    """Objects that fit a schema, and objects that nearly do."""
-    drawn = _drawn(schema, min(_DRAWN, count // 3 + 1))
-    yield from (instance for instance in drawn if isinstance(instance, dict))
+def _tried(schema: Any, root: Any, count: int) -> Iterator[Any]:
+    """Objects that fit a schema of a document, and objects that nearly do."""
+    drawn = [it for it in _drawn(schema, root, min(_DRAWN, count // 3 + 1)) if isinstance(it, dict)]
+    yield from drawn
     choose = random.Random(1)
-    fitting = jsonschema_rs.validator_for(schema, validate_formats=False)
-    bases = sorted(filter(fitting.is_valid, drawn), key=lambda it: -len(json.dumps(it)))[:8]
-    broken = [found for base in bases or drawn[:1] for found in violations(schema, base)]
+    bases = sorted(drawn, key=lambda it: -len(json.dumps(it)))[:8]
+    broken = [found for base in bases for found in violations(schema, root, base)]
     by_keyword: dict[str, list[Any]] = {}
     for keyword, instance in broken:
         if isinstance(instance, dict):
@@ -247,7 +250,7 @@ def _tried(schema: Any, count: int) -> Iterator[Any]:
                 yield found.pop()
 
 
-def _drawn(schema: Any, count: int) -> list[Any]:
+def _drawn(schema: Any, root: Any, count: int) -> list[Any]:
     found: list[Any] = []
 
     @seed(1)
@@ -260,7 +263,7 @@ def _drawn(schema: Any, count: int) -> list[Any]:
     )
     @given(st.data())
     def draw(data: st.DataObject) -> None:
-        instance = data.draw(instances(schema, schema))
+        instance = data.draw(instances(schema, root))
         found.append(instance)
         found.append(data.draw(mutated(instance)))
 

@@ -6,32 +6,34 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
+from envgen_runtime.contract.references import References
+
 OTHERS: tuple[Any, ...] = (None, True, 7, 0.5, "text", [], {}, [1], {"a": 1})
 _MAX_LEVELS = 8
 
 
-def violations(schema: Any, base: Any) -> Iterator[tuple[str, Any]]:
+def violations(schema: Any, root: Any, base: Any) -> Iterator[tuple[str, Any]]:
     """Yield instances near ``base``, each with the keyword that it is meant to break.
 
     Args:
-        schema: a schema in 2020-12 whose references are ``#/$defs/NAME``.
+        schema: a schema in normal form.
+        root: the document that it is in, into which its references lead.
         base: an instance that fits it; places that it doesn't have aren't tried.
     """
-    for place, part, path in _places(schema, base, schema, (), 0):
+    for place, part, path in _places(schema, base, References(root), (), 0):
         for keyword in part:
             for bad in _breaking(keyword, part, place):
                 yield keyword, _with(base, path, bad)
 
 
 def _places(
-    schema: Any, value: Any, root: Any, path: tuple[Any, ...], level: int
+    schema: Any, value: Any, root: References, path: tuple[Any, ...], level: int
 ) -> Iterator[tuple[Any, dict[str, Any], tuple[Any, ...]]]:
     """Yield the value at each place, with each schema that holds for it, and its path."""
     if not isinstance(schema, dict) or level > _MAX_LEVELS:
         return
     if "$ref" in schema:
-        name = schema["$ref"].removeprefix("#/$defs/")
-        yield from _places(root["$defs"][name], value, root, path, level + 1)
+        yield from _places(root.resolve(schema["$ref"]), value, root, path, level + 1)
     yield value, schema, path
     for keyword in ("anyOf", "oneOf", "allOf"):
         for member in schema.get(keyword, []):
@@ -44,9 +46,11 @@ def _places(
             inner = properties.get(name, schema.get("additionalProperties"))
             yield from _places(inner, item, root, (*path, name), level + 1)
     if isinstance(value, list):
-        fixed = schema.get("prefixItems", [])
+        items = schema.get("items")
+        fixed = items if isinstance(items, list) else schema.get("prefixItems", [])
+        rest = schema.get("additionalItems") if isinstance(items, list) else items
         for index, item in enumerate(value[:3]):
-            inner = fixed[index] if index < len(fixed) else schema.get("items")
+            inner = fixed[index] if index < len(fixed) else rest
             yield from _places(inner, item, root, (*path, index), level + 1)
 
 
@@ -99,9 +103,9 @@ def _in_parts(keyword: str, said: Any, value: Any) -> Iterator[Any]:
             yield (items or [1]) * (said + 1)
         case "uniqueItems" if items is not None:
             yield [*items, *items] if items else [1, 1]
-        case "items" | "prefixItems" | "contains" if items is not None:
+        case "items" | "prefixItems" | "additionalItems" | "contains" if items is not None:
             yield from ([None], [*items, {"a": [1]}], [7], ["text"])
-        case "if" | "dependentRequired" | "dependentSchemas" if fields is not None:
+        case "if" | "dependencies" | "dependentRequired" | "dependentSchemas" if fields is not None:
             yield {}
             yield {**fields, **dict.fromkeys(said if isinstance(said, dict) else (), 1)}
         case _:
