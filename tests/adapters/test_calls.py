@@ -154,6 +154,13 @@ def test_an_error_of_a_tool_says_the_same(tmp_path: Path) -> None:
     }
 
 
+def test_names_by_pattern_are_parameters(tmp_path: Path) -> None:
+    by_pattern = tool("t", {"a": {}}, patternProperties={"^x": {}}, additionalProperties=False)
+    text = str(refusal(client(tooled(by_pattern), tmp_path), "t", {"x1": 1, "y": 2}))
+    assert "x1" not in text
+    assert "y" in text
+
+
 def test_an_error_within_a_recursive_schema_is_told(tmp_path: Path) -> None:
     recursive = tool("t", {"root": {"$ref": "#/$defs/Node"}}, **{"$defs": {"Node": NODE}})
     env = client(tooled(recursive), tmp_path)

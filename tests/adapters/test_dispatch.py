@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,9 @@ from typing import Any
 import pytest
 
 from envgen.demo.server import serving
-from envgen_runtime import NotReset, SessionError
+from envgen_runtime import MissingExtra, NotReset, SessionError
 from envgen_runtime.errors import InvalidCall
-from tests.adapters.worlds import ECHO, acting, client, tagged, tool, tooled
+from tests.adapters.worlds import CALL_TOOL, ECHO, acting, client, tagged, tool, tooled
 from tests.support import contract
 
 UNION = acting(
@@ -91,6 +92,24 @@ def test_a_client_that_calls_tools_itself_is_asked(url: str, tmp_path: Path) -> 
     env = WithTools(url)
     assert env.dispatch(WEATHER, timeout_s=3) == "called"
     assert calls == [("get-weather", {"city": "Oslo"}, 3)]
+
+
+def test_the_library_that_validates_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jsonschema_rs", None)
+    env = client(TOOLS, tmp_path)
+    with pytest.raises(MissingExtra, match=r"arguments.*envgen-runtime\[exact\]"):
+        env.parse_call(WEATHER)
+    assert client(UNION, tmp_path / "typed").parse_call({"name": "stop"}).arguments
+
+
+def test_an_action_that_takes_more_than_a_call_is_told(tmp_path: Path) -> None:
+    more = {**CALL_TOOL, "required": ["tool_name", "token"]}
+    more["properties"] = {**CALL_TOOL["properties"], "token": {"type": "string"}}
+    env = client(tooled(tool("look", {}), action=more), tmp_path)
+    with pytest.raises(InvalidCall, match="look"):
+        env.parse_call({"name": "look"})
 
 
 def test_a_tool_that_no_step_calls_is_not_made(url: str, tmp_path: Path) -> None:

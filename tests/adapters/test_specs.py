@@ -65,11 +65,14 @@ def test_members_are_named_by_tag_by_definition_or_by_title(tmp_path: Path) -> N
     mapped = acting(
         {"oneOf": [{"$ref": "#/$defs/Go"}, {"$ref": "#/$defs/Stop"}],
          "discriminator": {"propertyName": "kind", "mapping": {
-             "go!": "#/$defs/Go", "stop": "#/$defs/Stop"}},
+             "go!": "#/$defs/Go"}},
          "$defs": {"Go": tagged(kind=TEXT, a=TEXT), "Stop": tagged(kind=TEXT)}}
     )  # fmt: skip
-    specs = client(mapped, tmp_path / "b").tool_specs("openai")
-    assert specs.names == {"go_": "go!", "stop": "stop"}
+    env = client(mapped, tmp_path / "b")
+    assert env.tool_specs("openai").names == {"go_": "go!", "Stop": "Stop"}
+    made = env.parse_call({"name": "go_", "arguments": {"a": "x"}})
+    assert (made.arguments, made.action.a) == ({"kind": "go!", "a": "x"}, "x")
+    assert env.parse_call({"name": "Stop"}).arguments == {"kind": "Stop"}
 
 
 def test_unions_within_unions_and_behind_references_count(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from envgen_runtime import InvalidCall
 from tests.interop.conftest import Release, StartServer
 from tests.support import load, run
 
@@ -82,6 +83,23 @@ def test_an_async_episode(tooled: Release, env_name: str, start_server: StartSer
             assert (last.reward, last.done) == (2.0, True)
 
     asyncio.run(play())
+
+
+def test_a_models_call(tooled: Release, start_server: StartServer) -> None:
+    url = start_server(tooled, "tools_mixed")
+    desk = built(url)
+    specs = desk.DeskEnv.tool_specs("openai")
+    assert [*specs.names] == ["move", "add", "finish", "look"]
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        assert env.dispatch({"name": "move", "arguments": {"to": "door"}}).reward == 0.0
+        call = {"type": "tool_use", "id": "1", "name": "add", "input": {"a": 2, "b": 3}}
+        result = env.dispatch(call)
+        assert (result.observation.result["data"], result.reward) == (5, 1.0)
+        with pytest.raises(InvalidCall, match="integer"):
+            env.dispatch({"name": "add", "arguments": {"a": "2", "b": 3}})
+        last = env.dispatch('{"name": "finish"}')
+        assert (last.reward, last.done) == (2.0, True)
 
 
 def test_moves_beside_calls(tooled: Release, start_server: StartServer) -> None:

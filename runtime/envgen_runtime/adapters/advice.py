@@ -108,9 +108,11 @@ def _of_violation(
     value = as_object(_value_at(arguments, path))
     keyword = violation.keyword.rpartition("/")[2]
     properties = as_object(schema.get("properties")) or {}
-    if keyword == "additionalProperties" and value is not None and properties:
-        for name in value.keys() - properties.keys():
-            yield (*path, name), _unknown(name, path, tool)
+    is_closed = keyword == "additionalProperties" and "patternProperties" not in schema
+    if is_closed and value is not None and properties:
+        for name in value:
+            if name not in properties:
+                yield (*path, name), _unknown(name, path, tool)
     elif keyword == "required" and value is not None:
         missing = [name for name in as_array(schema.get("required")) or [] if name not in value]
         for name in missing:

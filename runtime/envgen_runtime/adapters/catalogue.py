@@ -14,7 +14,16 @@ from ..contract.inlining import Inlined, inlined
 from ..contract.keywords import DEFINITIONS, DESCRIBING, NAMING, JsonSchema
 from ..contract.normal_form import normal_form
 from ..contract.references import References, reference_of
-from ..json_value import as_array, as_object, at_pointer, comparable, pointer_keys, pointer_to
+from ..errors import MissingExtra
+from ..json_value import (
+    as_array,
+    as_object,
+    at_pointer,
+    comparable,
+    pointer_keys,
+    pointer_of,
+    pointer_to,
+)
 from .names import PARAMETER_NAME, TOOL_NAME, shown_names
 
 Kind = Literal["action", "tool"]
@@ -107,7 +116,10 @@ class ModelTool:
     @cached_property
     def validator(self) -> ExactValidator:
         """Validates arguments. MissingExtra: the library for that isn't installed."""
-        return ExactValidator(self.standalone)
+        try:
+            return ExactValidator(self.standalone)
+        except MissingExtra as error:
+            raise MissingExtra("checking the arguments of a tool", extra=error.extra) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +215,7 @@ def _actions(document: JsonSchema) -> Iterator[ModelTool]:
         tags = mapped | {
             name: value
             for name, value in constants[index].items()
-            if name in telling or name in required
+            if name in telling or name in required or name in mapped
         }
         own_name = title if isinstance(title, str) and title else "step"
         name = _name(place, tags, schema) if is_union else own_name
@@ -284,11 +296,9 @@ class _Variants:
                 keywords == {keyword, "type"} and schema["type"] == "object"
             )
             if is_union and target is None:
-                tags = self._tags(schema)
                 for index, member in enumerate(as_array(schema[keyword]) or []):
                     where = pointer_to(place, keyword, index)
-                    own = tags.get(reference_of(member) or "", {})
-                    yield from self._members(where, own, (*passed, where))
+                    yield from self._members(where, self._tag(schema, member), (*passed, where))
                 return
         yield place, mapped
 
@@ -300,12 +310,20 @@ class _Variants:
         except LookupError:
             return None
 
-    def _tags(self, schema: JsonSchema) -> dict[str, dict[str, Any]]:
-        """What a discriminator's mapping gives its members, by the references to them."""
-        discriminator = as_object(schema.get("discriminator")) or {}
-        name = discriminator.get("propertyName")
-        found: dict[str, dict[str, Any]] = {}
-        for tag, reference in (as_object(discriminator.get("mapping")) or {}).items():
-            if isinstance(name, str):
-                found.setdefault(str(reference), {name: tag})
-        return found
+    def _tag(self, union: JsonSchema, member: Any) -> dict[str, Any]:
+        """The tag that a union's discriminator gives a member: its mapping's, else its name."""
+        discriminator = as_object(union.get("discriminator")) or {}
+        name, place = discriminator.get("propertyName"), pointer_of(reference_of(member) or "")
+        if not isinstance(name, str) or not place:
+            return {}
+        mapping = as_object(discriminator.get("mapping")) or {}
+        mapped = [tag for tag, target in mapping.items() if _mapped_place(str(target)) == place]
+        tags = mapped or [pointer_keys(place)[-1]]
+        properties = as_object(inlined(self._document, place).schema.get("properties")) or {}
+        return {name: tags[0]} if name in properties and len(tags) == 1 else {}
+
+
+def _mapped_place(target: str) -> str:
+    """Where a discriminator's mapping leads: it has references, or names of definitions."""
+    place = pointer_of(target)
+    return pointer_to("/$defs", target) if place is None else place

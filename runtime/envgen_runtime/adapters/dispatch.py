@@ -165,7 +165,11 @@ def _step_of_tool(
     if not known.steps_tools:
         return None
     fields = {"type": "call_tool", "tool_name": tool.wire_name, "arguments": arguments}
-    return _reader(client, 0, 0).validate_python(fields)
+    try:
+        return _reader(client, 0, 0).validate_python(fields)
+    except ValidationError as error:
+        message = f"no action of this environment calls {tool.name} by its name and arguments alone"
+        raise invalid(message, tool=tool.name) from error
 
 
 @cache
