@@ -197,7 +197,9 @@ def test_a_tag_may_be_left_out_and_may_not_be_another() -> None:
         made = WarehouseEnv.parse_call({"name": "move", "arguments": given})
         assert made.action == move
         assert made.arguments == {"kind": "move", "to": to}
-    assert refusal(WarehouseEnv, "move", {"kind": "pick", "to": to}).path == "$.kind"
+    error = refusal(WarehouseEnv, "move", {"kind": "pick", "to": to})
+    assert error.path == "$.kind"
+    assert "left out" in str(error)
     pick = {"sku": "a", "from": to}
     made = WarehouseEnv.parse_call({"name": "pick", "arguments": pick})
     assert isinstance(made.action, Pick)

@@ -143,7 +143,7 @@ def test_a_long_description_is_cut_where_the_consumer_refuses_it(tmp_path: Path)
     env = client(tooled({**tool("a", {}), "description": "word " * 400}), tmp_path)
     cut = env.tool_specs("openai")
     assert len(cut[0]["function"]["description"]) <= 1024
-    assert [finding.pointer for finding in cut.findings] == ["/tools/a/description"]
+    assert [finding.pointer for finding in cut.findings] == ["/tools/0/description"]
     assert len(env.tool_specs("anthropic")[0]["description"]) == 2000
     whole = env.tool_specs("openai", max_description=5000)
     assert (len(whole[0]["function"]["description"]), whole.findings) == (2000, ())
@@ -174,7 +174,7 @@ def test_recursion_is_kept_and_said(tmp_path: Path) -> None:
     # A consumer that doesn't follow references still sees that it is an object.
     assert parameters(specs)["properties"]["root"] == {"type": "object", "$ref": "#/$defs/Node"}
     (finding,) = specs.findings
-    assert (finding.tool, finding.pointer) == ("a", "/tools/a/inputSchema/$defs/Node")
+    assert (finding.tool, finding.pointer) == ("a", "/tools/0/inputSchema/$defs/Node")
     assert "vllm" in finding.consumers
     assert "vllm" in str(finding)
 
@@ -192,7 +192,7 @@ def test_the_root_is_a_plain_object(keyword: str, tmp_path: Path) -> None:
         assert schema["type"] == "object"
         assert not schema.keys() & {"anyOf", "oneOf", "allOf", "not", "enum", "$ref"}
         assert keyword in json.dumps(schema["then"])
-        assert [finding.pointer for finding in specs.findings] == ["/tools/a/inputSchema"]
+        assert [finding.pointer for finding in specs.findings] == ["/tools/0/inputSchema"]
 
 
 def test_parameters_have_names_that_anthropic_takes(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ def strict(properties: dict[str, Any], folder: Path, **keywords: Any) -> tuple[A
     """The function, and what its specification's findings say of which place."""
     env = client(tooled(tool("t", properties, **keywords)), folder)
     specs = env.tool_specs("openai", strict=True)
-    place = "/tools/t/inputSchema"
+    place = "/tools/0/inputSchema"
     return specs[0]["function"], {item.pointer.removeprefix(place) for item in specs.findings}
 
 

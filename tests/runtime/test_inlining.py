@@ -112,6 +112,7 @@ def test_what_stands_beside_a_reference_counts() -> None:
         {"if": {"required": ["y"]}, "then": {"required": ["z"]}},
         {"dependentRequired": {"y": ["z"]}},
         {"properties": {"x": {"minimum": 0}}},
+        {"properties": {"y": {}}},
         {"minProperties": 2},
         {"required": ["y"]},
         {"type": ["object", "null"]},
@@ -180,6 +181,13 @@ def test_the_root_is_written_out_even_if_it_recurs() -> None:
     assert (result["type"], result["properties"]["last"]) == ("object", INTEGER)
     named = {"$ref": "#/$defs/a", "$defs": {"a": {**POINT, "not": {"$ref": "#/$defs/a"}}}}
     assert inlined(normal_form(named)).schema["properties"] == {"x": INTEGER}
+
+
+def test_references_in_a_circle_end() -> None:
+    circle = {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}
+    result = inlined(normal_form({"$ref": "#/$defs/a", "$defs": circle})).schema
+    assert result["$defs"].keys() <= circle.keys()
+    assert inlined({"$ref": "#"}).schema["$ref"].startswith("#/$defs/")
 
 
 def test_schemas_that_multiply_keep_their_references() -> None:

@@ -163,7 +163,7 @@ def catalogue(client: type) -> Catalogue:
                 "parameters: build the package from a server that lists them",
             )
         )
-    found = [*_unique(actions, {str(tool["name"]) for tool in tools}), *map(_tool, tools)]
+    found = [*_unique(actions, {str(tool["name"]) for tool in tools}), *map(_tool, count(), tools)]
     names = shown_names([item.wire_name for item in found], TOOL_NAME)
     named = tuple(_named(item, names[item.wire_name]) for item in found)
     by_name = {item.name: item for item in named} | {item.wire_name: item for item in named}
@@ -183,7 +183,7 @@ def _unique(actions: list[ModelTool], taken: set[str]) -> Iterator[ModelTool]:
         yield replace(item, wire_name=name)
 
 
-def _tool(tool: dict[str, Any]) -> ModelTool:
+def _tool(index: int, tool: dict[str, Any]) -> ModelTool:
     name = str(tool["name"])
     schema = as_object(tool.get("inputSchema")) or {"type": "object"}
     told: dict[str, Any] = {key: tool[key] for key in _TOLD if key in tool}
@@ -194,7 +194,7 @@ def _tool(tool: dict[str, Any]) -> ModelTool:
         str(tool.get("description") or ""),
         normal_form(schema),
         "",
-        pointer_to("/tools", name, "inputSchema"),
+        pointer_to("/tools", index, "inputSchema"),
         told=told,
     )
 
