@@ -20,6 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -38,9 +39,9 @@ from envgen_runtime.adapters.strict import without_nulls
 from envgen_runtime.json_value import at_pointer
 from tests.strategies import instances, mutated
 from tests.support import load
-from tests.violations import violations
+from tests.violations import Change, changed, violations
 
-_DRAWN = 30
+_DRAWN = 15
 _SCHEMA_AT = {
     "openai": lambda spec: spec["function"]["parameters"],
     "anthropic": lambda spec: spec["input_schema"],
@@ -236,22 +237,31 @@ def _tried(schema: Any, root: Any, count: int) -> Iterator[Any]:
     drawn = [it for it in _drawn(schema, root, min(_DRAWN, count // 3 + 1)) if isinstance(it, dict)]
     yield from drawn
     choose = random.Random(1)
-    bases = sorted(drawn, key=lambda it: -len(json.dumps(it)))[:8]
-    broken = [found for base in bases for found in violations(schema, root, base)]
-    by_keyword: dict[str, list[Any]] = {}
-    for keyword, instance in broken:
-        if isinstance(instance, dict):
-            by_keyword.setdefault(keyword, []).append(instance)
+    bases = sorted(drawn, key=lambda it: -len(json.dumps(it)))[:4]
+    by_keyword: dict[str, list[tuple[Any, Change]]] = {}
+    for base in bases:
+        for keyword, change in violations(schema, root, base):
+            by_keyword.setdefault(keyword, []).append((base, change))
+    changes = [change for found in by_keyword.values() for _, change in found]
     for found in by_keyword.values():
         choose.shuffle(found)
     while any(by_keyword.values()):  # a few of each keyword before many of any
         for found in by_keyword.values():
-            if found:
-                yield found.pop()
+            instance = changed(*found.pop()) if found else None
+            if isinstance(instance, dict):
+                yield instance
+    for _ in range(count if changes else 0):  # a small schema has few: two at once
+        instance = choose.choice(bases)
+        for change in choose.choices(changes, k=2):
+            with suppress(LookupError, TypeError):  # the first took the place of the second
+                instance = changed(instance, change)
+        if isinstance(instance, dict):
+            yield instance
 
 
 def _drawn(schema: Any, root: Any, count: int) -> list[Any]:
     found: list[Any] = []
+    fitting = instances(schema, root)
 
     @seed(1)
     @settings(
@@ -263,7 +273,7 @@ def _drawn(schema: Any, root: Any, count: int) -> list[Any]:
     )
     @given(st.data())
     def draw(data: st.DataObject) -> None:
-        instance = data.draw(instances(schema, root))
+        instance = data.draw(fitting)
         found.append(instance)
         found.append(data.draw(mutated(instance)))
 

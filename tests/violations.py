@@ -12,8 +12,12 @@ OTHERS: tuple[Any, ...] = (None, True, 7, 0.5, "text", [], {}, [1], {"a": 1})
 _MAX_LEVELS = 8
 
 
-def violations(schema: Any, root: Any, base: Any) -> Iterator[tuple[str, Any]]:
-    """Yield instances near ``base``, each with the keyword that it is meant to break.
+Change = tuple[tuple[Any, ...], Any]
+"""A path in an instance, and the value that comes there."""
+
+
+def violations(schema: Any, root: Any, base: Any) -> Iterator[tuple[str, Change]]:
+    """Yield changes of ``base``, each with the keyword that it is meant to break.
 
     Args:
         schema: a schema in normal form.
@@ -23,7 +27,7 @@ def violations(schema: Any, root: Any, base: Any) -> Iterator[tuple[str, Any]]:
     for place, part, path in _places(schema, base, References(root), (), 0):
         for keyword in part:
             for bad in _breaking(keyword, part, place):
-                yield keyword, _with(base, path, bad)
+                yield keyword, (path, bad)
 
 
 def _places(
@@ -112,12 +116,16 @@ def _in_parts(keyword: str, said: Any, value: Any) -> Iterator[Any]:
             pass
 
 
-def _with(instance: Any, path: tuple[Any, ...], value: Any) -> Any:
+def changed(instance: Any, change: Change) -> Any:
+    """A copy of an instance with a change. Raises LookupError or TypeError if it has no such place."""
+    path, value = change
     if not path:
         return value
-    changed = copy.deepcopy(instance)
-    holder = changed
+    copied = copy.deepcopy(instance)
+    holder = copied
     for part in path[:-1]:
         holder = holder[part]
+    if isinstance(holder, dict) is not isinstance(path[-1], str):
+        raise LookupError(path)
     holder[path[-1]] = value
-    return changed
+    return copied

@@ -54,7 +54,6 @@ def as_object(value: Any) -> Any:
         (f"I'll run it.\n\n```\n{json.dumps([PLAIN])}\n```\nDone.", None),
         (f"<tool_call>\n{json.dumps(PLAIN)}\n</tool_call>", None),
     ],
-    ids=lambda value: str(value)[:60],
 )
 def test_forms_of_a_call(call: Any, number: str | None) -> None:
     made = CodingEnv.parse_call(call)
@@ -92,7 +91,6 @@ def test_no_arguments(nothing: Any, tmp_path: Path) -> None:
         {"type": "custom", "custom": {"name": "CodeAction", "input": "x"}}, object(),
         " " * 2_000_000,
     ],
-    ids=lambda call: str(call)[:40],
 )  # fmt: skip
 def test_what_is_no_call_is_refused(call: Any) -> None:
     with pytest.raises(InvalidCall) as caught:
