@@ -31,7 +31,7 @@ RUNTIME_LAYERS = (
     {"errors", "result"},
     {"models", "wire"},
     {"contract", "observe", "transports"},
-    {"providers", "tools"},
+    {"adapters", "providers", "tools"},
     {"clients", "mcp"},
     {"generated"},
     {"__init__"},
@@ -112,9 +112,10 @@ def edges(package: Path) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    # Tools and sessions of MCP are concerns of their own: an entry each, and what they read.
+    # Tools, sessions of MCP and what models are shown are concerns of their own: an entry each, and
+    # what they read.
     ("package", "most_entries", "most_edges"),
-    [(GENERATOR, 20, 77), (RUNTIME, 17, 56)],
+    [(GENERATOR, 20, 77), (RUNTIME, 18, 64)],
 )
 def test_a_newcomer_can_keep_the_house_in_mind(
     package: Path, most_entries: int, most_edges: int

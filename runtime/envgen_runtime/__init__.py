@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adapters.dispatch import ToolCall
+    from .adapters.specs import ToolSpecs
     from .clients.asyncio import AsyncEnvClient
     from .clients.codec import EnvHooks
     from .clients.sync import EnvClient
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
         ExecutionError,
         FactoryError,
         FetchError,
+        InvalidCall,
         InvalidRequest,
         MissingExtra,
         NotReset,
@@ -69,13 +72,14 @@ __all__ = [
     "ActionRejected", "AsyncEnvClient", "AsyncToolsClient", "CapacityReached", "ConnectError",
     "ConnectionLost", "ContainerProvider", "ContractDrift", "ContractMissing", "EngineError",
     "EnvClient", "EnvError", "EnvHooks", "EpisodeTrace", "ExactValidator", "ExecutionError",
-    "FactoryError", "FetchError", "InvalidRequest", "JsonValue", "MissingExtra", "NotReset",
-    "Observer", "OpenTelemetry", "ProtocolError", "Provider", "ProviderError", "ReadyTimeout",
-    "ReplyEvent", "ReplyMismatch", "RequestEvent", "RequestTimeout", "RetryEvent",
+    "FactoryError", "FetchError", "InvalidCall", "InvalidRequest", "JsonValue", "MissingExtra",
+    "NotReset", "Observer", "OpenTelemetry", "ProtocolError", "Provider", "ProviderError",
+    "ReadyTimeout", "ReplyEvent", "ReplyMismatch", "RequestEvent", "RequestTimeout", "RetryEvent",
     "RetryPolicy", "ServerError", "ServerSessionError", "SessionBusy", "SessionClosed",
     "SessionError", "SessionLost", "StartError", "StepAfterDoneWarning", "StepResult",
-    "ToolArgumentsInvalid", "ToolError", "ToolExecutionFailed", "ToolNotFound", "ToolResult",
-    "ToolResultMismatch", "ToolTimeout", "ToolTransportFailed", "ToolsClient", "TraceMismatch",
+    "ToolArgumentsInvalid", "ToolCall", "ToolError", "ToolExecutionFailed", "ToolNotFound",
+    "ToolResult", "ToolResultMismatch", "ToolSpecs", "ToolTimeout", "ToolTransportFailed",
+    "ToolsClient", "TraceMismatch",
     "Transition", "UpgradeRefused", "Violation",
 ]  # fmt: skip
 
@@ -86,8 +90,8 @@ if not TYPE_CHECKING:  # type checkers know every name: what they don't find is 
     # envgen imports this package for the modules that read contracts, and needs no clients.
     _MODULES = (
         "errors", "result", "json_value", "wire.retries", "observe.observers", "observe.telemetry",
-        "observe.trace", "contract.exact", "providers", "clients.codec", "clients.sync",
-        "clients.asyncio", "tools", "mcp.sync", "mcp.asyncio",
+        "observe.trace", "contract.exact", "adapters.specs", "adapters.dispatch", "providers",
+        "clients.codec", "clients.sync", "clients.asyncio", "tools", "mcp.sync", "mcp.asyncio",
     )  # fmt: skip
     _MOVED = frozenset(
         {

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import envgen_runtime as rt
+from envgen_runtime import InvalidCall
 from tests.interop.conftest import Release, StartServer
 from tests.support import load, run
 
@@ -208,6 +209,23 @@ def test_tools_that_the_server_does_not_have_any_more(
         with pytest.raises(rt.ContractDrift) as drifted:
             env.tools.add(a=1, b=2)
         assert drifted.value.drift == ("/tools/look: removed",)
+
+
+def test_a_models_call(tooled: Release, start_server: StartServer) -> None:
+    url = start_server(tooled, "tools_mixed")
+    desk = built(url)
+    specs = desk.DeskEnv.tool_specs("openai")
+    assert [*specs.names] == ["move", "add", "finish", "look"]
+    with desk.DeskEnv(url) as env:
+        env.reset()
+        assert env.dispatch({"name": "move", "arguments": {"to": "door"}}).reward == 0.0
+        call = {"type": "tool_use", "id": "1", "name": "add", "input": {"a": 2, "b": 3}}
+        result = env.dispatch(call)
+        assert (result.observation.result["data"], result.reward) == (5, 1.0)
+        with pytest.raises(InvalidCall, match="integer"):
+            env.dispatch({"name": "add", "arguments": {"a": "2", "b": 3}})
+        last = env.dispatch('{"name": "finish"}')
+        assert (last.reward, last.done) == (2.0, True)
 
 
 def test_moves_beside_calls(tooled: Release, start_server: StartServer) -> None:

@@ -17,6 +17,8 @@ from generated.coding_env import CodingEnv
 from tests.support import ROOT
 
 PROGRAM = """
+import json
+
 from envgen_runtime import ContainerProvider
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodeObservation, CodingEnv
 from generated.warehouse_env import WarehouseEnv, Move
@@ -37,6 +39,9 @@ def sync(env: CodingEnv, two: WarehouseEnv, move: Move) -> None:
     for transition in env.episode(policy, seed=1):
         reveal_type(transition.result)
     reveal_type(env.with_options(step_timeout_s=3))
+    reveal_type(env.parse_call({}).action)
+    reveal_type(env.dispatch("{}").observation)
+    json.dumps(env.tool_specs("openai", only=["CodeAction"]))
     reveal_type(two.reset())
     reveal_type(two.step(move))
 
@@ -60,9 +65,9 @@ async def run(env: AsyncCodingEnv, mine: ContainerProvider) -> None:
 RESULT = "StepResult[CodeObservation]"
 EXPECTED = [
     RESULT, RESULT, RESULT, "CodeState", "CodeObservation", "float | None", "bool",
-    "Mapping[str, JsonValue]", RESULT, "CodingEnv", "StepResult[BriefingObservation]",
-    "StepResult[WarehouseObservation]", *["CodingEnv"] * 6, *["AsyncCodingEnv"] * 2,
-    RESULT, RESULT, "CodeState", RESULT,
+    "Mapping[str, JsonValue]", RESULT, "CodingEnv", "CodeAction | None", "CodeObservation",
+    "StepResult[BriefingObservation]", "StepResult[WarehouseObservation]",
+    *["CodingEnv"] * 6, *["AsyncCodingEnv"] * 2, RESULT, RESULT, "CodeState", RESULT,
 ]  # fmt: skip
 WRONG = """
 from generated.coding_env import AsyncCodingEnv, CodingEnv
@@ -72,6 +77,7 @@ def sync(env: CodingEnv) -> None:
     env.step(code=1)
     env.step({"code": "1"})
     env.with_options(no_such_option=1)
+    env.tool_specs("gemini")
 
 def options(url: str) -> None:
     CodingEnv(url, step_timeout="3")
@@ -87,7 +93,7 @@ async def run(url: str) -> None:
     await AsyncCodingEnv.from_docker_image("image", memroy="2g")
     await AsyncCodingEnv.from_hub("o/n", gpus=1.5)
 """
-WRONG_LINES = 14
+WRONG_LINES = 15
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from ..json_value import JsonValue
 from ..observe.trace import AsyncReplayTransport
 from ..result import StepResult, Transition
 from ..transports import AsyncTransport
-from .base import ClientBase, ResetArguments
+from .base import ResetArguments
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import AsyncConstructors
@@ -21,15 +21,17 @@ from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Se
 from .misuse import checks_arguments
 from .session import Flight, raise_closed
 from .stock import explain_names
+from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
+    from ..adapters.dispatch import Outcome
     from ..tools import AsyncToolCaller, ToolReply, ToolResult
 
 T = TypeVar("T")
 ToolsetT = TypeVar("ToolsetT")
 
 
-class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
+class AsyncEnvClient(AsyncConstructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
     """A session with one environment, for asyncio: ``EnvClient``, awaited."""
 
     _transport: AsyncTransport | None = None
@@ -68,6 +70,30 @@ class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         except BaseException as error:
             await self._run(calls.failed(flight, error))
             raise
+
+    @checks_arguments
+    async def dispatch(
+        self, call: object, *, strict: bool = False, timeout_s: float | None = None
+    ) -> Outcome[ObsT]:
+        """Make a model's tool call: validate it, then take the step or call the tool.
+
+        Args:
+            call: as ``parse_call`` takes it, or what that has returned.
+            strict: as for ``parse_call``.
+            timeout_s: time limit in seconds, instead of the client's.
+
+        Raises:
+            InvalidCall: the call can't be made, and nothing was sent; ``str(error)`` is for the
+                model.
+            EnvError: as ``step``.
+        """
+        from ..adapters.dispatch import action_of, tool_caller
+
+        made = self.parse_call(call, strict=strict)
+        if (call_tool := tool_caller(self, made)) is not None:
+            outcome: Outcome[ObsT] = await call_tool(made.name, made.arguments, timeout_s=timeout_s)
+            return outcome
+        return await self.step(action_of(made), timeout_s=timeout_s)
 
     @checks_arguments
     async def state(self, *, timeout_s: float | None = None) -> StateT:

@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import Any, Self, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from .. import forks
 from ..contract.conformance import check_action, check_reset, exact_part, takes_in_reset
 from ..contract.contract import package_contract
 from ..documented import documented
-from ..errors import InvalidRequest, ProtocolError, ServerError
-from ..json_value import JsonFields, JsonValue, as_object
+from ..errors import InvalidRequest
+from ..json_value import JsonValue
 from ..observe.trace import Replay
 from ..providers import AnyProvider
 from ..result import StepResult
@@ -27,7 +27,6 @@ from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
 from ..wire.routes import RoutedSession
-from ..wire.tools import MAX_PAGES, list_request, read_list
 from .call import Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .effects import Call
@@ -35,10 +34,6 @@ from .misuse import check_calls, check_fields, check_request_id, checked_episode
 from .options import ClientChanges, SessionOptions, checked, timeouts
 from .session import Phase
 from .stock import check_limit
-
-if TYPE_CHECKING:  # imported by the first client that has tools
-    from ..tools.live import LiveTools
-    from ..tools.result import ToolReply, ToolResult
 
 _CONNECTION_OPTIONS = (
     "connect_timeout_s", "max_message_bytes", "compression", "ssl_context", "http_client",
@@ -122,7 +117,6 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         self._request_prefix = secrets.token_hex(6)
         self._request_count = 0
         self._replayed: Replay | None = None
-        self._live_tools: LiveTools | None = None
         forks.track(self)
 
     def after_fork(self) -> None:
@@ -272,72 +266,6 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         if self.wire is not None and self.wire.state is None:  # said before a session is made
             raise InvalidRequest(f"{self.env_name}'s server has no route for the state")
         return self._calls.exchange(self._request("state", {}, timeout_s), self._parse_state)
-
-    # --- tools --------------------------------------------------------------------------------
-
-    def _tool_call(
-        self, name: str, arguments: Mapping[str, JsonValue], timeout_s: float | None
-    ) -> Call[ToolReply]:
-        """Call a tool by a step: no other route replies with the reward and ``done``."""
-        from ..tools.result import ToolReply
-
-        payloads: list[dict[str, Any]] = []
-
-        def parse(payload: dict[str, Any]) -> StepResult[ObsT]:
-            payloads.append(payload)
-            return self._parse_result(payload)
-
-        fields = {"type": "call_tool", "tool_name": name, "arguments": dict(arguments)}
-        # What is JSON already is written by the quicker writer.
-        data = JsonFields(fields) if isinstance(arguments, JsonFields) else fields
-        if self._exact:
-            from ..tools.live import contract_tools
-
-            contract_tools(type(self)).check(name, arguments)
-            check_action(type(self), data)
-        request = self._request("step", data, timeout_s)
-        yield from self._calls.compare_tools(partial(self._tools_call, is_observed=False))
-        step = yield from self._calls.exchange(request, parse)
-        sent = as_object(payloads[-1].get("observation")) or {}
-        return ToolReply(
-            sent.get("result"), sent.get("error"), step.reward, step.done, step.observation
-        )
-
-    def _tools_call(
-        self, timeout_s: float | None = None, *, is_observed: bool = True
-    ) -> Call[list[dict[str, JsonValue]]]:
-        """List the tools that the session has now."""
-        tools: list[dict[str, JsonValue]] = []
-        cursor: dict[str, JsonValue] = {}
-        for number in range(1, MAX_PAGES + 1):
-            data = list_request(number, cursor)
-            request = self._request("list_tools", data, timeout_s)
-            read = partial(read_list, request=request)
-            found, following = yield from self._calls.exchange(
-                request, read, is_observed=is_observed
-            )
-            tools += found
-            if following is None:
-                return tools
-            cursor = {"cursor": following}
-        raise ProtocolError("the server's list of tools doesn't end")
-
-    def _checked_tool_call(
-        self, name: str, arguments: Mapping[str, JsonValue], timeout_s: float | None
-    ) -> Call[ToolResult[JsonValue]]:
-        """Call a tool that may not be in the contract, checked against the server's list."""
-        from ..tools.live import LiveTools
-        from ..tools.result import read_result
-
-        if self._live_tools is None or not self._live_tools.has(name):
-            try:
-                listed = yield from self._tools_call()
-            except ServerError:  # it doesn't list them, and checks them itself
-                listed = []
-            self._live_tools = LiveTools(listed, is_exact=self._exact)
-        self._live_tools.check(name, arguments)
-        reply = yield from self._tool_call(name, arguments, timeout_s)
-        return read_result(reply, tool=name, is_wrapped=self._live_tools.is_wrapped(name))
 
     def _request(
         self,

@@ -12,7 +12,7 @@ from ..json_value import JsonValue
 from ..observe.trace import ReplayTransport
 from ..result import StepResult, Transition
 from ..transports import Transport
-from .base import ClientBase, ResetArguments
+from .base import ResetArguments
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import Constructors
@@ -20,15 +20,17 @@ from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Se
 from .misuse import checks_arguments
 from .session import Flight, raise_closed
 from .stock import explain_names
+from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
+    from ..adapters.dispatch import Outcome
     from ..tools import ToolCaller, ToolReply, ToolResult
 
 T = TypeVar("T")
 ToolsetT = TypeVar("ToolsetT")
 
 
-class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
+class EnvClient(Constructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
     """A session with one environment. Generated clients subclass it with concrete types.
 
     A client is one session: one request at a time, from one thread at a time. Use several clients
@@ -98,6 +100,30 @@ class EnvClient(Constructors, ClientBase[ActT, ObsT, StateT, ResetT]):
         except BaseException as error:
             self._run(calls.failed(flight, error))
             raise
+
+    @checks_arguments
+    def dispatch(
+        self, call: object, *, strict: bool = False, timeout_s: float | None = None
+    ) -> Outcome[ObsT]:
+        """Make a model's tool call: validate it, then take the step or call the tool.
+
+        Args:
+            call: as ``parse_call`` takes it, or what that has returned.
+            strict: as for ``parse_call``.
+            timeout_s: time limit in seconds, instead of the client's.
+
+        Raises:
+            InvalidCall: the call can't be made, and nothing was sent; ``str(error)`` is for the
+                model.
+            EnvError: as ``step``.
+        """
+        from ..adapters.dispatch import action_of, tool_caller
+
+        made = self.parse_call(call, strict=strict)
+        if (call_tool := tool_caller(self, made)) is not None:
+            outcome: Outcome[ObsT] = call_tool(made.name, made.arguments, timeout_s=timeout_s)
+            return outcome
+        return self.step(action_of(made), timeout_s=timeout_s)
 
     @checks_arguments
     def state(self, *, timeout_s: float | None = None) -> StateT:

@@ -33,11 +33,13 @@ class Violation:
         path: the place in the instance, as a JSON path such as ``$.board[3]``.
         message: what is wrong there.
         keyword: the place in the schema, as a JSON pointer such as ``/properties/board/items``.
+        parts: ``path`` as keys and indices, such as ``("board", 3)``.
     """
 
     path: str
     message: str
     keyword: str
+    parts: tuple[str | int, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.path}: {self.message}"
@@ -85,6 +87,7 @@ class ExactValidator:
                 path=json_path(error.instance_path),
                 message=_shown(error.message),
                 keyword="".join(f"/{part}" for part in error.schema_path),
+                parts=tuple(error.instance_path),
             )
 
     def _first_error(self, instance: Any) -> jsonschema_rs.ValidationError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, TypeVar
+from urllib.parse import unquote, urljoin
 
 from ..json_value import as_object, at_pointer, pointer_of
 from .keywords import JsonSchema, schemas_in, subschemas
@@ -29,25 +30,92 @@ def reference_of(schema: Any) -> str | None:
 
 
 class References:
-    """What references within a schema lead to."""
+    """What references within a schema lead to, by pointer or by name (``$id``, ``$anchor``)."""
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = schema
 
-    def resolve(self, reference: str) -> Any:
-        """Return what a reference leads to, by pointer or name; or raise LookupError."""
+    def resolve(self, reference: str, holder: str = "") -> Any:
+        """Return what a reference leads to; or raise LookupError. As ``place``."""
+        return at_pointer(self._schema, self.place(reference, holder))
+
+    def place(self, reference: str, holder: str = "") -> str:
+        """Return the pointer of what a reference leads to.
+
+        Args:
+            reference: as it stands in a ``$ref`` or ``$dynamicRef``.
+            holder: the pointer of the schema that has it: an ``$id`` around that changes what
+                references mean.
+
+        Raises:
+            LookupError: no place of the document has that name.
+        """
         pointer = pointer_of(reference)
-        return self._named[reference] if pointer is None else at_pointer(self._schema, pointer)
+        if pointer is not None and not holder:
+            return pointer
+        uri, root = next(
+            item for item in self._resources if holder == item[1] or _is_below(holder, item[1])
+        )
+        if pointer is not None:
+            return root + pointer
+        absolute = _joined(uri, reference)
+        found = self._named.get(absolute, self._named.get(reference))
+        if found is not None:
+            return found
+        uri, _, fragment = absolute.partition("#")
+        if fragment.startswith("/") and uri in self._named:
+            return self._named[uri] + unquote(fragment)
+        raise LookupError(reference)
 
     @cached_property
-    def _named(self) -> dict[str, JsonSchema]:
-        """The schemas that have names, by the references to them: found by one walk for all."""
-        named: dict[str, JsonSchema] = {}
-        for fields, _ in schemas_in(self._schema):
-            names = [f"#{fields[key]}" for key in ("$anchor", "$dynamicAnchor") if key in fields]
-            for name in (*names, str(fields.get("$id"))):
-                named.setdefault(name, fields)
+    def _resources(self) -> list[tuple[str, str]]:
+        """The URI and the pointer of the document and of each part with an ``$id``, inmost first.
+
+        URIs are made absolute against those around them.
+        """
+        found: list[tuple[str, str]] = [("", "")]
+        ids = [
+            (place, fields["$id"])
+            for fields, place in schemas_in(self._schema)
+            if isinstance(fields.get("$id"), str) and not fields["$id"].startswith("#")
+        ]
+        for place, uri in sorted(ids, key=lambda item: item[0].count("/")):
+            around = next(item for item in found if not place or _is_below(place, item[1]))
+            found.insert(0, (_joined(around[0], uri).removesuffix("#"), place))
+        return found
+
+    @cached_property
+    def _named(self) -> dict[str, str]:
+        """The pointers of the schemas that have names, by the references to them."""
+        named = {uri: place for uri, place in reversed(self._resources) if uri}
+        for fields, place in schemas_in(self._schema):
+            base = next(
+                uri for uri, root in self._resources if place == root or _is_below(place, root)
+            )
+            anchors = [str(fields[key]) for key in ("$anchor", "$dynamicAnchor") if key in fields]
+            own = str(fields.get("$id", ""))
+            if own.startswith("#"):  # as drafts before 2019-09 wrote anchors
+                anchors.append(own[1:])
+            elif own:
+                named.setdefault(own, place)
+            for anchor in anchors:
+                named.setdefault(f"{base}#{anchor}", place)
+                named.setdefault(f"#{anchor}", place)
         return named
+
+
+def _is_below(place: str, root: str) -> bool:
+    return place.startswith(f"{root}/")
+
+
+def _joined(base: str, reference: str) -> str:
+    """``reference`` as a URI, read where the URI is ``base``. Joins what isn't hierarchical."""
+    if reference.startswith("#"):
+        return base.partition("#")[0] + reference
+    try:
+        return urljoin(base, reference)
+    except ValueError:  # such as half of an IPv6 address
+        return reference
 
 
 def follow(

@@ -67,7 +67,8 @@ class LiveTools:
 @cache
 def contract_tools(client: type) -> LiveTools:
     """The tools of the contract that a client was generated from, for exact checks."""
-    listed = package_contract(client).get("tools", []) if has_contract(client) else []
+    contract: dict[str, Any] = package_contract(client) if has_contract(client) else {}
+    listed: list[Any] = as_array(contract.get("tools")) or []
     return LiveTools(listed, is_exact=True)
 
 

@@ -1,0 +1,1 @@
+"""What models and trainers are shown of an environment, and what comes back from them."""
