@@ -20,6 +20,7 @@ from websockets.server import ServerProtocol
 
 import envgen_runtime as rt
 from envgen_runtime.transports import async_websocket, keepalive, limits, websocket
+from envgen_runtime.transports.http_messages import BodyTooLarge, ResponseBody
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime.servers import observed
 from tests.security.hostile import (
@@ -515,6 +516,14 @@ def test_an_endless_answer_over_http(what: str, client: str) -> None:
     with serving(script) as host:
         error = failure(f"http://{host}", client, timeout_s=timeout_s, **HTTP)
     assert isinstance(error, rt.ConnectionLost | rt.RequestTimeout)
+
+
+def test_the_small_chunks_of_an_answer_over_http_are_counted() -> None:
+    body = ResponseBody(100_000_000)
+    for _ in range(limits.MAX_SMALL_PARTS):
+        body.add(b" ")
+    with pytest.raises(BodyTooLarge, match="small chunks"):
+        body.add(b" ")
 
 
 @each_client
