@@ -116,7 +116,11 @@ def test_contracts_of_real_environments(file: Path, publisher: Publisher) -> Non
     check_unchanged(publisher, json.loads(file.read_text()), "--name", file.stem)
 
 
-@pytest.mark.parametrize("file", GOLDEN, ids=lambda file: file.parent.name)
+# An MCP server publishes no /schema.
+OF_ENVIRONMENTS = [file for file in GOLDEN if file.parent.name != "tools"]
+
+
+@pytest.mark.parametrize("file", OF_ENVIRONMENTS, ids=lambda file: file.parent.name)
 def test_golden_contracts(file: Path, publisher: Publisher) -> None:
     check_unchanged(publisher, json.loads(file.read_text()))
 

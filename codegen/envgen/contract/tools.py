@@ -258,7 +258,8 @@ def _without(given: Any, place: str) -> tuple[Any, bool]:
         copy: Any = deepcopy(given)
         holder = copy
         for key in path:
-            holder = holder[int(key)] if isinstance(holder, list) else holder[key]
+            items = as_array(holder)
+            holder = holder[key] if items is None else items[int(key)]
     except (LookupError, TypeError, ValueError, RecursionError):
         return given, False
     fields = as_object(holder)

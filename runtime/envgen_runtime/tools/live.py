@@ -67,9 +67,8 @@ class LiveTools:
 @cache
 def contract_tools(client: type) -> LiveTools:
     """The tools of the contract that a client was generated from, for exact checks."""
-    contract: dict[str, Any] = package_contract(client) if has_contract(client) else {}
-    listed: list[Any] = as_array(contract.get("tools")) or []
-    return LiveTools(listed, is_exact=True)
+    contract = package_contract(client) if has_contract(client) else {}
+    return LiveTools(as_array(contract.get("tools")) or [], is_exact=True)
 
 
 def _exact_faults(
