@@ -326,15 +326,20 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def read_json(text: str | bytes, request: Request) -> dict[str, Any]:
     """The JSON object in a reply to ``request``. ProtocolError: it has none."""
+    value = as_object(parse_json(text, request))
+    if value is None:
+        raise malformed(f"JSON that is not an object: {_excerpt(text)}", request)
+    return value
+
+
+def parse_json(text: str | bytes, request: Request) -> Any:
+    """The JSON in a reply to ``request``. ProtocolError: it is none."""
     try:
-        value = as_object(_parse(text))
+        return _parse(text)
     except (ValueError, RecursionError) as error:
         raise malformed(
             f"something that is not JSON ({error}): {_excerpt(text)}", request
         ) from error
-    if value is None:
-        raise malformed(f"JSON that is not an object: {_excerpt(text)}", request)
-    return value
 
 
 def _parse(text: str | bytes) -> Any:
