@@ -141,8 +141,10 @@ class OpenRewardSession:
         if isinstance(result, str):
             return failed_call(name, "execution_error", result)
         if result.get("ok") is not True:
-            kind = _ERROR_TYPES.get(str(result.get("reason")), "execution_error")
-            return failed_call(name, kind, str(result.get("error")))
+            reason = str(result.get("reason"))
+            kind = _ERROR_TYPES.get(reason, "execution_error")
+            is_over = reason == "episode_finished"
+            return failed_call(name, kind, str(result.get("error")), done=is_over)
         output = as_object(result.get("output")) or {}
         return tool_reply(
             name,

@@ -48,15 +48,16 @@ def tool_reply(
     return {"observation": observation, "reward": reward, "done": done}
 
 
-def failed_call(name: str, kind: str, message: str) -> dict[str, Any]:
+def failed_call(name: str, kind: str, message: str, *, done: bool = False) -> dict[str, Any]:
     """The payload for a call that failed.
 
     Args:
         name: the tool's.
         kind: ``tool_not_found``, ``invalid_args`` or ``execution_error``.
         message: what the server says.
+        done: whether the episode has ended.
     """
-    return tool_reply(name, error={"error_type": kind, "message": message})
+    return tool_reply(name, error={"error_type": kind, "message": message}, done=done)
 
 
 def session_is_gone(text: str, request: Request) -> ServerError:
