@@ -39,7 +39,7 @@ from ..schema.normalize import normalize
 from ..schema.references import with_local_refs
 from ..text import UntrustedText
 from .tools import Tool, parse_tools
-from .wire import Wire, parse_wire
+from .wire import ToolServer, Wire, parse_wire
 
 __all__ = ["PARTS", "REQUESTS", "EnvContract", "Part", "parse_contract"]
 
@@ -85,7 +85,7 @@ class EnvContract:
     tools: tuple[Tool, ...] = ()
     findings: tuple[Finding, ...] = ()
     unpublished: frozenset[str] = frozenset()
-    wire: Wire | None = None
+    wire: Wire | ToolServer | None = None
     instructions: str = ""
 
     @property
@@ -96,7 +96,7 @@ class EnvContract:
     @property
     def has_typed_tools(self) -> bool:
         """Whether a client can call the tools: an environment's are called by its action."""
-        if not self.tools or self.wire is not None:
+        if not self.tools or isinstance(self.wire, Wire):
             return False
         return not self.has_environment or calls_tools(self.parts["action"])
 
@@ -241,7 +241,7 @@ def _not_a_contract(fields: JsonSchema, missing: list[str], source: str) -> Cont
 
 
 def _as_sent(
-    published: dict[Part, JsonSchema], wire: Wire | None
+    published: dict[Part, JsonSchema], wire: Wire | ToolServer | None
 ) -> tuple[dict[Part, JsonSchema], tuple[Finding, ...]]:
     """Return the parts as the environment sends them, where it publishes others or none."""
     findings: list[Finding] = []

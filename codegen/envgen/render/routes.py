@@ -9,15 +9,20 @@ from typing import TYPE_CHECKING, Any
 from envgen_runtime.json_value import as_object, pointer_keys
 from envgen_runtime.wire.routes import HttpRoute
 
+from ..contract.wire import ToolServer, Wire
 from ..text import UntrustedText, literal
 from .context import ReplyContext, WireContext
 
 if TYPE_CHECKING:
-    from ..contract.wire import ReplyPlaces, Wire
+    from ..contract.wire import ReplyPlaces
 
 
-def wire_context(wire: Wire) -> WireContext:
+def wire_context(wire: Wire | ToolServer) -> WireContext:
     """What the templates are rendered with."""
+    if isinstance(wire, ToolServer):
+        name = _expression(wire.environment)
+        is_nemo = wire.protocol == "nemo-gym"
+        return WireContext("NemoGymWire()" if is_nemo else f"OpenRewardWire({name})")
     http = wire.http
     routes: dict[str, str] = {role: _route(route) for role, route in http.routes.items()}
     values = {

@@ -17,7 +17,7 @@ from ..findings import Finding
 from ..naming import environment_name
 from ..schema.keywords import as_object
 from ..text import UntrustedText
-from . import file, openapi, tools_list
+from . import file, nemo_gym, openapi, tools_list
 from .address import is_started, kind_of, label, recorded, secrets_of, starts_server
 from .parsing import Document
 
@@ -178,6 +178,8 @@ def _read_source(
     on_pull: Callable[[PullProgress], None] | None,
 ) -> ReadSource:
     document = _load(source, settings, on_pull, needs_name=name is None)
+    if nemo_gym.is_resources_server(document.content):
+        document = nemo_gym.convert(document)
     content, suggested_name = document.content, document.name
     is_derived = document.is_derived
     findings = [*document.findings]
