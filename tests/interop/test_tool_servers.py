@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from envgen.build import build_package
 from envgen.errors import ContractError
 from envgen.sources import read_contract
 from envgen_runtime import (
@@ -28,7 +29,7 @@ from envgen_runtime.tools import ImageContent
 from tests.interop.conftest import skip_without_venv
 from tests.interop.running import serving
 from tests.interop.venvs import venv_python
-from tests.support import PATIENCE_S, load, run
+from tests.support import PATIENCE_S, load
 
 RESPONSE = {
     "id": "r", "created_at": 1.0, "model": "m", "object": "response", "output": [],
@@ -54,10 +55,8 @@ def nemo_gym(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-def built(source: str, name: str, out: Path, *options: str) -> ModuleType:
-    done = run("build", source, "--name", name, "--out", str(out), *options)
-    assert done.exit_code == 0, done.output
-    return load(out / name)
+def built(source: str, name: str, out: Path) -> ModuleType:
+    return load(build_package(read_contract(source, name=name), out).folder)
 
 
 @pytest.fixture(scope="module")
