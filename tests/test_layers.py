@@ -38,8 +38,8 @@ RUNTIME_LAYERS = (
 )
 KNOWN_TO = {
     "docker": ["providers/docker/engine.py"],
-    "httpcore": ["transports/http.py", "transports/http_deadline.py"],
-    "httpx": ["transports/http.py"],
+    "httpcore": ["transports/http.py", "transports/http_deadline.py", "transports/httpx_client.py"],
+    "httpx": ["transports/httpx_client.py"],
     "websockets": [
         "transports/message_stream.py",
         "transports/refusals.py",

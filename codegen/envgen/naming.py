@@ -35,7 +35,9 @@ _IMPORTS = {
         "ReplyModel", "RequestModel", "StepOptions", "Tag", "UniqueItems", "accepts_fields",
         "constant", "reset_fields", "wire_fields",
     ),
-    "envgen_runtime.tools": ("AsyncToolset", "OMITTED", "Tool", "ToolResult", "Toolset"),
+    "envgen_runtime.tools": (
+        "AsyncToolset", "NemoGymWire", "OMITTED", "OpenRewardWire", "Tool", "ToolResult", "Toolset",
+    ),
     "envgen_runtime.mcp": ("AsyncToolsClient", "ToolsClient"),
     "pydantic": ("ConfigDict", "Field", "TypeAdapter"),
     "typing_extensions": ("TypeAliasType",),

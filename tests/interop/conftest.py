@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
@@ -50,23 +50,33 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.interop)
 
 
+@contextmanager
+def skip_without_venv() -> Generator[None]:
+    """Skip where nobody can make a venv, unless that is what the machine is for."""
+    try:
+        yield
+    except VenvUnavailable as error:
+        if os.environ.get("CI"):
+            raise
+        pytest.skip(str(error))
+
+
 _unavailable: dict[Release, VenvUnavailable] = {}
 
 
 def need_venv(release: Release) -> None:
-    """Skip where nobody can make a venv, unless that is what the machine is for.
+    """Skip where nobody can make the release's venv. As ``skip_without_venv``.
 
     Asked once for each release: finding out that nobody answers takes long.
     """
-    try:
+    with skip_without_venv():
         if error := _unavailable.get(release):
             raise error
-        release.python()
-    except VenvUnavailable as error:
-        _unavailable[release] = error
-        if os.environ.get("CI"):
+        try:
+            release.python()
+        except VenvUnavailable as error:
+            _unavailable[release] = error
             raise
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -113,14 +113,33 @@ def running_server(
         RuntimeError: the server did not answer in time, or ended.
     """
     module = "seed" if release.is_seed else "modern"
-    python = release.python()
+    with serving(release.python(), module, log, ENV_NAME=env_name, **variables) as url:
+        yield RunningServer(release.package, release.version, env_name, url)
+
+
+@contextmanager
+def serving(
+    python: Path, module: str, log: Path, *, health: str = "/health", **variables: str
+) -> Generator[str]:
+    """Serve the ``app`` of a module in ``servers`` on loopback, and give its base URL.
+
+    Args:
+        python: what runs it.
+        module: the module's name.
+        log: what the server prints; shown if it does not start.
+        health: the route that answers once the server is up.
+        **variables: the server's environment variables.
+
+    Raises:
+        RuntimeError: the server did not answer in time, or ended.
+    """
     # The socket is ours, listens already and is inherited: nobody can take the port in between.
     with socket.create_server(("127.0.0.1", 0)) as listener, log.open("wb") as output:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         process = subprocess.Popen(
             [str(python), "-c", _SERVE, f"{module}:app", str(listener.fileno())],
             cwd=SERVERS,
-            env=_environment(python, ENV_NAME=env_name, **variables),
+            env=_environment(python, **variables),
             stdout=output,
             stderr=subprocess.STDOUT,
             pass_fds=[listener.fileno()],
@@ -128,8 +147,8 @@ def running_server(
         )
         listener.close()  # a server that ends now refuses connections instead of queueing them
         try:
-            _wait_until_healthy(url, process, log)
-            yield RunningServer(release.package, release.version, env_name, url)
+            _wait_until_healthy(url + health, process, log)
+            yield url
         finally:
             # Nothing to tidy up in there, and a polite server waits for open sockets.
             if process.poll() is None:
@@ -154,7 +173,7 @@ def _wait_until_healthy(url: str, process: subprocess.Popen[bytes], log: Path) -
     with loopback(url, timeout_s=PATIENCE_S) as http:
         while time.monotonic() < deadline and process.poll() is None:
             try:
-                if http.get("/health").is_success:
+                if http.get(url).is_success:
                     return
             except httpx.TransportError:
                 time.sleep(_POLL_S)

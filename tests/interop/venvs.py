@@ -29,24 +29,37 @@ class VenvUnavailable(Exception):
     """No venv can be made here, through no fault of the code under test."""
 
 
-def venv_python(package: str, version: str, *beside: str) -> Path:
+def venv_python(package: str, version: str, *beside: str, needs: tuple[int, int] = (3, 11)) -> Path:
     """The interpreter of a release's venv, which is made if it is not there yet.
 
     Args:
-        package: the package's name on PyPI.
+        package: its name on PyPI.
         version: the release.
         beside: requirements that are installed with it.
+        needs: the oldest Python that it runs on.
 
     Raises:
-        VenvUnavailable: uv is not installed, or reaches no package index.
+        VenvUnavailable: uv is not installed, or reaches no package index, or no such Python is
+            here.
         RuntimeError: uv failed for another reason; its output is the message.
     """
-    cache = venv_cache()
-    name = f"{package}-{version}-py{sys.version_info.major}.{sys.version_info.minor}"
-    venv = cache / name
-    python = venv / "bin" / "python"
-    _once(venv, lambda making: _make(making, f"{package}=={version}", *beside))
-    return python
+    of, base = sys.version_info[:2], sys.executable
+    if of < needs:
+        of, base = needs, _python_of(*needs)
+    venv = venv_cache() / f"{package}-{version}-py{of[0]}.{of[1]}"
+    _once(venv, lambda making: _make(making, base, f"{package}=={version}", *beside))
+    return venv / "bin" / "python"
+
+
+def _python_of(major: int, minor: int) -> str:
+    """A Python of this version that runs: of the PATH, or of pyenv, whose shims may run nothing."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    on_path = shutil.which(f"python{major}.{minor}")
+    installed = sorted(pyenv.glob(f"versions/{major}.{minor}.*/bin/python"))
+    for candidate in (*([on_path] if on_path else []), *map(str, installed)):
+        if subprocess.run([candidate, "-c", ""], capture_output=True, check=False).returncode == 0:
+            return candidate
+    raise VenvUnavailable(f"it needs Python {major}.{minor}, which is not here")
 
 
 def make_target(folder: Path, requirement: str, *, python: str) -> Path:
@@ -120,9 +133,9 @@ def _once(folder: Path, make: Callable[[Path], None]) -> None:
             making.rename(folder)
 
 
-def _make(venv: Path, *requirements: str) -> None:
+def _make(venv: Path, base: str, *requirements: str) -> None:
     uv = _uv()
-    _run([*uv, "venv", "--relocatable", "--python", sys.executable, str(venv)])
+    _run([*uv, "venv", "--relocatable", "--python", base, str(venv)])
     python = str(venv / "bin" / "python")
     _run([*uv, "pip", "install", "--python", python, *requirements, "uvicorn[standard]"])
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from envgen_runtime.json_value import as_object
 
-from ..contract.wire import Wire
+from ..contract.wire import ToolServer, Wire
 from ..schema.keywords import pointer_to
 from .changes import Change, change
 from .structure import value_text
@@ -16,7 +16,7 @@ _ADDABLE = ("state", "close")
 """Routes that a client can do without."""
 
 
-def compare_wires(old: Wire | None, new: Wire | None) -> Iterator[Change]:
+def compare_wires(old: Wire | ToolServer | None, new: Wire | ToolServer | None) -> Iterator[Change]:
     """Yield the differences. A client sends every request by the routes that it was built from."""
     if old is None and new is None:
         return

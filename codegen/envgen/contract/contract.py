@@ -41,7 +41,7 @@ from ..text import UntrustedText
 from .tools import Tool, parse_tools
 
 if TYPE_CHECKING:
-    from .wire import Wire
+    from .wire import ToolServer, Wire
 
 __all__ = ["PARTS", "REQUESTS", "EnvContract", "Part", "parse_contract"]
 
@@ -87,7 +87,7 @@ class EnvContract:
     tools: tuple[Tool, ...] = ()
     findings: tuple[Finding, ...] = ()
     unpublished: frozenset[str] = frozenset()
-    wire: Wire | None = None
+    wire: Wire | ToolServer | None = None
     instructions: str = ""
 
     @property
@@ -98,7 +98,7 @@ class EnvContract:
     @property
     def has_typed_tools(self) -> bool:
         """Whether a client can call the tools: an environment's are called by its action."""
-        if not self.tools or self.wire is not None:
+        if not self.tools or (self.wire is not None and not self.wire.calls_tools):
             return False
         return not self.has_environment or calls_tools(self.parts["action"])
 
@@ -188,7 +188,7 @@ def parse_contract(
                 fields[part], pointer=place, source=source, budget=budget
             )
             findings += dropped
-    wire: Wire | None = None
+    wire: Wire | ToolServer | None = None
     if fields.get("wire") is not None:
         from .wire import parse_wire  # few contracts have one
 
@@ -247,7 +247,7 @@ def _not_a_contract(fields: JsonSchema, missing: list[str], source: str) -> Cont
 
 
 def _as_sent(
-    published: dict[Part, JsonSchema], wire: Wire | None
+    published: dict[Part, JsonSchema], wire: Wire | ToolServer | None
 ) -> tuple[dict[Part, JsonSchema], tuple[Finding, ...]]:
     """Return the parts as the environment sends them, where it publishes others or none."""
     findings: list[Finding] = []

@@ -23,18 +23,24 @@
 
 Places are JSON pointers; what has its default is left out. Contracts of OpenEnv's own wire have no
 ``wire``. A generated client states the routes as the runtime's ``HttpWire``.
+
+Servers of tools that follow another standard than OpenEnv's have that instead, and their contracts
+are those of OpenEnv's environments of tools::
+
+    "wire": {"protocol": "open-reward", "environment": "countdown"}
+    "wire": {"protocol": "nemo-gym"}
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, ValidationError
 
 from envgen_runtime.wire.routes import HttpRoute, HttpWire
 
 from ..errors import ContractError
-from ..schema.keywords import pointer_to
+from ..schema.keywords import as_object, pointer_to
 
 Method = Literal["DELETE", "GET", "PATCH", "POST", "PUT"]
 Pointer = Annotated[str, Field(pattern=r"^(/[^/]*)*$", max_length=500)]
@@ -103,6 +109,9 @@ class StepRoute(Route):
 class Wire(_Frozen):
     """How one environment's contract travels. ``HttpWire`` describes the fields."""
 
+    calls_tools: ClassVar[Literal[False]] = False
+    """Whether the tools of the contract are called over it."""
+
     create: Route | None = None
     reset: ResetRoute
     step: StepRoute
@@ -133,14 +142,30 @@ class Wire(_Frozen):
         return self.model_dump(mode="json", exclude_defaults=True)
 
 
-def parse_wire(value: Any, *, source: str) -> Wire:
+class ToolServer(_Frozen):
+    """A standard that a server of tools follows."""
+
+    calls_tools: ClassVar[Literal[True]] = True
+    """As ``Wire.calls_tools``."""
+
+    protocol: Literal["nemo-gym", "open-reward"]
+    environment: Annotated[str, Field(max_length=200)] = ""
+    """The environment's name on its server, where that may have several."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The value of ``wire`` in a contract."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+
+def parse_wire(value: Any, *, source: str) -> Wire | ToolServer:
     """Read the ``wire`` of a contract.
 
     Raises:
         ContractError: it has an unknown key, or a value that can't be used.
     """
     try:
-        return Wire.model_validate(value)
+        kind = ToolServer if "protocol" in (as_object(value) or {}) else Wire
+        return kind.model_validate(value)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         place = first["loc"][:-1] if first["type"] == "missing" else first["loc"]

@@ -217,7 +217,7 @@ class Grammar:
                 raise NotEmitted(factory)
 
     def constant(self, expression: ast.expr) -> None:
-        """Accept the value of a class's constant: data, ``ConfigDict`` or ``HttpWire``."""
+        """Accept the value of a class's constant: data, ``ConfigDict`` or a wire."""
         match expression:
             case ast.Call(
                 func=ast.Name(id="ConfigDict"),
@@ -225,6 +225,12 @@ class Grammar:
                 keywords=[ast.keyword(arg="extra", value=value)],
             ) if is_text(value):
                 self.known("ConfigDict", expression)
+            case ast.Call(func=ast.Name(id="NemoGymWire"), args=[], keywords=[]):
+                self.known("NemoGymWire", expression)
+            case ast.Call(func=ast.Name(id="OpenRewardWire"), args=[name], keywords=[]) if is_text(
+                name
+            ):
+                self.known("OpenRewardWire", expression)
             case ast.Call(func=ast.Name(id="HttpWire"), args=[]):
                 self.known("HttpWire", expression)
                 for argument in expression.keywords:

@@ -17,7 +17,7 @@ from .routes import wire_context
 from .templating import Templates
 
 if TYPE_CHECKING:
-    from ..contract.wire import Wire
+    from ..contract.wire import ToolServer, Wire
 
 # Names that the generated reset uses itself.
 _RESET_PARAMETERS = frozenset(
@@ -31,7 +31,7 @@ def render_client(
     *,
     env_name: str,
     fingerprint: str,
-    wire: Wire | None = None,
+    wire: Wire | ToolServer | None = None,
 ) -> str:
     """The source of ``client.py``. ``wire`` is the contract's, if it has its own.
 

@@ -83,17 +83,17 @@ class WireContext:
     """How a contract travels to a server that has routes of its own.
 
     Attributes:
-        routes: the routes, as an ``HttpWire``.
+        routes: the routes, as an ``HttpWire`` or another of the runtime's.
         action: the field of a step's body that is the action, as a literal; None where the action
             is the body.
-        step: where a step's reply has its fields.
-        reset: where a reset's reply has them.
+        step: where a step's reply has its fields; None for the places of OpenEnv's.
+        reset: where a reset's reply has them; None as well.
     """
 
     routes: str
-    action: str | None
-    step: ReplyContext
-    reset: ReplyContext
+    action: str | None = None
+    step: ReplyContext | None = None
+    reset: ReplyContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from ..text import UntrustedText, literal
 from .layout import broken
 
 if TYPE_CHECKING:
-    from ..contract.wire import Wire
+    from ..contract.wire import ToolServer, Wire
 
 _MAX_DEPTH = 5
 _MAX_LENGTH = 40  # of strings
@@ -36,7 +36,7 @@ _EMPTY = ("None", "[]", "{}")
 _STRINGS = ("...", "a", "0", "A", "example", "a0", "2026-01-01", "12:00", "00000000", "a@b.example")
 
 
-def example(plan: Plan, *, takes_fields: bool, wire: Wire | None = None) -> str:
+def example(plan: Plan, *, takes_fields: bool, wire: Wire | ToolServer | None = None) -> str:
     """A program that resets the environment and takes one step.
 
     Args:
@@ -47,9 +47,10 @@ def example(plan: Plan, *, takes_fields: bool, wire: Wire | None = None) -> str:
     values = _Values(plan)
     reset = plan.parts.get("reset_parameters")
     parameters = values.arguments(plan.classes[reset.name]) if reset is not None else None
-    takes_seed = wire is None or "seed" in wire.reset.http.names
+    routes = None if wire is None or wire.calls_tools else wire
+    takes_seed = wire is None or (routes is not None and "seed" in routes.reset.http.names)
     seed = {"seed": "7"} if takes_seed else {}
-    needed = f", parameters={_given(wire)}" if wire is not None and wire.arguments else ""
+    needed = f", parameters={_given(routes)}" if routes is not None and routes.arguments else ""
     calls = [
         f"result = env.reset({_joined({**seed, **(parameters or {})})})",
         f"result = env.step({_action(plan, values, takes_fields)})",

@@ -13,11 +13,15 @@ from ..text import UntrustedText, literal
 from .context import ReplyContext, WireContext
 
 if TYPE_CHECKING:
-    from ..contract.wire import ReplyPlaces, Wire
+    from ..contract.wire import ReplyPlaces, ToolServer, Wire
 
 
-def wire_context(wire: Wire) -> WireContext:
+def wire_context(wire: Wire | ToolServer) -> WireContext:
     """What the templates are rendered with."""
+    if wire.calls_tools:
+        name = _expression(wire.environment)
+        is_nemo = wire.protocol == "nemo-gym"
+        return WireContext("NemoGymWire()" if is_nemo else f"OpenRewardWire({name})")
     http = wire.http
     routes: dict[str, str] = {role: _route(route) for role, route in http.routes.items()}
     values = {

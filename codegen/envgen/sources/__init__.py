@@ -178,6 +178,11 @@ def _read_source(
     on_pull: Callable[[PullProgress], None] | None,
 ) -> ReadSource:
     document = _load(source, settings, on_pull, needs_name=name is None)
+    if is_openapi(document.content):
+        from . import nemo_gym  # most contracts are none
+
+        if nemo_gym.is_resources_server(document.content):
+            document = nemo_gym.convert(document)
     content, suggested_name = document.content, document.name
     is_derived = document.is_derived
     findings = [*document.findings]

@@ -22,7 +22,7 @@ from ..contract.tools import parse_tools
 from ..errors import ContractError, EnvgenError
 from ..findings import Finding
 from ..schema.keywords import as_array, as_object
-from . import openapi
+from . import nemo_gym, open_reward, openapi
 from .file import suggested_name
 from .parsing import YAML_SUFFIXES, Document, is_openapi
 from .slips import hint_for_url
@@ -99,20 +99,12 @@ async def _document(web: Web, url: str, settings: SourceSettings) -> _Found:
 
 
 async def _server(web: Web, url: str, settings: SourceSettings) -> _Found:
-    schema, described = _below(url, "schema"), _below(url, "openapi.json")
-    first: ContractError = _no_route(without_secrets(described), url)
+    described = _below(url, "openapi.json")
+    found: _Found | ContractError = _no_route(without_secrets(described), url)
     if not settings.paths:
-        try:
-            document = await web.get(schema)
-            if _is_contract(document):
-                return _Found(Document(document, without_secrets(schema)), schema)
-            first = ContractError(
-                "the server's answer is not a contract", source=without_secrets(schema)
-            )
-        except NotFound as missing:
-            first = _no_route(missing.url, url)
-        except ContractError as error:
-            first = error.with_context(hint=hint_for_url(url) or error.hint)
+        found = await _published(web, url)
+    if isinstance(found, _Found):
+        return found
     # FastAPI publishes the document at its root, also where a router has a prefix.
     at_root = urlunsplit(urlsplit(url)._replace(path="/openapi.json", fragment=""))
     for address in dict.fromkeys((described, url, at_root)):
@@ -120,12 +112,30 @@ async def _server(web: Web, url: str, settings: SourceSettings) -> _Found:
             document = await web.get(address)
         except (NotFound, EnvgenError):
             continue
-        if is_openapi(document):
-            _check_has_action(document, settings, first)
-            return _Found(Document(document, without_secrets(address)))
+        if is_openapi(document) and not nemo_gym.is_resources_server(document):
+            _check_has_action(document, settings, found)
+        elif not is_openapi(document) and not _is_contract(document):
+            continue
+        return _Found(Document(document, without_secrets(address)))
+    raise await _not_found(web, url, found)
+
+
+async def _published(web: Web, url: str) -> _Found | ContractError:
+    """What a server publishes by OpenEnv's route or the Open Reward Standard's, or the error."""
+    schema = _below(url, "schema")
+    try:
+        document = await web.get(schema)
         if _is_contract(document):
-            return _Found(Document(document, without_secrets(address)))
-    raise await _not_found(web, url, first)
+            return _Found(Document(document, without_secrets(schema)), schema)
+        error = ContractError(
+            "the server's answer is not a contract", source=without_secrets(schema)
+        )
+    except NotFound as missing:
+        error = _no_route(missing.url, url)
+    except ContractError as refused:
+        error = refused.with_context(hint=hint_for_url(url) or refused.hint)
+    found = await open_reward.find(web, url)
+    return error if found is None else _Found(found)
 
 
 async def _not_found(web: Web, url: str, first: ContractError) -> ContractError:

@@ -22,11 +22,11 @@ from ..providers import AnyProvider
 from ..result import StepResult
 from ..transports import INHERITED, ConnectionOptions
 from ..wire.address import endpoint
+from ..wire.http_exchange import HttpSession
 from ..wire.limits import refused_limit
 from ..wire.protocol import Operation, Request
 from ..wire.redaction import checked_headers, secrets_in, split_credentials
 from ..wire.retries import RetryPolicy
-from ..wire.routes import RoutedSession
 from .call import Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .effects import Call
@@ -211,16 +211,16 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
                 "/schema. Use envgen diff or envgen sync --check"
             )
 
-    def _routed_session(self) -> RoutedSession | None:
+    def _routed_session(self) -> HttpSession | None:
         """A new session, if the server has routes of its own."""
         if self.wire is None:
             return None
         path = urlsplit(self.base_url).path
-        return RoutedSession(self.wire, path, self._given["parameters"] or {})
+        return self.wire.begin(path, self._given["parameters"] or {})
 
     def _close_request(self) -> Request | None:
         """What ends the server's session, if it has a route for that and nothing is in flight."""
-        if self.wire is None or self.wire.close is None:
+        if self.wire is None or not self.wire.ends_session:
             return None
         is_idle = self._calls.session.phase is Phase.READY
         return self._request("close", {}, _CLOSE_LIMIT_S) if is_idle else None
@@ -263,7 +263,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
         return self._request("step", data, timeout_s, request_id)
 
     def _state_call(self, timeout_s: float | None) -> Call[StateT]:
-        if self.wire is not None and self.wire.state is None:  # said before a session is made
+        if self.wire is not None and not self.wire.has_state:  # said before a session is made
             raise InvalidRequest(f"{self.env_name}'s server has no route for the state")
         return self._calls.exchange(self._request("state", {}, timeout_s), self._parse_state)
 

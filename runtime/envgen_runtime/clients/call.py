@@ -294,7 +294,7 @@ class Calls:
             yield Open("http", request)
         if (look := self._comparison.in_background(request)) is not None:
             yield look
-        if self._wire is not None and self._wire.create is not None:
+        if self._wire is not None and self._wire.creates_session:
             yield Send(request._replace(operation="create", data={}))
         self.session.opened(in_loop=self.transport != "http")
         if self.session.phase is Phase.CLOSED:
@@ -321,7 +321,7 @@ class Calls:
 
     def _leave_session(self, request: Request) -> Call[None]:
         """End the server's session, if the reset is about to make another."""
-        if self._wire is None or self._wire.close is None or self._wire.create is not None:
+        if self._wire is None or not self._wire.ends_session or self._wire.creates_session:
             return
         with suppress(EnvError):
             yield Send(request._replace(operation="close", data={}))

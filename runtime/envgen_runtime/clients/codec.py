@@ -9,7 +9,7 @@ from typing_extensions import TypeVar
 
 from ..result import StepResult
 from ..transports import TransportName
-from ..wire.routes import HttpWire
+from ..wire.http_exchange import HttpRoutes
 
 ActT = TypeVar("ActT")
 ObsT = TypeVar("ObsT")
@@ -33,7 +33,7 @@ class Codec(ABC, Generic[ActT, ObsT, StateT, ResetT]):
     default_transport: ClassVar[TransportName] = "auto"
     """The transport of clients that are not given one."""
 
-    wire: ClassVar[HttpWire | None] = None
+    wire: ClassVar[HttpRoutes | None] = None
     """The server's own routes; None for OpenEnv's."""
 
     @abstractmethod

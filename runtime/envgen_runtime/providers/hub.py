@@ -78,7 +78,8 @@ class Hub:
 
         None if it has none or can't be fetched: the image may expose its port as well.
         """
-        from ..transports.http import HttpTransport, redirected_client
+        from ..transports.http import HttpTransport
+        from ..transports.httpx_client import redirected_client
 
         with redirected_client() as client:
             options = ConnectionOptions(

@@ -6,6 +6,8 @@ and arguments to a caller, which is an environment's client or an MCP session, a
 
 from __future__ import annotations
 
+from ..wire.nemo_gym import NemoGymWire
+from ..wire.open_reward import OpenRewardWire
 from .content import (
     AudioContent,
     ContentBlock,
@@ -29,7 +31,8 @@ from .toolset import OMITTED, AsyncToolCaller, AsyncToolset, Tool, ToolCaller, T
 
 __all__ = [
     "OMITTED", "AsyncToolCaller", "AsyncToolset", "AudioContent", "ContentBlock",
-    "EmbeddedResource", "ImageContent", "ResourceLink", "TextContent", "Tool",
+    "EmbeddedResource", "ImageContent", "NemoGymWire", "OpenRewardWire", "ResourceLink",
+    "TextContent", "Tool",
     "ToolArgumentsInvalid", "ToolCaller", "ToolError", "ToolExecutionFailed", "ToolNotFound",
     "ToolReply", "ToolResult", "ToolResultMismatch", "ToolTimeout", "ToolTransportFailed",
     "Toolset", "UnknownContent", "read_result",

@@ -1,8 +1,7 @@
 """The HTTP transport, sync and async, on httpcore, which is what httpx sends with.
 
-The only user of httpcore and httpx. A connection of httpcore is driven directly: a client sends one
-request at a time, and a pool would be a third of a request's cost. httpx is imported only for the
-user's own client and for redirects.
+A connection of httpcore is driven directly: a client sends one request at a time, and a pool would
+be a third of a request's cost.
 """
 
 from __future__ import annotations
@@ -10,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from importlib.util import find_spec
@@ -24,20 +22,20 @@ from ..errors import ConnectError, ConnectionLost, EnvError, MissingExtra
 from ..wire import protocol
 from ..wire.address import with_query
 from ..wire.diagnosis import reason
+from ..wire.http_exchange import HttpResponse, HttpSession, Pause
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
-from ..wire.routes import RoutedSession
-from . import INHERITED, ConnectionOptions
+from . import ConnectionOptions
 from .http_deadline import DeadlineBackend, TlsBackend
 from .http_messages import (
     BodyTooLarge,
     HttpRequest,
-    HttpResponse,
     ResponseBody,
-    exchange_reply,
-    exchange_request,
+    exchange,
     get_request,
+    http_request,
 )
+from .httpx_client import httpx_errors, users_client
 from .loops import LoopConnection
 from .proxies import proxy_for_url, through_proxy
 from .tcp import default_ssl_context
@@ -55,7 +53,7 @@ _Explain = Callable[[Exception], EnvError]
 class _HttpTransport:
     """What the two transports share: requests and errors, without I/O."""
 
-    session: RoutedSession | None = None
+    session: HttpSession | None = None
     """The session, if the server has routes of its own; None for OpenEnv's."""
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
@@ -100,7 +98,8 @@ class _HttpTransport:
     def _connect_timeout(self, request: HttpRequest) -> float:
         return min(self._options.connect_timeout_s, request.timeout_s)
 
-    def _reply(self, response: HttpResponse, request: Request) -> dict[str, Any]:
+    def _passed(self, response: HttpResponse, request: Request) -> HttpResponse:
+        """A response, if it is the server's and not the proxy's."""
         if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
             raise ConnectError(
                 f"{self._address} could not be reached for {request.operation}{self._via}: "
@@ -108,7 +107,7 @@ class _HttpTransport:
                 request_id=request.request_id,
                 retryable=False,
             )
-        return exchange_reply(response, request, self.session)
+        return response
 
     def _get_error(self, error: Exception) -> ConnectError:
         why = "no answer in time" if isinstance(error, TIMED_OUT) else reason(error)
@@ -144,7 +143,7 @@ class HttpTransport(_HttpTransport):
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
-        self._client: httpx.Client | None = _users_client(options, "Client")
+        self._client: httpx.Client | None = users_client(options, "Client")
         self._network = DeadlineBackend()
         self._connection: httpcore.ConnectionInterface | None = None
         self._lock = threading.Lock()  # held while a request is in flight
@@ -165,8 +164,19 @@ class HttpTransport(_HttpTransport):
     def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
-        response = self._send(exchange_request(request, self._options, self.session), explain)
-        return self._reply(response, request)
+        calls = exchange(request, self.session)
+        try:
+            call = next(calls)
+            while True:
+                if isinstance(call, Pause):
+                    time.sleep(call.delay_s)
+                    call = next(calls)
+                else:
+                    sent = http_request(call, request, self._options)
+                    call = calls.send(self._passed(self._send(sent, explain), request))
+        except StopIteration as end:
+            payload: dict[str, Any] = end.value
+            return payload
 
     def close(self) -> None:
         """Close the connection, or have the request in flight close it when it ends."""
@@ -217,7 +227,7 @@ class HttpTransport(_HttpTransport):
 
     def _send_with(self, client: httpx.Client, request: HttpRequest) -> HttpResponse:
         deadline = time.monotonic() + request.timeout_s
-        with _httpx_errors(), client.stream(**self._httpx_arguments(request)) as arriving:
+        with httpx_errors(), client.stream(**self._httpx_arguments(request)) as arriving:
             body = ResponseBody(self._options.max_message_bytes)
             for chunk in arriving.iter_bytes():
                 body.add(chunk)
@@ -240,7 +250,7 @@ class AsyncHttpTransport(_HttpTransport):
 
     def __init__(self, address: str, options: ConnectionOptions) -> None:
         super().__init__(address, options)
-        self._client: httpx.AsyncClient | None = _users_client(options, "AsyncClient")
+        self._client: httpx.AsyncClient | None = users_client(options, "AsyncClient")
         self._open: LoopConnection[httpcore.AsyncConnectionInterface] | None = None
 
     async def get(self, path: str, request: Request) -> HttpResponse:
@@ -250,8 +260,19 @@ class AsyncHttpTransport(_HttpTransport):
     async def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
         explain = partial(self._exchange_error, request)
-        sent = exchange_request(request, self._options, self.session)
-        return self._reply(await self._send(sent, explain), request)
+        calls = exchange(request, self.session)
+        try:
+            call = next(calls)
+            while True:
+                if isinstance(call, Pause):
+                    await asyncio.sleep(call.delay_s)
+                    call = next(calls)
+                else:
+                    sent = http_request(call, request, self._options)
+                    call = calls.send(self._passed(await self._send(sent, explain), request))
+        except StopIteration as end:
+            payload: dict[str, Any] = end.value
+            return payload
 
     async def close(self) -> None:
         """Close the connection."""
@@ -305,7 +326,7 @@ class AsyncHttpTransport(_HttpTransport):
         return response
 
     async def _send_with(self, client: httpx.AsyncClient, request: HttpRequest) -> HttpResponse:
-        with _httpx_errors():
+        with httpx_errors():
             async with client.stream(**self._httpx_arguments(request)) as arriving:
                 body = ResponseBody(self._options.max_message_bytes)
                 async for chunk in arriving.aiter_bytes():
@@ -331,24 +352,6 @@ def _connection_settings(address: str, options: ConnectionOptions) -> dict[str, 
     return {"ssl_context": context, "proxy": proxy, "keepalive_expiry": KEEPALIVE_EXPIRY_S}
 
 
-def _users_client(options: ConnectionOptions, wanted: str) -> Any:
-    """The user's httpx client, which must be of the class ``wanted``; None if there is none."""
-    client = options.http_client
-    if client is INHERITED:
-        raise ConnectError(
-            "http_client belongs to the process that this one was forked from, and so may its "
-            "connections: make one here, and pass it to with_options(http_client=...)",
-            retryable=False,
-        )
-    if client is not None:
-        import httpx
-
-        if not isinstance(client, getattr(httpx, wanted)):
-            message = f"this client takes an httpx.{wanted} as its http_client"
-            raise TypeError(f"{message}, not {type(client).__name__}")
-    return client
-
-
 def _is_reusable(connection: Any) -> bool:
     """Whether the next response on this connection can only be that of the next request."""
     is_idle = connection.is_idle() and not connection.has_expired()
@@ -358,32 +361,9 @@ def _is_reusable(connection: Any) -> bool:
     return is_idle and not connection._h11_state.trailing_data[0]  # noqa: SLF001
 
 
-def redirected_client() -> httpx.Client:
-    """A client that follows redirects. Credentials go to the first host alone."""
-    import httpx
-
-    return httpx.Client(follow_redirects=True)
-
-
 # --- errors -------------------------------------------------------------------------------------
 
 _UNREACHABLE = (httpcore.ConnectError, httpcore.ConnectTimeout, httpcore.ProxyError)
 TIMED_OUT = (httpcore.TimeoutException, TimeoutError)
 _FAILURES = (httpcore.NetworkError, httpcore.ProtocolError, BodyTooLarge)
 _ERRORS = (*_UNREACHABLE, *TIMED_OUT, *_FAILURES)
-
-
-@contextmanager
-def _httpx_errors() -> Generator[None]:
-    """Raise the errors of a user's httpx client as those of httpcore."""
-    import httpx
-
-    try:
-        yield
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-        raise httpcore.ConnectError(reason(error)) from error
-    except httpx.TimeoutException as error:
-        raise TimeoutError from error
-    except (httpx.RequestError, httpx.InvalidURL, RuntimeError) as error:
-        # RuntimeError: it is closed, or its connections belong to another event loop
-        raise httpcore.NetworkError(reason(error)) from error

@@ -8,7 +8,7 @@ from websockets.http11 import Response
 from ..errors import ConnectError, UpgradeRefused
 from ..wire import diagnosis
 from ..wire.detection import web_page
-from ..wire.protocol import retry_after
+from ..wire.http_exchange import retry_after
 from .limits import MAX_ANSWER_BYTES
 from .proxies import through_proxy
 

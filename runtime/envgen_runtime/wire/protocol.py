@@ -17,9 +17,8 @@ import json
 import math
 import secrets
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from time import monotonic, time
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, Self
 
@@ -338,15 +337,20 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 def read_json(text: str | bytes, request: Request) -> dict[str, Any]:
     """The JSON object in a reply to ``request``. ProtocolError: it has none."""
+    value = as_object(parse_json(text, request))
+    if value is None:
+        raise malformed(f"JSON that is not an object: {_excerpt(text)}", request)
+    return value
+
+
+def parse_json(text: str | bytes, request: Request) -> Any:
+    """The JSON in a reply to ``request``. ProtocolError: it is none."""
     try:
-        value = as_object(_parse(text))
+        return _parse(text)
     except (ValueError, RecursionError) as error:
         raise malformed(
             f"something that is not JSON ({error}): {_excerpt(text)}", request
         ) from error
-    if value is None:
-        raise malformed(f"JSON that is not an object: {_excerpt(text)}", request)
-    return value
 
 
 def _parse(text: str | bytes) -> Any:
@@ -378,19 +382,6 @@ def timed_out(request: Request, *, missing: str = "reply") -> RequestTimeout:
         maybe_applied=request.operation == "step",
         request_id=request.request_id,
     )
-
-
-def retry_after(value: str | None) -> float | None:
-    """The seconds that a Retry-After header asks to wait; None if it can't be read."""
-    if value is None:
-        return None
-    if value.isascii() and value.strip().isdecimal():
-        return float(value)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError, RecursionError):
-        return None
-    return max(0.0, moment.timestamp() - time())
 
 
 def _excerpt(text: str | bytes) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -13,6 +13,8 @@ from uuid import uuid4
 
 from ..errors import InvalidRequest, NotReset, ProtocolError
 from ..json_value import as_array, at_pointer
+from .cookies import SessionCookies
+from .http_exchange import HttpExchange, HttpResponse
 from .protocol import COMMON_PARAMETERS, HttpCall, Operation, Request, json_body, whole_seconds
 
 _NAME = re.compile(r"\{([^{}]+)\}")
@@ -90,6 +92,25 @@ class HttpWire:
         return {name: route for name, route in routes.items() if route is not None}
 
     @property
+    def creates_session(self) -> bool:
+        """Whether ``create`` makes the session."""
+        return self.create is not None
+
+    @property
+    def ends_session(self) -> bool:
+        """Whether ``close`` ends the session."""
+        return self.close is not None
+
+    @property
+    def has_state(self) -> bool:
+        """Whether there is a route for the state."""
+        return self.state is not None
+
+    def begin(self, address_path: str, parameters: Mapping[str, Any], /) -> RoutedSession:
+        """Begin a session. As ``HttpRoutes.begin``."""
+        return RoutedSession(self, address_path, parameters)
+
+    @property
     def prefix(self) -> str:
         """The folder that all routes share, such as ``/api/v1``; may be empty."""
         folders = [route.path.split("/")[:-1] for route in self.routes.values()]
@@ -134,7 +155,22 @@ class RoutedSession:
         self._skipped = len(wire.prefix) if is_shared else 0
         self._values: dict[str, Any] = {name: uuid4().hex for name in wire.chosen}
         self._values |= parameters
-        self._cookies: dict[str, str] = {}
+        self._cookies = SessionCookies()
+
+    def exchange(self, request: Request) -> HttpExchange:
+        """Make ``request``, by one call.
+
+        Raises:
+            EnvError: the server has no place for it, refuses it, or replies without a value of the
+                session.
+        """
+        response: HttpResponse = yield self.call(request)
+        self._cookies.keep(response.set_cookies)
+        if request.operation == "close" and not response.body:
+            return {}
+        payload = response.payload(request)
+        self.received(request, payload, response.headers)
+        return payload
 
     def call(self, request: Request) -> HttpCall:
         """The HTTP request for a request.
@@ -162,9 +198,9 @@ class RoutedSession:
         headers = {
             name.lower(): _text(values[name]) for name in route.headers if values[name] is not None
         }
-        if self._cookies:
-            headers["cookie"] = "; ".join(f"{name}={text}" for name, text in self._cookies.items())
-        data = self._without_common(data, request)
+        headers |= self._cookies.headers()
+        if request.operation == "reset":
+            data = without_common(data)
         data |= {name: values[name] for name in route.fields if values[name] is not None}
         if data and not route.has_body:
             raise InvalidRequest(
@@ -204,21 +240,6 @@ class RoutedSession:
                 raise _no_value(request, f"the header {name} of its reply", name)
             self._values[name] = headers[name.lower()]
 
-    def keep_cookies(self, set_cookies: Iterable[str]) -> None:
-        """Keep the cookies of ``Set-Cookie`` headers, and forget those that the server deletes."""
-        for header in set_cookies:
-            from http.cookies import CookieError, SimpleCookie  # few servers send any
-
-            try:
-                cookies = SimpleCookie(header)
-            except CookieError:
-                continue
-            for name, cookie in cookies.items():
-                if cookie["max-age"] == "0" or (not cookie.value and cookie["expires"]):
-                    self._cookies.pop(name, None)
-                else:
-                    self._cookies[name] = cookie.coded_value
-
     def _value(self, name: str, data: Mapping[str, Any], request: Request) -> Any:
         if name in self._values:
             return self._values[name]
@@ -234,14 +255,13 @@ class RoutedSession:
             case _:
                 return None
 
-    def _without_common(self, data: dict[str, Any], request: Request) -> dict[str, Any]:
-        """Leave out what every reset can be given and this server doesn't take."""
-        if request.operation != "reset":
-            return data
-        for name in COMMON_PARAMETERS:
-            if name in data:
-                _log.warning("the server's reset takes no %s: it is not sent", name)
-        return {name: value for name, value in data.items() if name not in COMMON_PARAMETERS}
+
+def without_common(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what every reset can be given and this server doesn't take."""
+    for name in COMMON_PARAMETERS:
+        if name in data:
+            _log.warning("the server's reset takes no %s: it is not sent", name)
+    return {name: value for name, value in data.items() if name not in COMMON_PARAMETERS}
 
 
 def _no_value(request: Request, where: str, name: str) -> ProtocolError:
