@@ -88,6 +88,39 @@ def test_closing_while_connecting_leaves_no_session_async(slow: SlowHandshake) -
     asyncio.run(run())
 
 
+def test_closing_ends_the_request_of_another_thread() -> None:
+    is_stepping, go_on = threading.Event(), threading.Event()
+    errors: list[rt.EnvError] = []
+
+    def answer(frame: Frame) -> list[bytes]:
+        if b"reset" in frame.data:
+            return [text(observed({}))]
+        is_stepping.set()
+        go_on.wait(20)
+        raise ConnectionAbortedError  # the step isn't answered
+
+    def step() -> None:
+        try:
+            env.step(code="1")
+        except rt.EnvError as error:
+            errors.append(error)
+
+    with raw_server(answer) as url:
+        env = CodingEnv(url, barrier="off", on_drift="ignore")
+        env.reset()
+        thread = threading.Thread(target=step)
+        thread.start()
+        try:
+            assert is_stepping.wait(10)
+            env.close()
+            thread.join(10)
+            assert [type(error) for error in errors] == [rt.SessionClosed]
+            assert (errors[0].sent, errors[0].maybe_applied) == (True, True)
+        finally:
+            go_on.set()
+            thread.join()
+
+
 def test_closing_that_is_cancelled_closes_the_socket() -> None:
     is_closing, go_on = threading.Event(), threading.Event()
 

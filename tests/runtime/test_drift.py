@@ -20,6 +20,7 @@ import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from envgen_runtime.contract.drift import differences
+from envgen_runtime.contract.published import MAX_VALUES
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime.servers import answering, observed
 from tests.support import ROOT
@@ -245,3 +246,17 @@ def test_the_background_is_for_the_default(on_drift: Any, caplog: pytest.LogCapt
         reset(url, is_async=False, on_drift=on_drift)
         warnings_of(caplog)
     assert len(asked) == (on_drift == "error")
+
+
+def test_a_schema_is_looked_at_up_to_a_limit() -> None:
+    """What compares two schemas goes through all of both."""
+    huge = {**WARMER, "action": {"enum": [*range(MAX_VALUES)]}}
+    (found,) = differences(WARMER, huge)
+    assert found == "/action: can't be compared: it has more than 50,000 values"
+
+
+def test_what_the_environment_does_not_publish_does_not_drift() -> None:
+    other = {"type": "object", "properties": {"x": {"type": "string"}}}
+    given = {**WARMER, "state": {"type": "object", "properties": {}}}
+    assert differences(given, {**WARMER, "state": other}) == ["/state/properties/x: added"]
+    assert differences({**given, "unpublished": ["state"]}, {**WARMER, "state": other}) == []

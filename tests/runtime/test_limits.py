@@ -8,6 +8,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import httpcore
@@ -249,6 +250,36 @@ def test_all_addresses_of_a_name_share_the_limit_over_http(monkeypatch: pytest.M
         backend.connect_tcp("h.example", 80, 600)
     assert [host for host, _ in tried] == ["192.0.2.1", "fe80::1%7", "2001:db8::1"]
     assert [limit_s for _, limit_s in tried] == pytest.approx([1.0, 0.6, 0.2])
+
+
+@pytest.mark.parametrize("operation", ["read", "write"])
+def test_every_read_and_write_over_http_has_what_is_left(
+    operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A socket may have room for all that is written, so none that is full is waited for."""
+    limits: list[float | None] = []
+
+    class Slow(httpcore.NetworkStream):
+        def write(self, buffer: bytes, timeout: float | None = None) -> None:
+            limits.append(timeout)
+            clock.now += 0.4
+
+        def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+            self.write(b"", timeout)
+            return b"x" * max_bytes
+
+    clock = Clock()
+    monkeypatch.setattr(http_deadline.time, "monotonic", clock)
+    monkeypatch.setattr(httpcore.SyncBackend, "connect_tcp", lambda *_: Slow())
+    backend = http_deadline.DeadlineBackend()
+    backend.deadline = clock.now + 1
+    stream = backend.connect_tcp("127.0.0.1", 80)
+    call = partial(stream.read, 1) if operation == "read" else partial(stream.write, b"x" * 65536)
+    for _ in range(3):
+        call()
+    with pytest.raises(TimeoutError):
+        call()
+    assert limits == pytest.approx([1.0, 0.6, 0.2])
 
 
 def test_a_name_without_an_address_is_said_over_http() -> None:

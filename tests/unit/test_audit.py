@@ -61,6 +61,11 @@ HOSTILE = {
     "    A = TypeAliasType('A', 'evil()')",
     "two lines in a late alias": "if TYPE_CHECKING:\n    A: TypeAlias = 'int\\nevil()'\nelse:\n"
     "    A = TypeAliasType('A', 'int\\nevil()')",
+    "a line break in a late alias": "if TYPE_CHECKING:\n    A: TypeAlias = 'int\\n'\nelse:\n"
+    "    A = TypeAliasType('A', 'int\\n')",
+    "a private parameter": "class A(ReplyModel):\n    def step(self, __x): ...",
+    "a string as an argument of a class": "class A(ReplyModel):\n    def step(self):\n"
+    "        return A['evil()']",
     "a trusted name as an alias": "Literal: TypeAlias = list\nx: TypeAlias = Literal['evil()']",
     "a trusted name as a class": "class Literal(ReplyModel):\n    pass",
     "a trusted name as a late alias": "if TYPE_CHECKING:\n    Field: TypeAlias = 'int'\nelse:\n"

@@ -89,6 +89,17 @@ def test_a_request_that_is_declared_open_takes_more(tmp_path: Path) -> None:
     assert wire(module.DoAction(a="x", more=1)) == {"a": "x", "more": 1}
 
 
+def test_what_a_closed_request_was_received_with_is_not_sent(tmp_path: Path) -> None:
+    """As clients read it: an observation's move, from a newer server, goes into an action."""
+    move = {"type": "object", "properties": {"to": {"type": "string"}}}
+    module = build(
+        action({"move": {"$ref": "#/$defs/Move"}}, **{"$defs": {"Move": move}}), tmp_path
+    )
+    received = module.Move.model_validate({"to": "e4", "newer": 1}, extra="allow")
+    assert received.newer == 1
+    assert wire(module.DoAction(move=received)) == {"move": {"to": "e4"}}
+
+
 def test_wire_names_are_aliases(tmp_path: Path) -> None:
     module = build(action({"from": {"type": "string"}, "schema": {}}, required=["from"]), tmp_path)
     assert wire(module.DoAction(from_="here", schema_=1)) == {"from": "here", "schema": 1}

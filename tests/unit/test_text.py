@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envgen.text import Placeholders, UntrustedText, comment, docstring, identifier, literal
+from envgen.text import (
+    Placeholders,
+    UntrustedText,
+    comment,
+    docstring,
+    for_annotation,
+    for_annotation_property,
+    identifier,
+    literal,
+)
 
 HOSTILE = [
     "",
@@ -82,3 +91,13 @@ def test_placeholders_give_back_what_they_were_given() -> None:
 def test_a_forged_placeholder_is_not_restored() -> None:
     with pytest.raises(KeyError):
         Placeholders().restore('x = "envgen_l7_"')
+
+
+def test_what_github_would_decode_in_an_annotation_is_encoded() -> None:
+    assert for_annotation("50%, a:b%0A::error::c") == "50%25, a:b%250A::error::c"
+    assert for_annotation_property("50%, a:b") == "50%25%2C a%3Ab"
+
+
+def test_no_quote_touches_those_that_begin_a_docstring() -> None:
+    """Formatters would write a blank between them, and then the file looks edited."""
+    assert docstring(UntrustedText('"quoted" text'), indent="") == '""" "quoted" text"""'

@@ -68,10 +68,9 @@ def _addresses(host: str, port: int) -> list[str]:
         found: list[Any] = socket.getaddrinfo(host, port, 0, socket.SOCK_STREAM)
     except OSError as error:
         raise httpcore.ConnectError(str(error)) from error
-    return [
-        f"{at[0]}%{at[3]}" if family == socket.AF_INET6 and at[3] else str(at[0])
-        for family, _, _, _, at in found
-    ]
+    # What IPv6 adds to host and port is a flow and a scope, which link-local addresses need.
+    places = ((str(host), more[1:]) for *_, (host, _, *more) in found)
+    return [f"{host}%{scope[0]}" if scope and scope[0] else host for host, scope in places]
 
 
 class _DeadlineStream(httpcore.NetworkStream):

@@ -285,9 +285,7 @@ def redact(error: EnvError, secrets: Sequence[str]) -> None:
             _redact_one(other, secrets)
             if _shows(other, secrets):  # it can't be changed, as those of pydantic
                 text = scrub(f"{type(other).__name__}: {other}", secrets)
-                suppressed = one.__suppress_context__
                 setattr(one, link, Exception(text))
-                one.__suppress_context__ = suppressed
             else:
                 pending.append(other)
         if isinstance(one, BaseExceptionGroup):
