@@ -179,6 +179,15 @@ def test_a_session_is_ended() -> None:
         assert not app.state.walks
 
 
+def test_a_reset_that_is_refused_here_leaves_the_session() -> None:
+    with serving(sessions.by_path()) as url, built(url).WalkEnv(url) as env:
+        env.reset()
+        env.step(by=1)
+        with pytest.raises(InvalidRequest):
+            env.reset(colour=float("nan"))
+        assert env.step(by=1).observation.at == 2
+
+
 def test_a_lost_session_begins_anew() -> None:
     app = sessions.by_path()
     with serving(app) as url:

@@ -12,7 +12,6 @@ awaiting alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -257,8 +256,6 @@ class Calls:
         self._check_not_closed()
         if not self.session.is_open:
             yield from self._open(request)
-        elif request.operation == "reset" and self.session.had_episode:
-            yield from self._leave_session(request)
         if request.operation == "reset" and self._barrier != "off":
             request = self._with_barrier(request)
         payload: dict[str, Any] = yield Send(request)
@@ -318,13 +315,6 @@ class Calls:
             raise no_episode(self._url)
         if self._is_done and request.operation == "step":
             self._warn_done()
-
-    def _leave_session(self, request: Request) -> Call[None]:
-        """End the server's session, if the reset is about to make another."""
-        if self._wire is None or not self._wire.ends_session or self._wire.creates_session:
-            return
-        with suppress(EnvError):
-            yield Send(request._replace(operation="close", data={}))
 
     def _drop(self) -> Call[None]:
         """Drop the connection of a session.

@@ -171,9 +171,14 @@ class HttpTransport(_HttpTransport):
                 if isinstance(call, Pause):
                     time.sleep(call.delay_s)
                     call = next(calls)
-                else:
+                    continue
+                try:
                     sent = http_request(call, request, self._options)
-                    call = calls.send(self._passed(self._send(sent, explain), request))
+                    response = self._passed(self._send(sent, explain), request)
+                except EnvError as error:
+                    call = calls.throw(error)
+                else:
+                    call = calls.send(response)
         except StopIteration as end:
             payload: dict[str, Any] = end.value
             return payload
@@ -267,9 +272,14 @@ class AsyncHttpTransport(_HttpTransport):
                 if isinstance(call, Pause):
                     await asyncio.sleep(call.delay_s)
                     call = next(calls)
-                else:
+                    continue
+                try:
                     sent = http_request(call, request, self._options)
-                    call = calls.send(self._passed(await self._send(sent, explain), request))
+                    response = self._passed(await self._send(sent, explain), request)
+                except EnvError as error:
+                    call = calls.throw(error)
+                else:
+                    call = calls.send(response)
         except StopIteration as end:
             payload: dict[str, Any] = end.value
             return payload

@@ -61,8 +61,8 @@ class Pause(NamedTuple):
 
 
 HttpExchange = Generator[HttpCall | Pause, Any, dict[str, Any]]
-"""Yields what to do next: a call, whose ``HttpResponse`` is sent back, or a pause. Returns the
-payload of the reply as OpenEnv's servers send it, or raises an EnvError."""
+"""Yields what to do next: a call, whose ``HttpResponse`` is sent back or EnvError thrown in, or a
+pause. Returns the payload of the reply as OpenEnv's servers send it, or raises an EnvError."""
 
 
 class HttpSession(Protocol):

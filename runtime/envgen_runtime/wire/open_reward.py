@@ -11,6 +11,7 @@ without a request.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -95,6 +96,8 @@ class OpenRewardSession:
 
     def _reset(self, request: Request) -> HttpExchange:
         task = self._task(request)
+        with suppress(EnvError):
+            yield from self._close()
         response: HttpResponse = yield HttpCall("POST", "/create_session", None, _EVENTS)
         self._id = _session_id(response, request)
         body = {"env_name": self._environment, **task}
@@ -111,7 +114,8 @@ class OpenRewardSession:
                 yield Pause(pause_s)
             blocks = _blocks(response, request)
         except EnvError:
-            yield from self._close()
+            with suppress(EnvError):
+                yield from self._close()
             raise
         text = "\n\n".join(block["text"] for block in blocks if block.get("type") == "text")
         return {"observation": {"text": text, "blocks": blocks}, "reward": None, "done": False}
@@ -162,8 +166,9 @@ class OpenRewardSession:
     def _close(self) -> HttpExchange:
         """End the session. The server ends one that can't be reached by itself."""
         if self._id is not None:
-            yield self._call("POST", "/delete")
+            ending = self._call("POST", "/delete")
             self._id = None
+            yield ending
         return {}
 
     def _call(

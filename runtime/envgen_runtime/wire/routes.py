@@ -6,12 +6,13 @@ import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode
 from uuid import uuid4
 
-from ..errors import InvalidRequest, NotReset, ProtocolError
+from ..errors import EnvError, InvalidRequest, NotReset, ProtocolError
 from ..json_value import as_array, at_pointer
 from .cookies import SessionCookies
 from .http_exchange import HttpExchange, HttpResponse
@@ -156,20 +157,30 @@ class RoutedSession:
         self._values: dict[str, Any] = {name: uuid4().hex for name in wire.chosen}
         self._values |= parameters
         self._cookies = SessionCookies()
+        self._is_to_end = False  # whether the next reset ends the session that there is
 
     def exchange(self, request: Request) -> HttpExchange:
-        """Make ``request``, by one call.
+        """Make ``request``. A reset that makes a session ends the one before.
 
         Raises:
             EnvError: the server has no place for it, refuses it, or replies without a value of the
                 session.
         """
-        response: HttpResponse = yield self.call(request)
+        call = self.call(request)
+        if request.operation == "reset" and self._is_to_end:
+            with suppress(EnvError):
+                yield from self.exchange(request._replace(operation="close", data={}))
+            call = self.call(request)  # with the cookies that are left
+        elif request.operation == "close":
+            self._is_to_end = False
+        response: HttpResponse = yield call
         self._cookies.keep(response.set_cookies)
         if request.operation == "close" and not response.body:
             return {}
         payload = response.payload(request)
         self.received(request, payload, response.headers)
+        if request.operation == "reset":
+            self._is_to_end = self._wire.ends_session and not self._wire.creates_session
         return payload
 
     def call(self, request: Request) -> HttpCall:
