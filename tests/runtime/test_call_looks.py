@@ -131,6 +131,28 @@ def test_a_provider_is_asked_why_a_server_is_gone() -> None:
     assert effects[-1] == Diagnose(provider, 0.0), "whoever waited doesn't wait again"
 
 
+def test_an_interrupted_diagnosis_ends_the_request_for_observers() -> None:
+    ended: list[BaseException | None] = []
+
+    class Told(rt.Observer):
+        def on_reply(self, event: rt.ReplyEvent) -> None:
+            ended.append(event.error)
+
+    class Quiet(rt.Provider):
+        def logs(self, tail: int | None = None) -> str:
+            return ""
+
+        follow_logs = stop = _exit = _describe = logs  # type: ignore[assignment]
+
+    env = ready(provider=Quiet(), observers=[Told()])
+    ended.clear()
+    interrupt = KeyboardInterrupt()
+    effects, raised = run(step(env), rt.ConnectionLost("gone"), interrupt)
+    assert isinstance(effects[-1], Diagnose)
+    assert raised is interrupt
+    assert ended == [interrupt]
+
+
 # --- a reset's observation is compared like any other -----------------------------------------
 
 BRIEFING = {"orders": [{"sku": "a", "to": {"x": 1, "y": 2}}], "robot": {"x": 0, "y": 0}}

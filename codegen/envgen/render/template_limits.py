@@ -102,6 +102,7 @@ class LimitedEnvironment(ImmutableSandboxedEnvironment):
         super().__init__(**options, finalize=self._finalized)
         self.code_generator_class = _Generator
         self.globals.pop("lipsum", None)
+        self.filters.pop("pprint")  # lays out for a minute what is within the limits
         tables: tuple[dict[str, Any], ...] = (self.filters, self.tests)
         for functions in tables:
             functions.update({name: self._limited(each) for name, each in functions.items()})

@@ -178,16 +178,22 @@ class Calls:
         Raises:
             BaseException: what the caller gets in place of ``error``.
         """
-        failure = error
-        if self.session.is_held_by(flight):
-            failure = yield from self._fail(error, flight.request)
-        elif flight.reply is None:
+        is_held = self.session.is_held_by(flight)
+        if not is_held and flight.reply is None:
             return  # the session didn't take it
-        yield from self._comparison.explain(error, flight.request)
-        if isinstance(error, EnvError):  # last: what is added may quote the server, too
-            redact(error, self._secrets)
-        if flight.event is not None:
-            self._notifier.ended(flight.event, flight.reply, failure)
+        failure = error
+        try:
+            if is_held:
+                failure = yield from self._fail(error, flight.request)
+            yield from self._comparison.explain(error, flight.request)
+        except BaseException as interruption:
+            failure = interruption
+            raise
+        finally:
+            if isinstance(error, EnvError):  # last: what is added may quote the server, too
+                redact(error, self._secrets)
+            if flight.event is not None:
+                self._notifier.ended(flight.event, flight.reply, failure)
         if failure is not error:
             raise failure from error
 
