@@ -9,7 +9,7 @@ import re
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import ModuleType
@@ -168,6 +168,13 @@ def test_the_example_runs(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("exit_code=0 1.0 False\n")
 
 
+def take_steps(env: Any, take: Callable[[Any], object]) -> None:
+    """Have a client hand the requests of its steps to a function, and take anything as replies."""
+    env._calls.begin = lambda _flight: None
+    env._calls.answered = lambda *_: mock.MagicMock()
+    env._transport = mock.Mock(exchange=take)
+
+
 class Recorder:
     """Stands for a server: takes what a client's example would send."""
 
@@ -175,6 +182,7 @@ class Recorder:
         self._real = getattr(module, name)("http://127.0.0.1:9")
         self.sent: list[str] = []
         self._real._calls.exchange = self.exchange
+        take_steps(self._real, lambda request: self.sent.append(request.operation))
 
     def exchange(self, request: Any, _parse: Any) -> Iterator[Any]:
         """A call that has no effects to perform."""
@@ -189,7 +197,7 @@ class Recorder:
         return self._real
 
     def __exit__(self, *_error: object) -> None:
-        pass
+        self._real._transport = None
 
 
 @pytest.mark.parametrize(
@@ -221,12 +229,14 @@ def sent(module: ModuleType, *args: Any, **kwargs: Any) -> tuple[dict[str, Any],
     env = module.DoEnv("http://127.0.0.1:9")
     found: list[tuple[dict[str, Any], dict[str, Any]]] = []
 
-    def exchange(request: Any, _parse: Any) -> Iterator[Any]:
+    def take(request: Any) -> None:
         found.append((request.data, {"id": request.request_id, "timeout_s": request.timeout_s}))
-        yield from ()
 
-    env._calls.exchange = exchange
-    env.step(*args, **kwargs)
+    take_steps(env, take)
+    try:
+        env.step(*args, **kwargs)
+    finally:
+        env._transport = None
     return found[0]
 
 

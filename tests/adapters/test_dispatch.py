@@ -81,19 +81,6 @@ def test_nulls_of_strict_mode_are_left_out(url: str, tmp_path: Path) -> None:
             env.dispatch(call)
 
 
-def test_a_client_that_calls_tools_itself_is_asked(url: str, tmp_path: Path) -> None:
-    calls: list[Any] = []
-
-    class WithTools(client(TOOLS, tmp_path)):  # type: ignore[misc]
-        def call_tool(self, tool: str, arguments: Any, /, *, timeout_s: float | None = None) -> Any:
-            calls.append((tool, arguments, timeout_s))
-            return "called"
-
-    env = WithTools(url)
-    assert env.dispatch(WEATHER, timeout_s=3) == "called"
-    assert calls == [("get-weather", {"city": "Oslo"}, 3)]
-
-
 def test_the_library_that_validates_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

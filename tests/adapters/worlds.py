@@ -80,6 +80,11 @@ async def _echo(websocket: WebSocket) -> None:
         frame = json.loads(text)
         if frame["type"] == "close":
             return
+        if frame["type"] == "mcp":
+            error = {"code": -32603, "message": "Environment does not support MCP"}
+            told = {"jsonrpc": "2.0", "id": frame["data"]["id"], "error": error}
+            await websocket.send_text(json.dumps({"type": "mcp", "data": told}))
+            continue
         seen = frame.get("data") if frame["type"] == "step" else None
         await websocket.send_text(observed({"seen": seen}, reward=0.5, done=seen is not None))
 

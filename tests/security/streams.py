@@ -44,7 +44,7 @@ def opened(compression: Compression = "none", limit: int = LIMIT) -> WebSocketCo
 
 
 def request(operation: Operation = "step", *, barrier: bool = False) -> Request:
-    return Request.begun(operation, {}, 3, "id", barrier=barrier)
+    return Request.begun(operation, {}, 3, "id")._replace(barrier=barrier)
 
 
 def asked(connection: WebSocketConnection, *, barrier: bool = False) -> Request:

@@ -47,7 +47,7 @@ def example(plan: Plan, *, takes_fields: bool, wire: Wire | ToolServer | None = 
     values = _Values(plan)
     reset = plan.parts.get("reset_parameters")
     parameters = values.arguments(plan.classes[reset.name]) if reset is not None else None
-    routes = None if wire is None or wire.calls_tools else wire
+    routes = None if wire is None or wire.calls_tools is True else wire
     takes_seed = wire is None or (routes is not None and "seed" in routes.reset.http.names)
     seed = {"seed": "7"} if takes_seed else {}
     needed = f", parameters={_given(routes)}" if routes is not None and routes.arguments else ""

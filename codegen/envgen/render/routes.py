@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def wire_context(wire: Wire | ToolServer) -> WireContext:
     """What the templates are rendered with."""
-    if wire.calls_tools:
+    if wire.calls_tools is True:
         name = _expression(wire.environment)
         is_nemo = wire.protocol == "nemo-gym"
         return WireContext("NemoGymWire()" if is_nemo else f"OpenRewardWire({name})")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from types import UnionType
@@ -15,7 +14,6 @@ from typing import (
     Union,
     get_args,
     get_origin,
-    runtime_checkable,
 )
 
 from pydantic import TypeAdapter, ValidationError
@@ -47,17 +45,6 @@ class Outcome(Protocol[ObsT_co]):
     @property
     def done(self) -> bool:
         """Whether the episode has ended."""
-        ...
-
-
-@runtime_checkable
-class CallsTools(Protocol):
-    """A client that calls tools by name itself."""
-
-    def call_tool(
-        self, tool: str, arguments: dict[str, Any], /, *, timeout_s: float | None = None
-    ) -> Any:
-        """Call a tool. Awaitable where the client is asynchronous."""
         ...
 
 
@@ -111,11 +98,6 @@ def parse_call(client: type, call: object, *, strict: bool = False) -> ToolCall[
         _check_arguments(arguments, tool)
         action = _step_of_tool(client, arguments, tool, known)
     return ToolCall(tool.wire_name, tool.kind, arguments, action, given.id)
-
-
-def tool_caller(client: object, call: ToolCall[Any]) -> Callable[..., Any] | None:
-    """What makes a call of a tool, where the client does that itself; None if a step is taken."""
-    return client.call_tool if call.kind == "tool" and isinstance(client, CallsTools) else None
 
 
 def action_of(call: ToolCall[ActT]) -> ActT:

@@ -85,15 +85,16 @@ class AsyncEnvClient(AsyncConstructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
         Raises:
             InvalidCall: the call can't be made, and nothing was sent; ``str(error)`` is for the
                 model.
+            ToolError: the tool failed; ``for_model()`` is for the model.
             EnvError: as ``step``.
         """
-        from ..adapters.dispatch import action_of, tool_caller
+        from ..adapters.dispatch import action_of
 
         made = self.parse_call(call, strict=strict)
-        if (call_tool := tool_caller(self, made)) is not None:
-            outcome: Outcome[ObsT] = await call_tool(made.name, made.arguments, timeout_s=timeout_s)
-            return outcome
-        return await self.step(action_of(made), timeout_s=timeout_s)
+        action = action_of(made)
+        if made.kind == "tool":
+            return await self._run(self._made_tool_call(made, timeout_s))
+        return await self.step(action, timeout_s=timeout_s)
 
     @checks_arguments
     async def state(self, *, timeout_s: float | None = None) -> StateT:

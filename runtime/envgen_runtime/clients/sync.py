@@ -115,15 +115,16 @@ class EnvClient(Constructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
         Raises:
             InvalidCall: the call can't be made, and nothing was sent; ``str(error)`` is for the
                 model.
+            ToolError: the tool failed; ``for_model()`` is for the model.
             EnvError: as ``step``.
         """
-        from ..adapters.dispatch import action_of, tool_caller
+        from ..adapters.dispatch import action_of
 
         made = self.parse_call(call, strict=strict)
-        if (call_tool := tool_caller(self, made)) is not None:
-            outcome: Outcome[ObsT] = call_tool(made.name, made.arguments, timeout_s=timeout_s)
-            return outcome
-        return self.step(action_of(made), timeout_s=timeout_s)
+        action = action_of(made)
+        if made.kind == "tool":
+            return self._run(self._made_tool_call(made, timeout_s))
+        return self.step(action, timeout_s=timeout_s)
 
     @checks_arguments
     def state(self, *, timeout_s: float | None = None) -> StateT:

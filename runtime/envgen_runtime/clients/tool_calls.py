@@ -112,6 +112,17 @@ class ToolCalls(ClientBase[ActT, ObsT, StateT, ResetT]):
             sent.get("result"), sent.get("error"), step.reward, step.done, step.observation
         )
 
+    def _made_tool_call(
+        self, made: ToolCall[ActT], timeout_s: float | None
+    ) -> Call[ToolResult[JsonValue]]:
+        """Call a tool of the contract as a model did, whose arguments were checked."""
+        from ..tools.live import contract_tools
+        from ..tools.result import read_result
+
+        reply = yield from self._tool_call(made.name, made.arguments, timeout_s)
+        is_wrapped = contract_tools(type(self)).is_wrapped(made.name)
+        return read_result(reply, tool=made.name, is_wrapped=is_wrapped)
+
     def _tools_call(
         self, timeout_s: float | None = None, *, is_observed: bool = True
     ) -> Call[list[dict[str, JsonValue]]]:

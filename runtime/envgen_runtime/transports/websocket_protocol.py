@@ -166,7 +166,8 @@ class WebSocketConnection(MessageStream):
         try:
             read_frame(message, request)
         except ServerError as error:
-            if error.ends_session or not self.is_open:
+            has_ended = not self.is_open and not self.has_given_up  # by the server, not by us
+            if error.ends_session or has_ended:
                 error.maybe_applied = error.maybe_applied and sent
                 error.sent = sent
                 return error
