@@ -92,16 +92,19 @@ def test_http_bodies() -> None:
     assert protocol.http_call(request("state")).body is None
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}, "\ud800"])
 def test_what_json_can_not_say_is_never_sent(value: Any) -> None:
     for encode in (protocol.websocket_frame, protocol.http_call):
-        with pytest.raises(rt.InvalidRequest):
-            encode(request(x=value))
+        with pytest.raises(rt.InvalidRequest, match=r"\$\.x\[0\]") as caught:
+            encode(request(x=[value]))
+        assert caught.value.path == "$.x[0]"
         with pytest.raises(rt.InvalidRequest):  # changed after it was made
             encode(request()._replace(data=JsonFields(x=value)))
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "\ud800", "\u2028", 10**30, [0.1, 1e22]])
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "\\ud800", "\U0001f600", "\u2028", 10**30, [0.1, 1e22]]
+)
 def test_fields_known_to_be_json_arrive_as_they_are(value: Any) -> None:
     for key, encode in (("data", protocol.websocket_frame), ("action", protocol.http_call)):
         encoded: Any = encode(request()._replace(data=JsonFields(x=value)))

@@ -17,6 +17,7 @@ from ..contract.contract import package_contract
 from ..documented import documented
 from ..errors import InvalidRequest
 from ..json_value import JsonValue
+from ..models.sending import sent_parameters
 from ..observe.trace import Replay
 from ..providers import AnyProvider
 from ..result import StepResult
@@ -244,9 +245,11 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             "seed": checked_seed(given["seed"]),
             "episode_id": checked_episode_id(given["episode_id"]),
         }
-        data = {**extra, **{key: value for key, value in named.items() if value is not None}}
         if "timeout" in extra and not takes_in_reset(type(self), "timeout"):
             check_limit("reset", extra, ())
+        data = sent_parameters(
+            {**extra, **{key: value for key, value in named.items() if value is not None}}
+        )
         if self._exact:
             check_reset(type(self), data)
         self._trace_id = secrets.token_hex(16)

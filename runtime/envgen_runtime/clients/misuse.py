@@ -13,6 +13,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar, Union, cast, get_args, ge
 from typing_extensions import get_original_bases
 
 from ..errors import InvalidRequest
+from ..printable import printable
 from .stock import check_limit
 
 P = ParamSpec("P")
@@ -65,24 +66,31 @@ def check_calls(client: type) -> None:
 
 
 def checked_seed(seed: Any) -> int | None:
-    """The seed of a reset as an integer, which may be one of numpy's.
+    """The seed of a reset as an integer: one of numpy's too, or 7.0, which JSON calls an integer.
 
     Raises:
         InvalidRequest: it is none.
     """
     if seed is None or type(seed) is int:
         return seed
-    if not isinstance(seed, bool):
+    if isinstance(seed, float) and seed.is_integer():
+        return int(seed)
+    if not isinstance(seed, bool | float):
         with suppress(TypeError):
             return index(seed)
-    raise InvalidRequest(f"reset() takes an integer as seed, not {seed!r}")
+    raise InvalidRequest(
+        f"reset() takes an integer as seed, not {printable(repr(seed), 60)}", path="$.seed"
+    )
 
 
 def checked_episode_id(episode_id: Any) -> str | None:
     """The name of an episode. InvalidRequest: it is not a string."""
     if episode_id is None or isinstance(episode_id, str):
         return episode_id
-    raise InvalidRequest(f"reset() takes a string as episode_id, not {episode_id!r}")
+    raise InvalidRequest(
+        f"reset() takes a string as episode_id, not {printable(repr(episode_id), 60)}",
+        path="$.episode_id",
+    )
 
 
 def check_fields(action: object, sent: object) -> None:

@@ -37,7 +37,7 @@ from ..errors import (
     ServerError,
     ServerSessionError,
 )
-from ..json_value import JsonFields, as_array, as_object
+from ..json_value import JsonFields, as_array, as_object, first_not_json
 from .diagnosis import NOT_UP_STATUSES, WAITS_UNTIL_UP
 
 Operation = Literal["reset", "step", "state", "schema", "health", "create", "close"]
@@ -181,13 +181,16 @@ def json_body(value: Any, request: Request) -> bytes:
     try:
         return _encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
+        found = first_not_json(request.data)
         raise InvalidRequest(
-            f"the {request.operation} request can't be written as JSON: {error}",
+            f"the {request.operation} request can't be written as JSON: {found or error}",
+            path=found.path if found else None,
             request_id=request.request_id,
         ) from error
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+# Not in ASCII, so that half of a surrogate pair is refused: few servers can answer with it.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 _JSON_TYPES = frozenset({str, int, float, bool, type(None), list, dict})
 
 
@@ -197,7 +200,7 @@ def _with_data(message: dict[str, Any], key: str, request: Request) -> bytes:
     if type(data) is JsonFields and _JSON_TYPES.issuperset(map(type, data.values())):
         try:
             text = to_json({**message, key: dict(data)})
-        except ValueError:  # lone surrogates, which Python's writer escapes
+        except ValueError:  # half of a surrogate pair, which Python's writer tells as well
             pass
         else:
             if not _may_have_nan(text):  # put into a nested value since
