@@ -29,6 +29,7 @@ T = TypeVar("T")
 class AsyncEnvClient(AsyncConstructors, ClientBase[ActT, ObsT, StateT, ResetT]):
     """A session with one environment, for asyncio: ``EnvClient``, awaited."""
 
+    _own_http_client = "AsyncClient"
     _transport: AsyncTransport | None = None
 
     @checks_arguments

@@ -57,6 +57,24 @@ def mark_checked(method: Callable[P, R]) -> Callable[P, R]:
     return method
 
 
+def needs_address(init: Callable[P, None]) -> Callable[P, None]:
+    """Have a client that is made without an address say how to give it."""
+    call: Callable[..., None] = init
+
+    @wraps(init)
+    def checked(self: object, /, *args: Any, **keywords: Any) -> None:
+        if not args and "base_url" not in keywords:
+            told = f"{type(self).__name__}() takes the server's address first, or as base_url"
+            instead = next((f", not as {name}" for name in _ADDRESSES if name in keywords), "")
+            raise TypeError(f"{told}{instead}")
+        call(self, *args, **keywords)
+
+    return cast("Callable[P, None]", checked)
+
+
+_ADDRESSES = ("url", "uri", "address", "server_url", "host")
+
+
 def check_calls(client: type) -> None:
     """Have the calls that a subclass defines anew check their arguments, too."""
     for name in _CALLS:
@@ -141,6 +159,10 @@ def _refusal(
     kinds = {"by position": by_position, "by name": by_name}
     takes = [f"{', '.join(names)} {kind}" for kind, names in kinds.items() if names]
     told = f"{name}() takes {' and '.join(takes) or 'nothing'}{given}{needed}"
+    if name == "reset" and len(args) == 1 and isinstance(args[0], int):
+        told += (
+            f": write reset({', '.join([f'seed={args[0]}', *(f'{key}=...' for key in missing)])})"
+        )
     if name == "step":
         told += f": make the action and pass it, as in step({_example(type(client))})"
     return InvalidRequest(told)
