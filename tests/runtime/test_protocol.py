@@ -152,6 +152,18 @@ def test_server_errors() -> None:
     assert of_a_step.value.maybe_applied, "a gateway may have put it in place of the reply"
 
 
+@pytest.mark.parametrize("limit", [True, "many", None, [4], 0.5])
+def test_a_limit_of_sessions_that_is_no_number_is_not_shown(limit: Any) -> None:
+    message = "Server at capacity. Cannot accept new connections."
+    frame = error_frame("CAPACITY_REACHED", message=message, max_sessions=limit)
+    with pytest.raises(rt.CapacityReached) as full:
+        protocol.read_frame(frame, request("reset"))
+    assert "new connections. RetryPolicy(" in str(full.value), "with one full stop"
+    assert "allows" not in str(full.value)
+    assert full.value.max_sessions is None
+    assert full.value.server_text == message
+
+
 def test_refused_actions_name_their_fields() -> None:
     errors = [{"loc": ["x", 0], "msg": "too large"}]
     with pytest.raises(rt.ActionRejected, match=r"x\.0: too large") as over_socket:

@@ -286,8 +286,9 @@ def server_error(
         hint = f"{_limit(data, text)}. RetryPolicy(capacity_wait_s=...) says how long to wait"
     elif code in _NOT_UP_CODES and request.operation == "reset":
         hint = f". {WAITS_UNTIL_UP}"
+    said = text.rstrip(". ") if hint else text
     return (ExecutionError if code == _HTTP_500 else kind)(
-        f"{message.format(operation=request.operation, code=code)}: {text}{hint}",
+        f"{message.format(operation=request.operation, code=code)}: {said}{hint}",
         code=code,
         data=data,
         retryable=True if passing and request.operation != "step" else None,
@@ -313,7 +314,8 @@ _PASSING_CODES = frozenset(f"HTTP_{status}" for status in PASSING_STATUSES)
 def _limit(data: dict[str, Any], text: str) -> str:
     """The server's limit of sessions, if it tells, and not in its own words."""
     limit = data.get("max_sessions")
-    return "" if limit is None or str(limit) in text else f"; it allows {limit}"
+    is_number = isinstance(limit, int) and not isinstance(limit, bool)
+    return f"; it allows {limit}" if is_number and str(limit) not in text else ""
 
 
 def _field_errors(errors: list[dict[str, Any]]) -> str:
