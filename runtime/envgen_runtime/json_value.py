@@ -24,7 +24,7 @@ __all__ = [
 ]  # fmt: skip
 
 _MAX_INDEX_DIGITS = 9  # int() refuses very long texts
-_DEEPEST = 200  # pydantic writes a few levels more
+_DEEPEST = 254  # as pydantic writes
 _SCALARS = (str, int, float, bool, type(None), date, time, timedelta, UUID, Enum)
 _REFUSED = (bytes, bytearray, set, frozenset)
 
@@ -235,7 +235,9 @@ def _reason(value: Any, *, is_free: bool) -> str | None:
     if isinstance(value, str):
         return None if _is_text(value) else _HALF
     if is_refused(value) or (is_free and not is_json_scalar(value)):
-        shown = repr(value) if isinstance(value, float) else _type(value)
+        shown = (
+            repr(value) if isinstance(value, float) else f"a value of type {type(value).__name__}"
+        )
         return f"{shown} can't be sent as JSON"
     return None
 
@@ -243,7 +245,7 @@ def _reason(value: Any, *, is_free: bool) -> str | None:
 def _reason_of_keys(fields: Mapping[Any, Any]) -> str | None:
     for key in fields:
         if not isinstance(key, str):
-            return f"a key that is {_type(key)} can't be sent: JSON's keys are strings"
+            return f"a key of type {type(key).__name__} can't be sent: JSON's keys are strings"
         if not _is_text(key):
             return f"a key with {_HALF}"
     return None
@@ -258,7 +260,3 @@ def _is_text(value: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _type(value: Any) -> str:
-    return f"a value of type {type(value).__name__}"

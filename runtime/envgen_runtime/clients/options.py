@@ -196,7 +196,13 @@ def _wrong_type(name: str, what: str, value: object) -> TypeError:
     found = "None" if value is None else type(value).__name__
     if isinstance(value, type):
         found = f"the class {value.__name__}"
+    elif isinstance(value, _HOLDERS.get(name, ())):
+        found += " of others"
     return TypeError(f"{name} takes {what}, not {found}")
+
+
+_HOLDERS: Mapping[str, type] = {"observers": Collection, "default_headers": Mapping}
+"""Options that are right as a whole, and may be wrong in what they hold."""
 
 
 def _is_from(module: str, name: str, value: object) -> bool:
