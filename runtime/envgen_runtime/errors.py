@@ -300,7 +300,7 @@ class CapacityReached(ServerError):
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 class ReplyMismatch(EnvError):

@@ -1,10 +1,14 @@
-"""JSON values: their type, their equality, and how places within them are written."""
+"""JSON values: their type, their equality, how places within them are written, and what is none."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, Any, cast
+import math
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from datetime import date, time, timedelta
+from enum import Enum
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 from urllib.parse import quote, unquote
+from uuid import UUID
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -14,11 +18,15 @@ else:
     JsonValue = Any
 
 __all__ = [
-    "JsonFields", "JsonValue", "as_array", "as_object", "at_pointer", "comparable", "json_path",
-    "pointer_keys", "pointer_of", "pointer_to", "reference_to", "same_json",
+    "Inner", "JsonFields", "JsonValue", "NotJson", "as_array", "as_object", "at_pointer",
+    "comparable", "first_not_json", "from_numpy", "is_json_scalar", "is_numpys", "is_refused",
+    "json_path", "pointer_keys", "pointer_of", "pointer_to", "reference_to", "same_json",
 ]  # fmt: skip
 
 _MAX_INDEX_DIGITS = 9  # int() refuses very long texts
+_DEEPEST = 254  # as pydantic writes
+_SCALARS = (str, int, float, bool, type(None), date, time, timedelta, UUID, Enum)
+_REFUSED = (bytes, bytearray, set, frozenset)
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
@@ -127,3 +135,128 @@ def at_pointer(document: Any, pointer: str) -> Any:
         else:
             raise LookupError(pointer)
     return value
+
+
+# --- what JSON doesn't have ----------------------------------------------------------------------
+
+Inner: TypeAlias = Iterable[tuple[str | int, Any, bool]]
+"""What is in a value: the key of each item, the item, and whether the item has no type of its own,
+so that JSON's rule is the only one."""
+
+
+class NotJson(NamedTuple):
+    """A value that can't be sent.
+
+    Attributes:
+        path: where it stands, as a JSON path.
+        reason: what it is.
+    """
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+def is_json_scalar(value: Any) -> bool:
+    """Whether a value that is no container is sent, where anything is that JSON has."""
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return isinstance(value, _SCALARS)
+
+
+def is_refused(value: Any) -> bool:
+    """Whether a value is not sent whatever the type of its field: JSON has nothing like it."""
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    return isinstance(value, _REFUSED)
+
+
+def from_numpy(value: Any) -> Any:
+    """A numpy scalar or array as a number or a list; any other value as it is.
+
+    numpy is not imported for it. One that Python has no number for comes back as it is.
+    """
+    return value.tolist() if is_numpys(value) else value
+
+
+def is_numpys(value: Any) -> bool:
+    """Whether a value is numpy's own."""
+    return type(value).__module__ == "numpy" and hasattr(value, "tolist")
+
+
+Found: TypeAlias = tuple[tuple[str | int, ...], Any, bool, tuple[int, ...]]
+"""The path of a value, the value, whether it is free, and the ids of what it is in."""
+
+
+def first_not_json(
+    value: Any, fields_of: Callable[[Any], Inner | None] = lambda _: None
+) -> NotJson | None:
+    """The first value within ``value`` that can't be sent; None if there is none.
+
+    Args:
+        value: the fields of a request, as they were given.
+        fields_of: the fields of a model; None for what is none.
+    """
+    waiting: list[tuple[tuple[str | int, ...], Any, bool, tuple[int, ...]]] = [
+        ((), value, True, ())
+    ]
+    while waiting:
+        path, found, is_free, around = waiting.pop()
+        item = from_numpy(found.value if isinstance(found, Enum) and is_free else found)
+        inner = fields_of(item)
+        if inner is None:
+            inner = _inner(item, is_free=is_free)
+        if inner is None:
+            reason = _reason(item, is_free=is_free)
+        elif id(found) in around:
+            reason = f"a {type(found).__name__} that contains itself can't be sent"
+        elif len(path) > _DEEPEST:
+            path, reason = path[:1], f"more than {_DEEPEST} levels of values can't be sent"
+        else:
+            reason = _reason_of_keys(as_object(item) or {}) if is_free else None
+        if reason is not None:
+            return NotJson(json_path(path), reason)
+        around = (*around, id(found))
+        waiting += [((*path, key), each, free, around) for key, each, free in inner or ()][::-1]
+    return None
+
+
+def _inner(value: Any, *, is_free: bool) -> Inner | None:
+    if (fields := as_object(value)) is not None:
+        return [(key, item, is_free) for key, item in fields.items()]
+    if isinstance(value, list | tuple):
+        return [(at, item, is_free) for at, item in enumerate(cast("list[Any]", value))]
+    return None
+
+
+def _reason(value: Any, *, is_free: bool) -> str | None:
+    if isinstance(value, str):
+        return None if _is_text(value) else _HALF
+    if is_refused(value) or (is_free and not is_json_scalar(value)):
+        shown = (
+            repr(value) if isinstance(value, float) else f"a value of type {type(value).__name__}"
+        )
+        return f"{shown} can't be sent as JSON"
+    return None
+
+
+def _reason_of_keys(fields: Mapping[Any, Any]) -> str | None:
+    for key in fields:
+        if not isinstance(key, str):
+            return f"a key of type {type(key).__name__} can't be sent: JSON's keys are strings"
+        if not _is_text(key):
+            return f"a key with {_HALF}"
+    return None
+
+
+_HALF = "half of a surrogate pair can't be sent: UTF-8 doesn't have it"
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -116,6 +116,25 @@ def test_a_redirect_names_its_target(transport: str, route: str, is_async: bool)
 
 @both_clients
 @pytest.mark.parametrize("transport", ["auto", "http-unchecked"])
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("/log:in/@me?next=open-sesame", "/log:in/@me"),
+        ("login#open-sesame", "login"),
+        ("//user:open-sesame@env.example/base", "//env.example/base"),
+    ],
+)
+def test_a_redirect_to_a_path_shows_it(
+    location: str, shown: str, transport: str, is_async: bool
+) -> None:
+    with answering(response("302 Elsewhere", f"location: {location}")) as host:
+        error = failure(f"http://{host}", is_async=is_async, transport=transport)
+    assert re.search(rf"it redirects to {shown}(,|\.|$)", str(error)), str(error)
+    assert "sesame" not in str(error)
+
+
+@both_clients
+@pytest.mark.parametrize("transport", ["auto", "http-unchecked"])
 def test_a_host_may_have_as_long_a_name_as_there_are(transport: str, is_async: bool) -> None:
     """With its port, as HTTP's header has it, it is longer than that."""
     error = failure(f"http://{'h' * 63}:8000", is_async=is_async, transport=transport)

@@ -92,16 +92,19 @@ def test_http_bodies() -> None:
     assert protocol.http_call(request("state")).body is None
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}, "\ud800"])
 def test_what_json_can_not_say_is_never_sent(value: Any) -> None:
     for encode in (protocol.websocket_frame, protocol.http_call):
-        with pytest.raises(rt.InvalidRequest):
-            encode(request(x=value))
+        with pytest.raises(rt.InvalidRequest, match=r"\$\.x\[0\]") as caught:
+            encode(request(x=[value]))
+        assert caught.value.path == "$.x[0]"
         with pytest.raises(rt.InvalidRequest):  # changed after it was made
             encode(request()._replace(data=JsonFields(x=value)))
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "\ud800", "\u2028", 10**30, [0.1, 1e22]])
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "\\ud800", "\U0001f600", "\u2028", 10**30, [0.1, 1e22]]
+)
 def test_fields_known_to_be_json_arrive_as_they_are(value: Any) -> None:
     for key, encode in (("data", protocol.websocket_frame), ("action", protocol.http_call)):
         encoded: Any = encode(request()._replace(data=JsonFields(x=value)))
@@ -147,6 +150,18 @@ def test_server_errors() -> None:
     with pytest.raises(rt.CapacityReached) as of_a_step:
         protocol.read_frame(error_frame("CAPACITY_REACHED"), request("step"))
     assert of_a_step.value.maybe_applied, "a gateway may have put it in place of the reply"
+
+
+@pytest.mark.parametrize("limit", [True, "many", None, [4], 0.5])
+def test_a_limit_of_sessions_that_is_no_number_is_not_shown(limit: Any) -> None:
+    message = "Server at capacity. Cannot accept new connections."
+    frame = error_frame("CAPACITY_REACHED", message=message, max_sessions=limit)
+    with pytest.raises(rt.CapacityReached) as full:
+        protocol.read_frame(frame, request("reset"))
+    assert "new connections. RetryPolicy(" in str(full.value), "with one full stop"
+    assert "allows" not in str(full.value)
+    assert full.value.max_sessions is None
+    assert full.value.server_text == message
 
 
 def test_refused_actions_name_their_fields() -> None:

@@ -34,6 +34,7 @@ ToolsetT = TypeVar("ToolsetT")
 class AsyncEnvClient(AsyncConstructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
     """A session with one environment, for asyncio: ``EnvClient``, awaited."""
 
+    _own_http_client = "AsyncClient"
     _transport: AsyncTransport | None = None
 
     @checks_arguments

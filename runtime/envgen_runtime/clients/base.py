@@ -17,11 +17,12 @@ from ..contract.contract import package_contract
 from ..documented import documented
 from ..errors import InvalidRequest
 from ..json_value import JsonValue
+from ..models.sending import sent_parameters
 from ..observe.trace import Replay
 from ..providers import AnyProvider
 from ..result import StepResult
 from ..transports import INHERITED, ConnectionOptions
-from ..wire.address import endpoint
+from ..wire.address import check_address, endpoint
 from ..wire.http_exchange import HttpSession
 from ..wire.limits import refused_limit
 from ..wire.protocol import Operation, Request
@@ -30,8 +31,15 @@ from ..wire.retries import RetryPolicy
 from .call import Calls
 from .codec import ActT, Codec, ObsT, ResetT, StateT
 from .effects import Call
-from .misuse import check_calls, check_fields, check_request_id, checked_episode_id, checked_seed
-from .options import ClientChanges, SessionOptions, checked, timeouts
+from .misuse import (
+    check_calls,
+    check_fields,
+    check_request_id,
+    checked_episode_id,
+    checked_seed,
+    needs_address,
+)
+from .options import ClientChanges, SessionOptions, check_provider, checked, timeouts
 from .session import Phase
 from .stock import check_limit
 
@@ -53,10 +61,14 @@ class ResetArguments(TypedDict):
 class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
     """Everything but the I/O."""
 
+    _own_http_client = "Client"
+    """The class of httpx that ``http_client`` is of."""
+
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
         check_calls(cls)
 
+    @needs_address
     @documented(SessionOptions)
     def __init__(
         self,
@@ -81,11 +93,13 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             options: by keyword:
 
         Raises:
-            TypeError: an option that doesn't exist.
+            TypeError: an option that doesn't exist, or takes another type.
             ValueError: ``base_url`` is not a URL of these schemes, a limit is not positive, or a
                 header can't be sent.
             MissingExtra: ``validate="exact"`` without the extra ``exact``.
         """
+        check_address(base_url)
+        check_provider(provider)
         known = checked(
             type(self).__name__,
             {
@@ -94,6 +108,7 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
                 **options,
                 "transport": options.get("transport") or self.default_transport,
             },
+            http_client=self._own_http_client,
         )
         self._given: dict[str, Any] = {"base_url": base_url, "provider": provider, **known}
         self._check_wire(known)
@@ -245,9 +260,11 @@ class ClientBase(Codec[ActT, ObsT, StateT, ResetT]):
             "seed": checked_seed(given["seed"]),
             "episode_id": checked_episode_id(given["episode_id"]),
         }
-        data = {**extra, **{key: value for key, value in named.items() if value is not None}}
         if "timeout" in extra and not takes_in_reset(type(self), "timeout"):
             check_limit("reset", extra, ())
+        data = sent_parameters(
+            {**extra, **{key: value for key, value in named.items() if value is not None}}
+        )
         if self._exact:
             check_reset(type(self), data)
         self._trace_id = secrets.token_hex(16)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, ParamSpec, TypeVar, Union, cast, get_args, ge
 from typing_extensions import get_original_bases
 
 from ..errors import InvalidRequest
+from ..printable import printable
 from .stock import check_limit
 
 P = ParamSpec("P")
@@ -56,6 +57,24 @@ def mark_checked(method: Callable[P, R]) -> Callable[P, R]:
     return method
 
 
+def needs_address(init: Callable[P, None]) -> Callable[P, None]:
+    """Have a client that is made without an address say how to give it."""
+    call: Callable[..., None] = init
+
+    @wraps(init)
+    def checked(self: object, /, *args: Any, **keywords: Any) -> None:
+        if not args and "base_url" not in keywords:
+            told = f"{type(self).__name__}() takes the server's address first, or as base_url"
+            instead = next((f", not as {name}" for name in _ADDRESSES if name in keywords), "")
+            raise TypeError(f"{told}{instead}")
+        call(self, *args, **keywords)
+
+    return cast("Callable[P, None]", checked)
+
+
+_ADDRESSES = ("url", "uri", "address", "server_url", "host")
+
+
 def check_calls(client: type) -> None:
     """Have the calls that a subclass defines anew check their arguments, too."""
     for name in _CALLS:
@@ -65,24 +84,31 @@ def check_calls(client: type) -> None:
 
 
 def checked_seed(seed: Any) -> int | None:
-    """The seed of a reset as an integer, which may be one of numpy's.
+    """The seed of a reset as an integer: one of numpy's too, or 7.0, which JSON calls an integer.
 
     Raises:
         InvalidRequest: it is none.
     """
     if seed is None or type(seed) is int:
         return seed
-    if not isinstance(seed, bool):
+    if isinstance(seed, float) and seed.is_integer():
+        return int(seed)
+    if not isinstance(seed, bool | float):
         with suppress(TypeError):
             return index(seed)
-    raise InvalidRequest(f"reset() takes an integer as seed, not {seed!r}")
+    raise InvalidRequest(
+        f"reset() takes an integer as seed, not {printable(repr(seed), 60)}", path="$.seed"
+    )
 
 
 def checked_episode_id(episode_id: Any) -> str | None:
     """The name of an episode. InvalidRequest: it is not a string."""
     if episode_id is None or isinstance(episode_id, str):
         return episode_id
-    raise InvalidRequest(f"reset() takes a string as episode_id, not {episode_id!r}")
+    raise InvalidRequest(
+        f"reset() takes a string as episode_id, not {printable(repr(episode_id), 60)}",
+        path="$.episode_id",
+    )
 
 
 def check_fields(action: object, sent: object) -> None:
@@ -133,6 +159,10 @@ def _refusal(
     kinds = {"by position": by_position, "by name": by_name}
     takes = [f"{', '.join(names)} {kind}" for kind, names in kinds.items() if names]
     told = f"{name}() takes {' and '.join(takes) or 'nothing'}{given}{needed}"
+    if name == "reset" and len(args) == 1 and isinstance(args[0], int):
+        told += (
+            f": write reset({', '.join([f'seed={args[0]}', *(f'{key}=...' for key in missing)])})"
+        )
     if name == "step":
         told += f": make the action and pass it, as in step({_example(type(client))})"
     return InvalidRequest(told)

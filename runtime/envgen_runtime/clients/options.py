@@ -2,7 +2,8 @@
 
 # No `from __future__ import annotations`: the annotations are data here, read at run time.
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -11,7 +12,7 @@ from typing_extensions import TypedDict
 from ..documented import complete
 from ..observe.observers import Observer
 from ..providers import AnyProvider
-from ..transports import Compression, TransportName
+from ..transports import INHERITED, Compression, TransportName
 from ..wire.limits import refused_limit
 from ..wire.protocol import Operation
 from ..wire.retries import RetryPolicy
@@ -128,16 +129,20 @@ _LIMITS = (
 )  # fmt: skip
 
 
-def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
+def checked(
+    client: str, given: Mapping[str, object], *, http_client: str = "Client"
+) -> dict[str, Any]:
     """All options of a client: those given, and the defaults of the others.
 
     Args:
         client: the name of the client's class.
         given: options by name.
+        http_client: the class of httpx that its ``http_client`` is of.
 
     Raises:
-        TypeError: there is no option of that name.
-        ValueError: a limit is not positive, or a choice is not one of those allowed.
+        TypeError: there is no option of that name, or a value is of another type than it takes.
+        ValueError: a limit is not positive, a choice is not one of those allowed, or a header is
+            the protocol's own.
     """
     options = complete(ClientOptions, given, of=client, instead=OPTIONS)
     for name in _LIMITS:
@@ -149,7 +154,83 @@ def checked(client: str, given: Mapping[str, object]) -> dict[str, Any]:
     for name, choices in _CHOICES.items():
         if options[name] not in choices:
             raise ValueError(f"{name} must be one of {', '.join(choices)}; not {options[name]!r}")
+    for name, (is_one, what) in _KINDS.items():
+        if not is_one(options[name]):
+            raise _wrong_type(name, what, options[name])
+    own = options["http_client"]
+    if own is not None and own is not INHERITED and not _is_from("httpx", http_client, own):
+        raise _wrong_type("http_client", f"an httpx.{http_client}", own)
+    _check_headers(options["default_headers"] or {})
     return options
+
+
+def check_provider(provider: object) -> None:
+    """Raise TypeError for what is no provider: its server could not be stopped."""
+    can_stop = callable(getattr(provider, "stop_container", None)) and not isinstance(
+        provider, type
+    )
+    if provider is not None and not can_stop:
+        raise _wrong_type("provider", "what started the server, as LocalDockerProvider()", provider)
+
+
+def _wrong_type(name: str, what: str, value: object) -> TypeError:
+    found = "None" if value is None else type(value).__name__
+    if isinstance(value, type):
+        found = f"the class {value.__name__}"
+    elif isinstance(value, _HOLDERS.get(name, ())):
+        found += " of others"
+    return TypeError(f"{name} takes {what}, not {found}")
+
+
+_HOLDERS: Mapping[str, type] = {"observers": Collection, "default_headers": Mapping}
+"""Options that are right as a whole, and may be wrong in what they hold."""
+
+
+def _is_from(module: str, name: str, value: object) -> bool:
+    """Whether a value is of a class of a module, which nobody has imported if it isn't."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and isinstance(value, getattr(loaded, name))
+
+
+def _are_observers(value: object) -> bool:
+    return isinstance(value, Collection) and all(map(_is_observer, value))  # pyright: ignore[reportUnknownArgumentType]
+
+
+def _is_observer(value: object) -> bool:
+    is_one = all(callable(getattr(value, name, None)) for name in _OBSERVED)
+    return is_one and not isinstance(value, type)
+
+
+_OBSERVED = ("on_request", "on_reply", "on_retry")
+
+
+def _are_headers(value: object) -> bool:
+    return value is None or (
+        isinstance(value, Mapping)
+        and all(isinstance(text, str) for item in value.items() for text in item)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    )
+
+
+_KINDS: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "retry": (lambda value: isinstance(value, RetryPolicy), "a RetryPolicy"),
+    "observers": (_are_observers, "a list of Observer objects"),
+    "default_headers": (_are_headers, "a mapping of str to str"),
+    "ssl_context": (
+        lambda value: value is None or _is_from("ssl", "SSLContext", value),
+        "an ssl.SSLContext",
+    ),
+}
+_PROTOCOLS_OWN = frozenset(
+    {"connection", "content-length", "host", "keep-alive", "transfer-encoding", "upgrade"}
+)
+
+
+def _check_headers(headers: Mapping[str, str]) -> None:
+    for name in headers:
+        if name.lower() in _PROTOCOLS_OWN or name.lower().startswith("sec-websocket-"):
+            raise ValueError(
+                f"default_headers can't have {name}: it is HTTP's own, and the client sets it"
+            )
 
 
 def timeouts(options: Mapping[str, Any]) -> Mapping[Operation, float]:

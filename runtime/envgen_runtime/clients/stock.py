@@ -9,6 +9,7 @@ from ..errors import InvalidRequest
 
 OPTIONS: Mapping[str, str] = {
     "headers": "use default_headers",
+    "url": "use base_url",
     "message_timeout_s": "use request_timeout_s",
     "timeout": "use request_timeout_s, in seconds",
     "timeout_s": "use request_timeout_s",

@@ -32,6 +32,7 @@ class SentField(NamedTuple):
         default: its default.
         types: the types of the values that are written as they are; pydantic dumps others.
         choices: the values that are, where the field is a choice.
+        is_free: whether it takes anything that JSON has: its schema has no type for what is in it.
     """
 
     name: str
@@ -40,6 +41,7 @@ class SentField(NamedTuple):
     default: Any
     types: frozenset[type]
     choices: frozenset[Any] | None
+    is_free: bool
 
 
 @cache
@@ -60,6 +62,7 @@ def sent_fields_of(model: type[BaseModel]) -> tuple[SentField, ...]:
                 info.get_default(call_default_factory=True, validated_data={}),
                 types,
                 choices,
+                _is_free(info.annotation),
             )
         )
     return tuple(fields)
@@ -71,7 +74,7 @@ def plain_fields(model: BaseModel) -> dict[str, Any] | None:
         return None
     values, was_set = model.__dict__, model.__pydantic_fields_set__
     sent: dict[str, Any] = {}
-    for name, alias, may_be_left_out, default, types, choices in sent_fields_of(type(model)):
+    for name, alias, may_be_left_out, default, types, choices, _ in sent_fields_of(type(model)):
         value: Any = values.get(name)
         if may_be_left_out and name not in was_set and value == default:
             continue
@@ -93,6 +96,23 @@ def _plain_types(annotation: Any) -> tuple[frozenset[type], frozenset[Any] | Non
     is_union = get_origin(annotation) in (Union, UnionType)
     types = frozenset(get_args(annotation) if is_union else (annotation,))
     return (types if types <= _PLAIN else _NOTHING), None
+
+
+def _is_free(annotation: Any) -> bool:
+    """Whether anything is among the types of an annotation, and no key but strings."""
+    waiting, seen = [annotation], set[int]()
+    is_free = False
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        inner = get_args(one)
+        if get_origin(one) is dict and inner[0] is not str:
+            return False
+        waiting += [one.__value__] if hasattr(one, "__value__") else inner
+        is_free = is_free or one in (Any, object, dict, list)
+    return is_free
 
 
 def _is_tag(info: FieldInfo) -> bool:

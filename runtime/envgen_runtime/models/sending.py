@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from datetime import date, time, timedelta
+from collections.abc import Callable, Collection, Mapping
 from enum import Enum
+from functools import partial
 from typing import Any, cast
-from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import SchemaSerializer, core_schema
 
 from ..errors import InvalidRequest
-from ..json_value import JsonFields, as_object, json_path
+from ..json_value import (
+    Inner,
+    JsonFields,
+    first_not_json,
+    from_numpy,
+    is_json_scalar,
+    is_numpys,
+    is_refused,
+    json_path,
+)
 from .base import JsonModel, RequestModel, is_closed
 from .plain import plain_fields, sent_fields_of
 
@@ -26,33 +34,82 @@ def sent_fields(model: BaseModel) -> JsonFields:
     the *server's* default applies: the contract's schema does not tell what a ``default_factory``
     makes, and a server's newer default should win over the one that this client was generated
     with. So are the unknown fields that a closed model was received with.
+
+    Raises:
+        InvalidRequest: JSON doesn't have a value.
     """
     if (plain := plain_fields(model)) is not None:
         return JsonFields(plain)
+    return _written(model, model.model_dump)
+
+
+def sent_parameters(values: Mapping[str, Any]) -> JsonFields:
+    """Values by wire name, as ``sent_fields`` sends those of a field that takes anything.
+
+    Raises:
+        InvalidRequest: JSON doesn't have one.
+    """
+    if (found := first_not_json(values, _fields_of)) is not None:
+        raise InvalidRequest(str(found), path=found.path)
+    return _written(values, partial(_ANYTHING.to_python, values))
+
+
+def _written(value: Any, dump: Callable[..., Any]) -> JsonFields:
     try:
-        dumped = model.model_dump(mode="json", by_alias=True, warnings="error", fallback=_plain)
-        _leave_out(model, dumped)
-    except (PydanticSerializationError, UnicodeDecodeError, _NotJson) as error:
-        raise InvalidRequest(_not_json(model) or f"this can't be sent: {error}") from error
+        dumped = dump(mode="json", by_alias=True, warnings="error", fallback=_from_numpy)
+        _leave_out(value, dumped, True)
+    except (TypeError, ValueError, RecursionError, _NotJson) as error:  # as of a list in itself
+        found = first_not_json(value, _fields_of)
+        if found is None:
+            raise InvalidRequest(f"this can't be sent: {error}") from error
+        raise InvalidRequest(str(found), path=found.path) from error
     return JsonFields(dumped)
 
 
-def _leave_out(value: Any, dumped: Any) -> None:
-    """Drop from ``dumped`` what isn't sent of ``value``. _NotJson: it holds what JSON doesn't."""
+_ANYTHING = SchemaSerializer(core_schema.any_schema())
+
+
+def _leave_out(value: Any, dumped: Any, is_free: bool) -> None:
+    """Drop from ``dumped`` what isn't sent of ``value``.
+
+    Args:
+        value: a value that pydantic has dumped.
+        dumped: what it has made of it.
+        is_free: whether the schema has no type for it: then JSON has to have it as it is.
+
+    Raises:
+        TypeError: it holds a key that is no text.
+        _NotJson: it holds another value that JSON doesn't have.
+    """
+    if isinstance(value, dict):
+        fields, inners = cast("dict[str, Any]", value), dumped.values()
+        if is_free:
+            "".join(fields)  # the quickest way to tell that the keys are texts
+        items: Collection[Any] = fields.values()
+    elif isinstance(value, list | tuple):
+        if _are_numbers(dumped):
+            return
+        items, inners = cast("list[Any]", value), dumped
+    else:
+        _leave_out_of_other(value, dumped, is_free)
+        return
+    for item, inner in zip(items, inners, strict=True):
+        kind = type(item)  # pyright: ignore[reportUnknownVariableType]
+        if kind is float:
+            if not math.isfinite(item):
+                raise _NotJson
+        elif kind not in _PLAIN:
+            _leave_out(item, inner, is_free)
+
+
+def _leave_out_of_other(value: Any, dumped: Any, is_free: bool) -> None:
+    """``_leave_out`` for what is no list and no dict."""
     if isinstance(value, JsonModel):
         _leave_out_of_model(value, dumped)
-    elif (fields := as_object(value)) is not None:
-        for item, inner in zip(fields.values(), dumped.values(), strict=True):
-            if type(item) not in _PLAIN:
-                _leave_out(item, inner)
-    elif isinstance(value, list | tuple):
-        items = cast("list[Any]", value)
-        if not _are_numbers(items):
-            for item, inner in zip(items, dumped, strict=True):
-                if type(item) not in _PLAIN:
-                    _leave_out(item, inner)
-    elif _is_not_json(value):
+    elif is_refused(value):
         raise _NotJson
+    elif is_free and not isinstance(value, float):
+        _check_free(value, dumped)
 
 
 _PLAIN = frozenset({str, int, bool, type(None)})
@@ -60,79 +117,74 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 
 def _leave_out_of_model(model: JsonModel, dumped: dict[str, Any]) -> None:
     values, was_set = model.__dict__, model.model_fields_set
-    for name, alias, may_be_left_out, default, *_ in sent_fields_of(type(model)):
+    for name, alias, may_be_left_out, default, _, _, is_free in sent_fields_of(type(model)):
         value = values.get(name)
         if may_be_left_out and name not in was_set and value == default:
             dumped.pop(alias, None)
         elif type(value) not in _PLAIN:
-            _leave_out(value, dumped.get(alias))
+            _leave_out(value, dumped.get(alias), is_free)
     for name, value in (model.__pydantic_extra__ or {}).items():
         if is_closed(model):
             dumped.pop(name, None)
         else:
-            _leave_out(value, dumped[name])
+            _leave_out(value, dumped[name], True)
 
 
 # --- JSON's rule ----------------------------------------------------------------------------------
 
 
 class _NotJson(Exception):
-    """pydantic has dumped a value that JSON doesn't have: NaN as null, bytes as text."""
+    """JSON doesn't have a value, whatever pydantic made of it: null of NaN, text of a fraction."""
 
 
-def _is_not_json(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    return isinstance(value, _NOT_JSON)
+def _check_free(value: Any, dumped: Any) -> None:
+    if isinstance(value, BaseModel):  # of the user's own, whose fields have types
+        for item in value.__dict__.values():
+            if is_refused(item):
+                raise _NotJson
+    elif isinstance(value, Enum):
+        _leave_out(value.value, dumped, True)
+    elif not is_json_scalar(value) and not is_numpys(value):
+        raise _NotJson
 
 
-_NOT_JSON = (bytes, bytearray, set, frozenset)
+def _are_numbers(dumped: list[Any]) -> bool:
+    """Whether all are numbers that JSON has; adding them up is the quickest way to tell.
 
-
-def _are_numbers(items: list[Any]) -> bool:
-    """Whether all are numbers that JSON has; adding them up is the quickest way to tell."""
+    What pydantic has made of other values is none, as the text of a fraction.
+    """
+    if dumped and type(dumped[0]) in _NO_NUMBERS:
+        return False
     try:
-        return math.isfinite(sum(items))
+        return math.isfinite(sum(dumped))
     except (TypeError, OverflowError):
         return False
 
 
-def _plain(value: Any) -> Any:
-    """A numpy scalar or array as a number or a list; numpy is not imported for it."""
-    if type(value).__module__ != "numpy":
-        raise _NotJson
-    plain = value.tolist()
-    if _bad_value(plain, ()) is not None:
+_NO_NUMBERS = frozenset({str, dict, list})
+
+
+def _from_numpy(value: Any) -> Any:
+    """What pydantic dumps in place of a value that it doesn't know."""
+    plain = from_numpy(value)
+    if plain is value or is_numpys(plain) or first_not_json(plain, _fields_of) is not None:
         raise _NotJson
     return plain
 
 
-def _not_json(model: BaseModel) -> str | None:
-    """What is wrong with the first value that JSON doesn't have, and where it stands."""
-    found = _bad_value(model, ())
-    if found is None:
-        return None
-    path, value = found
-    shown = f"{value!r}" if isinstance(value, float) else f"a value of type {type(value).__name__}"
-    return f"{json_path(path)}: {shown} can't be sent as JSON"
-
-
-def _bad_value(value: Any, path: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], Any] | None:
-    items: Iterable[tuple[str | int, Any]]
+def _fields_of(value: Any) -> Inner | None:
+    if isinstance(value, JsonModel):
+        values = value.__dict__
+        known = [
+            (field.alias, values[field.name], field.is_free)
+            for field in sent_fields_of(type(value))
+            if field.name in values
+        ]
+        extra = {} if is_closed(value) else value.__pydantic_extra__ or {}
+        return [*known, *((name, item, True) for name, item in extra.items())]
     if isinstance(value, BaseModel):
-        items = {**value.__dict__, **(value.__pydantic_extra__ or {})}.items()
-    elif (fields := as_object(value)) is not None:
-        items = fields.items()
-    elif isinstance(value, list | tuple):
-        items = enumerate(cast("list[Any]", value))
-    elif type(value).__module__ == "numpy":
-        return _bad_value(value.tolist(), path)
-    else:
-        return (path, value) if _is_not_json(value) or not isinstance(value, _JSON) else None
-    return next(filter(None, (_bad_value(item, (*path, key)) for key, item in items)), None)
-
-
-_JSON = (str, int, float, bool, type(None), date, time, timedelta, UUID, Enum)
+        return [(name, item, False) for name, item in value.__dict__.items()]
+    return None
 
 
 # --- for generated code ---------------------------------------------------------------------------
@@ -179,4 +231,7 @@ def reset_fields(model: type[RequestModel], values: Mapping[str, Any]) -> dict[s
     try:
         return sent_fields(model(**given))
     except ValidationError as error:
-        raise InvalidRequest(f"reset() doesn't take these parameters: {error}") from error
+        path = json_path(error.errors(include_url=False, include_context=False)[0]["loc"])
+        raise InvalidRequest(
+            f"reset() doesn't take these parameters: {error}", path=path
+        ) from error

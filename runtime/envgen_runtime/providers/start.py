@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 from ..errors import FetchError, StartError
+from ..wire.address import check_address
 from . import (
     AnyProvider,
     ContainerProvider,
@@ -164,10 +165,12 @@ def from_fleet(cls: type[C], fleet: Fleet, options: dict[str, Any]) -> Launch[C]
 def from_url(cls: type[C], base_url: str, options: dict[str, Any]) -> Launch[C]:
     """A server that is running already."""
     timeout_s: float = options.pop("timeout_s", READY_WITHIN_S)
-    headers = dict(options.get("default_headers") or {})
-    if token := options.pop("token", None):
-        headers.setdefault("Authorization", f"Bearer {token}")
+    token: str | None = options.pop("token", None)
     client = _Client(cls, {"client_options": options, "timeout_s": timeout_s})
+    check_address(base_url)
+    headers = dict(options.get("default_headers") or {})
+    if token:
+        headers.setdefault("Authorization", f"Bearer {token}")
     return client.of(RemoteServer, base_url, headers)
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from ..printable import excerpt
+from ..printable import excerpt, printable
 from .redaction import without_secrets
 
 _OLD_STATUS_LINE = re.compile(rb"HTTP/1\.0 (\d{3})\b")
@@ -82,9 +82,13 @@ def redirect(location: str | None, route: str) -> str:
     """
     if not location:
         return "a redirect that names no target"
-    target = without_secrets(location)
+    path = location.lstrip("/")
+    slashes = location[: len(location) - len(path)]
+    if slashes == "/":  # a path has no user and no password
+        return f"it redirects to {printable(re.split('[?#]', location, maxsplit=1)[0], 1000)}"
+    target = without_secrets(path) if slashes else without_secrets(location)
     if "://" not in target:
-        return f"it redirects to {target}"
+        return f"it redirects to {slashes}{target}"
     base = target.rstrip("/").removesuffix(route)
     scheme, _, rest = base.partition("://")
     scheme = {"ws": "http", "wss": "https"}.get(scheme, scheme)

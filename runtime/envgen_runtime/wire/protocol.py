@@ -36,7 +36,7 @@ from ..errors import (
     ServerError,
     ServerSessionError,
 )
-from ..json_value import JsonFields, as_array, as_object
+from ..json_value import JsonFields, as_array, as_object, first_not_json
 from .diagnosis import NOT_UP_STATUSES, WAITS_UNTIL_UP
 
 Operation = Literal["reset", "step", "state", "list_tools", "schema", "health", "create", "close"]
@@ -186,13 +186,16 @@ def json_body(value: Any, request: Request) -> bytes:
     try:
         return _encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
+        found = first_not_json(request.data)
         raise InvalidRequest(
-            f"the {request.operation} request can't be written as JSON: {error}",
+            f"the {request.operation} request can't be written as JSON: {found or error}",
+            path=found.path if found else None,
             request_id=request.request_id,
         ) from error
 
 
-_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+# Not in ASCII, so that half of a surrogate pair is refused: few servers can answer with it.
+_encode = json.JSONEncoder(separators=(",", ":"), allow_nan=False, ensure_ascii=False).encode
 _JSON_TYPES = frozenset({str, int, float, bool, type(None), list, dict})
 
 
@@ -202,7 +205,7 @@ def _with_data(message: dict[str, Any], key: str, request: Request) -> bytes:
     if type(data) is JsonFields and _JSON_TYPES.issuperset(map(type, data.values())):
         try:
             text = to_json({**message, key: dict(data)})
-        except ValueError:  # lone surrogates, which Python's writer escapes
+        except ValueError:  # half of a surrogate pair, which Python's writer tells as well
             pass
         else:
             if not _may_have_nan(text):  # put into a nested value since
@@ -288,8 +291,9 @@ def server_error(
         hint = f"{_limit(data, text)}. RetryPolicy(capacity_wait_s=...) says how long to wait"
     elif code in _NOT_UP_CODES and request.operation == "reset":
         hint = f". {WAITS_UNTIL_UP}"
+    said = text.rstrip(". ") if hint else text
     return (ExecutionError if code == _HTTP_500 else kind)(
-        f"{message.format(operation=request.operation, code=code)}: {text}{hint}",
+        f"{message.format(operation=request.operation, code=code)}: {said}{hint}",
         code=code,
         data=data,
         retryable=True if passing and request.operation != "step" else None,
@@ -315,7 +319,8 @@ _PASSING_CODES = frozenset(f"HTTP_{status}" for status in PASSING_STATUSES)
 def _limit(data: dict[str, Any], text: str) -> str:
     """The server's limit of sessions, if it tells, and not in its own words."""
     limit = data.get("max_sessions")
-    return "" if limit is None or str(limit) in text else f"; it allows {limit}"
+    is_number = isinstance(limit, int) and not isinstance(limit, bool)
+    return f"; it allows {limit}" if is_number and str(limit) not in text else ""
 
 
 def _field_errors(errors: list[dict[str, Any]]) -> str:

@@ -29,6 +29,7 @@ from ..json_value import as_object
 from ..printable import printable
 
 _HIDDEN = "***"
+_UNREADABLE = "a URL that can't be read"
 _SHORTEST_SECRET = 4  # of a password or token: a shorter one would be found in half of all words
 _SHORTEST_OTHER = 6
 _DEEPEST = 400
@@ -56,7 +57,7 @@ def without_secrets(url: str) -> str:
     scheme, rest, _ = _split(url)
     cut = re.split(r"[?#]", rest, maxsplit=1)[0]
     if not _is_local(scheme) and not _HOST.fullmatch(cut.partition("/")[0]):
-        return "a URL that can't be read"
+        return _UNREADABLE
     return printable(f"{scheme}{cut}", 1000)
 
 
@@ -80,7 +81,9 @@ def url_parts(url: str) -> SplitResult:
     try:
         return urlsplit(url.strip())
     except ValueError:
-        raise ValueError(f"not a valid address: {without_secrets(url)}") from None
+        shown = without_secrets(url)
+        told = "its host can't be read" if shown == _UNREADABLE else shown
+        raise ValueError(f"not a valid address: {told}") from None
 
 
 def split_credentials(url: str) -> tuple[str, str | None]:
