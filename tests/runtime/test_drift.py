@@ -94,6 +94,19 @@ def test_drift_can_be_an_error_before_anything_is_sent(is_async: bool) -> None:
     assert len(caught.value.drift) == 3
 
 
+def test_names_of_a_server_are_told_in_one_line_each(caplog: pytest.LogCaptureFixture) -> None:
+    contract = changed()
+    contract["observation"]["properties"]["\n::error::x\x1b[31m"] = {"type": "string"}
+    with serving(drifted(contract, observed({}))) as url:
+        with CodingEnv(url, on_drift="error") as env, pytest.raises(rt.ContractDrift) as caught:
+            env.reset()
+        reset(url, is_async=False)
+        said = warnings_of(caplog)
+    for text in (str(caught.value), *caught.value.drift, *said):
+        assert text.isprintable()
+    assert any(r"\n::error::x\x1b[31m: added" in line for line in caught.value.drift)
+
+
 def test_drift_can_be_ignored() -> None:
     frames = [observed({"exit_code": "four"})]
     with serving(drifted(changed(), *frames)) as url, CodingEnv(url, on_drift="ignore") as env:

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape as escape_markup
 
-from envgen_runtime.printable import MAX_TEXT
+from envgen_runtime.printable import LINES, MAX_TEXT
 
 from ..errors import ContractError, EnvgenError
-from ..text import for_terminal, json_text
+from ..text import MAX_SHOWN, for_terminal, json_text
 
 if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
@@ -28,14 +28,14 @@ out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
-def escape(text: str) -> str:
+def escape(text: str, limit: int = MAX_SHOWN) -> str:
     """Escape untrusted text for one line of a console: nothing in it takes effect."""
-    return escape_markup(for_terminal(text))
+    return escape_markup(for_terminal(text, limit))
 
 
 def escape_lines(text: str) -> str:
     """As ``escape``, for text that may have several lines, such as the end of a log."""
-    return escape_markup(for_terminal(text, MAX_TEXT, keep="\n\t"))
+    return escape_markup(for_terminal(text, MAX_TEXT, keep=LINES))
 
 
 def status_line(reached: str | PullProgress, otherwise: str) -> str:
@@ -61,7 +61,9 @@ def reporting(report: str = "text") -> Generator[None]:
 
 def print_error(error: EnvgenError) -> None:
     """Print an error, its place and its hint."""
-    err.print(f"    [bold red]error[/] {escape_lines(str(error))}")
+    shown = escape_lines(error.message) if error.keeps_lines else escape(error.message, MAX_TEXT)
+    place = f"{escape(error.place)}: " if error.place and shown else escape(error.place)
+    err.print(f"    [bold red]error[/] {place}{shown}")
     if error.hint:
         print_hint(error.hint)
 

@@ -124,7 +124,7 @@ class Comparison:
         both = Contracts(package_contract(self._client), server)
         action = both.other_environment()
         if action is None:
-            return both.differences()
+            return [printable(line) for line in both.differences()]
         name = yield from _server_name(request)
         return [f"it serves another environment, {name or action}"]
 
