@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
 
 EPILOG = "Exit codes: 0 done; 1 the input is at fault; 2 wrong usage; 3 a server can't be reached."
+COMPATIBLE, BREAKING = 4, 5
+"""The exit codes of ``sync`` and ``diff`` for contracts that differ, by whether someone breaks."""
+
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells report it."""
 
@@ -48,14 +51,13 @@ def status_line(reached: str | PullProgress, otherwise: str) -> str:
 
 @contextmanager
 def reporting(report: str = "text") -> Generator[None]:
-    """Turn an EnvgenError into a message, or with "json" into a document, and an exit code."""
+    """Turn an EnvgenError into a message and an exit code, with "json" into a document as well."""
     try:
         yield
     except EnvgenError as error:
         if report == "json":
             write_document(error.exit_code, error=error_document(error))
-        else:
-            print_error(error)
+        print_error(error)
         raise typer.Exit(error.exit_code) from None
 
 
