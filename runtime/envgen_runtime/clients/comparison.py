@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 
 from ..contract.contract import has_contract, package_contract
-from ..contract.drift import Contracts, is_worth_telling
+from ..contract.drift import Contracts
 from ..errors import ActionRejected, ContractDrift, EnvError, ReplyMismatch
 from ..json_value import JsonValue
 from ..printable import printable
@@ -115,16 +115,17 @@ class Comparison:
     def warn(self, request: Request) -> Call[None]:
         """Log what differs and matters to this client. An unanswered question is no difference."""
         with suppress(EnvError):
-            found = yield from self._differences(request)
-            if is_worth_telling(found):
+            found = yield from self._differences(request, all_of_them=False)
+            if found:
                 _LOGGER.warning("%s", printable(scrub(self._told(found), self._secrets)))
 
-    def _differences(self, request: Request) -> Call[list[str]]:
+    def _differences(self, request: Request, *, all_of_them: bool = True) -> Call[list[str]]:
         server = yield from server_schema(request)
         both = Contracts(package_contract(self._client), server)
         action = both.other_environment()
         if action is None:
-            return [printable(line) for line in both.differences()]
+            found = both.differences() if all_of_them else both.worth_telling()
+            return [printable(line) for line in found]
         name = yield from _server_name(request)
         return [f"it serves another environment, {name or action}"]
 
