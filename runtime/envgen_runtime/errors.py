@@ -250,7 +250,11 @@ class ServerSessionError(ServerError):
 
 
 class ActionRejected(ServerError):
-    """The server's own model refused the request; the environment was not stepped.
+    """The server refused the request as not valid. The session survives.
+
+    Its own model checks an action before the environment is stepped. But over a WebSocket OpenEnv's
+    servers answer alike if the environment itself raises a ``ValidationError`` in a step, so there
+    ``maybe_applied`` is true; ``errors`` say what was refused.
 
     Attributes:
         errors: one entry per refused field, as the server sent them.
