@@ -24,15 +24,20 @@ class EnvgenError(Exception):
         source: the file, URL or setting at fault.
         hint: what the user can do; may be empty.
         exit_code: the command's exit code.
+        keeps_lines: whether the message has lines of ours, as the end of a log. Those of any other
+            are a contract's or a server's, and are shown as one.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, *, source: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, source: str = "", hint: str = "", keeps_lines: bool = False
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.source = source
         self.hint = hint
+        self.keeps_lines = keeps_lines
 
     @property
     def place(self) -> str:

@@ -8,8 +8,7 @@ datamodel-code-generator never sees such text. ``Placeholders`` stand in for it,
 the source that it returns.
 
 What a command prints goes through ``for_terminal``, ``for_markdown``, ``for_annotation`` or
-``json_text``. In a workflow, GitHub reads all of a step's output for commands: ``::error::`` at the
-beginning of a line, after any blanks, and the older ``##[error]`` anywhere.
+``json_text``, which also keep GitHub from reading workflow commands in it (``printable``).
 """
 
 from __future__ import annotations
@@ -26,8 +25,7 @@ from envgen_runtime.printable import printable
 _LINE_BREAKS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 _CLOSING_QUOTE = re.compile(r'"(?="|\Z)')
 _NOT_WORD = re.compile(r"\W+")
-_MAX_SHOWN = 1000
-_COMMAND = re.compile(r"^(\s*)::", re.MULTILINE)
+MAX_SHOWN = 1000
 _BACKTICKS = re.compile(r"`+")
 # Words that neither Markdown nor GitHub reads as anything else: no links, names, numbers or signs.
 _PLAIN_WORDS = re.compile(r"(?:[A-Za-z0-9]+(?:_[A-Za-z0-9]+)*|[ ,;'()?]|[.:](?= |$))*")
@@ -139,13 +137,12 @@ def _escape(character: str, *, quote: str) -> str:
 # --- what commands print --------------------------------------------------------------------------
 
 
-def for_terminal(text: str, limit: int = _MAX_SHOWN, *, keep: str = "") -> str:
+def for_terminal(text: str, limit: int = MAX_SHOWN, *, keep: str = "") -> str:
     """Text for a line of a terminal or a log; for several lines, if a line break is in ``keep``."""
-    shown = printable(text, limit, keep=keep)
-    return _COMMAND.sub(r"\1\\::", shown).replace("##[", "##\\[")
+    return printable(text, limit, keep=keep)
 
 
-def for_markdown(text: str, limit: int = _MAX_SHOWN) -> str:
+def for_markdown(text: str, limit: int = MAX_SHOWN) -> str:
     """Inline Markdown that says ``text``: plain words as they are, anything else as code.
 
     Only in code is nothing a link, a mention, HTML or the end of what it stands in.
@@ -153,7 +150,7 @@ def for_markdown(text: str, limit: int = _MAX_SHOWN) -> str:
     return text if len(text) <= limit and _PLAIN_WORDS.fullmatch(text) else as_code(text, limit)
 
 
-def as_code(text: str, limit: int = _MAX_SHOWN) -> str:
+def as_code(text: str, limit: int = MAX_SHOWN) -> str:
     """A code span of Markdown that says ``text``."""
     shown = for_terminal(" ".join(text.split()) or " ", limit)
     longest = max(map(len, _BACKTICKS.findall(shown)), default=0)
@@ -162,12 +159,12 @@ def as_code(text: str, limit: int = _MAX_SHOWN) -> str:
     return f"{fence}{blank}{shown}{blank}{fence}"
 
 
-def for_annotation(text: str, limit: int = _MAX_SHOWN) -> str:
+def for_annotation(text: str, limit: int = MAX_SHOWN) -> str:
     """The message of a workflow command."""
     return printable(text, limit).replace("%", "%25")
 
 
-def for_annotation_property(text: str, limit: int = _MAX_SHOWN) -> str:
+def for_annotation_property(text: str, limit: int = MAX_SHOWN) -> str:
     """A property of a workflow command, such as its title."""
     return for_annotation(text, limit).replace(":", "%3A").replace(",", "%2C")
 

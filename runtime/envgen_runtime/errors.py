@@ -36,8 +36,9 @@ succeed if made again), ``episode_lost`` (the episode is over, and may be played
 ``maybe_applied`` (the server may have acted on the request, so sending a step again could apply it
 twice). Errors can be pickled, so they may cross to another process.
 
-A message may hold a server's text. ``str(error)`` and notes show it bounded and without control
-characters; ``server_text`` and ``data`` have it as it was sent, without the client's secrets.
+A message may hold a server's text. ``str(error)`` shows it bounded, in one line, and without
+control characters or workflow commands (``printable``); a server's log and notes keep their lines.
+``server_text`` and ``data`` have it as it was sent, without the client's secrets.
 """
 
 from __future__ import annotations
@@ -46,9 +47,9 @@ from collections.abc import Sequence
 from typing import Any, TypedDict, Unpack
 
 from .json_value import JsonValue
-from .printable import printable
+from .printable import LINES, printable
 
-_LINES = "\n\t"
+_LOG_FOLLOWS = "\nIts log ends with:\n"
 
 
 class _Known(TypedDict, total=False):
@@ -89,11 +90,11 @@ class EnvError(Exception):
                 setattr(self, name, value)
 
     def __str__(self) -> str:
-        return printable(super().__str__(), keep=_LINES)
+        return printable(super().__str__())
 
     def add_note(self, note: str, /) -> None:
-        """Add a note to the message, as ``str`` shows it."""
-        super().add_note(printable(note, keep=_LINES))
+        """Add a note to the message, as ``str`` shows it; it may have several lines."""
+        super().add_note(printable(note, keep=LINES))
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle with all attributes and notes, whatever ``__init__`` takes; without the cause."""
@@ -261,7 +262,11 @@ class ServerSessionError(ServerError):
 
 
 class ActionRejected(ServerError):
-    """The server's own model refused the request; the environment was not stepped.
+    """The server refused the request as not valid. The session survives.
+
+    Its own model checks an action before the environment is stepped. But over a WebSocket OpenEnv's
+    servers answer alike if the environment itself raises a ``ValidationError`` in a step, so there
+    ``maybe_applied`` is true; ``errors`` say what was refused.
 
     Attributes:
         errors: one entry per refused field, as the server sent them.
@@ -349,10 +354,14 @@ class ProviderError(EnvError):
         exit_code: int | None = None,
         **known: Unpack[_Known],
     ) -> None:
-        shown = f"{message}\nIts log ends with:\n{log}" if log else message
-        super().__init__(shown, **known)
+        super().__init__(f"{message}{_LOG_FOLLOWS}{log}" if log else message, **known)
         self.log = log
         self.exit_code = exit_code
+
+    def __str__(self) -> str:
+        text = Exception.__str__(self)
+        message = text.removesuffix(f"{_LOG_FOLLOWS}{self.log}")
+        return printable(message) + printable(text[len(message) :], keep=LINES)
 
 
 class EngineError(ProviderError):

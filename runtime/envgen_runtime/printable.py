@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 MAX_TEXT = 8000
 """How much text is shown at once, in characters."""
 
+LINES = "\n\t"
+"""What to ``keep`` of a text that may have several lines, such as the end of a log."""
+
 _MAX_EXCERPT = 200
+_COMMAND = re.compile(r"^([^\S\n]*)::", re.MULTILINE)
+_COMMANDS = ("::", "##[")
 
 
 def printable(text: str, limit: int = MAX_TEXT, *, keep: str = "") -> str:
@@ -13,6 +20,9 @@ def printable(text: str, limit: int = MAX_TEXT, *, keep: str = "") -> str:
 
     Control characters, line breaks and what turns the direction of writing are escaped, except
     those in ``keep``. The text ends after ``limit`` characters.
+
+    No line of it begins with a workflow command. GitHub reads all of a step's output for them:
+    ``::error::`` at the beginning of a line, after any blanks, the older ``##[error]`` anywhere.
     """
     cut = text if len(text) <= limit else text[:limit]
     if not cut.isprintable():
@@ -22,6 +32,8 @@ def printable(text: str, limit: int = MAX_TEXT, *, keep: str = "") -> str:
             else sign.encode("unicode_escape", "surrogatepass").decode()
             for sign in cut
         )
+    if any(sign in cut for sign in _COMMANDS):
+        cut = _COMMAND.sub(r"\1\\::", cut).replace("##[", r"##\[")
     return cut if len(text) <= limit else f"{cut}... ({len(text) - limit} more characters)"
 
 

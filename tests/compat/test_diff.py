@@ -43,17 +43,48 @@ def run(*arguments: str) -> Result:
 
 def test_a_breaking_change() -> None:
     done = run("old.json", "new.json")
-    assert done.exit_code == 1
+    assert done.exit_code == 5
     assert "do_env: major change" in done.stdout
     assert "breaking /action/properties/gone: gone isn't there any more" in done.stdout
 
 
 @pytest.mark.parametrize(
-    ("fail_on", "code"), [("breaking", 0), ("warning", 0), ("info", 1), ("never", 0)]
+    ("fail_on", "code"), [("breaking", 0), ("warning", 0), ("info", 4), ("never", 0)]
 )
 def test_what_counts_as_a_failure(fail_on: str, code: int) -> None:
     save("old.json", action({"x": {"type": "integer"}}))
     assert run("old.json", "new.json", "--fail-on", fail_on).exit_code == code
+
+
+def test_what_breaks_is_told_from_what_does_not() -> None:
+    assert run("old.json", "new.json", "--fail-on", "info").exit_code == 5
+    assert run("old.json", "new.json", "--fail-on", "never").exit_code == 0
+
+
+@pytest.mark.parametrize("report", ["text", "json", "github", "markdown"])
+@pytest.mark.parametrize(
+    ("source", "code", "kind"),
+    [("missing.json", 1, "ContractError"), ("http://127.0.0.1:9", 3, "Unreachable")],
+)
+def test_a_fault_is_told_from_what_breaks(source: str, code: int, kind: str, report: str) -> None:
+    done = run("old.json", source, "--format", report)
+    assert done.exit_code == code
+    assert source in done.stderr
+    if report == "json":
+        document = json.loads(done.stdout)
+        assert (document["exit_code"], document["error"]["kind"]) == (code, kind)
+        assert source in document["error"]["place"]
+    else:
+        assert done.stdout == ""
+
+
+def test_help_and_the_page_name_the_exit_codes() -> None:
+    done = run("--help").stdout
+    page = (ROOT / "docs" / "diff.md").read_text()
+    assert re.findall(r"^\| (\d) \|", page, re.MULTILINE) == ["0", "4", "5", "1", "2", "3"]
+    assert re.findall(r"(\d) [a-z]", " ".join(done.partition("Exit codes:")[2].split())) == [
+        "0", "4", "5", "1", "2", "3",
+    ]  # fmt: skip
 
 
 def test_no_change() -> None:

@@ -61,7 +61,7 @@ def test_an_environment_of_tools(start_server: StartServer) -> None:
 
     after = start_server(NEWEST, "tools", TOOLS="add")
     told = run("diff", "schemas/tools_env.json", after, "--format", "json")
-    assert told.exit_code == 1
+    assert told.exit_code == 5
     worst, *_ = json.loads(told.stdout)["changes"]
     assert (worst["rule"], worst["pointer"]) == ("tool-removed", "/tools/look")
 

@@ -19,7 +19,7 @@ from starlette.routing import Route
 import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from envgen_runtime.contract.drift import differences
+from envgen_runtime.contract.drift import Contracts, differences
 from envgen_runtime.contract.published import MAX_VALUES
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime.servers import answering, observed
@@ -93,6 +93,19 @@ def test_drift_can_be_an_error_before_anything_is_sent(is_async: bool) -> None:
             asyncio.run(play(url)) if is_async else CodingEnv(url, on_drift="error").reset()
     assert not caught.value.sent
     assert len(caught.value.drift) == 3
+
+
+def test_names_of_a_server_are_told_in_one_line_each(caplog: pytest.LogCaptureFixture) -> None:
+    contract = changed()
+    contract["observation"]["properties"]["\n::error::x\x1b[31m"] = {"type": "string"}
+    with serving(drifted(contract, observed({}))) as url:
+        with CodingEnv(url, on_drift="error") as env, pytest.raises(rt.ContractDrift) as caught:
+            env.reset()
+        reset(url, is_async=False)
+        said = warnings_of(caplog)
+    for text in (str(caught.value), *caught.value.drift, *said):
+        assert text.isprintable()
+    assert any(r"\n::error::x\x1b[31m: added" in line for line in caught.value.drift)
 
 
 def test_drift_can_be_ignored() -> None:
@@ -193,12 +206,98 @@ def test_more_fields_in_replies_are_no_news(caplog: pytest.LogCaptureFixture) ->
     assert warnings_of(caplog) == []
 
 
-def test_more_fields_in_actions_are_news(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_strict_mode_refuses_even_more_fields_in_replies() -> None:
+    contract = json.loads(json.dumps(CONTRACT))
+    contract["observation"]["properties"]["cpu_seconds"] = {"type": "number"}
+    with serving(drifted(contract, observed({}))) as url, CodingEnv(url, on_drift="error") as env:
+        with pytest.raises(rt.ContractDrift) as caught:
+            env.reset()
+        assert caught.value.drift == ("/observation/properties/cpu_seconds: added",)
+
+
+def test_a_field_that_actions_need_is_news(caplog: pytest.LogCaptureFixture) -> None:
+    contract = json.loads(json.dumps(CONTRACT))
+    contract["action"]["properties"]["language"] = {"type": "string"}
+    contract["observation"]["properties"]["cpu_seconds"] = {"type": "number"}
+    contract["action"]["required"] = [*contract["action"].get("required", []), "language"]
+    with serving(drifted(contract, observed({}))) as url:
+        reset(url, is_async=False)
+        (said,) = warnings_of(caplog)
+    assert "/action/properties/language: now required" in said
+    assert "cpu_seconds" not in said, "nothing changes by it for this client"
+
+
+def contracts(part: str, *fields: dict[str, Any]) -> Contracts:
+    """Two contracts, each with a part that has this field."""
+    ours, theirs = (
+        {part: {"title": "X", "type": "object", "properties": {"x": field}}} for field in fields
+    )
+    return Contracts(ours, theirs)
+
+
+WORD = {"type": "string"}
+ONE, BOTH = {"type": "string", "enum": ["a"]}, {"type": "string", "enum": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("less", "more"),
+    [
+        (ONE, BOTH),
+        (ONE, WORD),
+        ({"type": "integer"}, {"type": "number"}),
+        ({"type": "integer"}, {"type": ["integer", "string"]}),
+        ({"type": "integer", "minimum": 2}, {"type": "integer", "minimum": 1}),
+        ({"type": "integer", "maximum": 2}, {"type": "integer", "maximum": 3}),
+        ({"type": "string", "maxLength": 2}, {"type": "string"}),
+        ({"type": "array", "items": ONE}, {"type": "array", "items": BOTH}),
+        (
+            {"type": "object", "properties": {"y": WORD}, "required": ["y"]},
+            {"type": "object", "properties": {"y": WORD}},
+        ),
+        (
+            {"type": "object", "additionalProperties": False},
+            {"type": "object", "additionalProperties": True},
+        ),
+    ],
+    ids=str,
+)
+def test_a_server_may_take_more_and_send_less(less: dict[str, Any], more: dict[str, Any]) -> None:
+    def told(part: str, ours: dict[str, Any], theirs: dict[str, Any]) -> list[str]:
+        found = contracts(part, ours, theirs)
+        assert found.differences() != [], "the strict mode refuses it"
+        return found.worth_telling()
+
+    assert told("action", less, more) == []
+    assert told("observation", more, less) == []
+    assert told("action", more, less) != []
+    assert told("observation", less, more) != []
+
+
+@pytest.mark.parametrize("part", ["action", "observation"])
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ({"not": ONE}, {"not": BOTH}),
+        ({"type": "string", "default": "a"}, {"type": "string", "default": "b"}),
+        ({"type": "string"}, {"type": "integer"}),
+        ({"enum": ["a", "b"]}, {"enum": ["a", "c"]}),
+        ({"type": "object", "properties": {"y": WORD}}, {"type": "object"}),
+    ],
+    ids=str,
+)
+def test_what_may_change_either_is_told(
+    part: str, ours: dict[str, Any], theirs: dict[str, Any]
+) -> None:
+    found = contracts(part, ours, theirs)
+    assert found.worth_telling() == found.differences() != []
+
+
+def test_a_field_more_that_actions_may_have_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
     contract = json.loads(json.dumps(CONTRACT))
     contract["action"]["properties"]["language"] = {"type": "string", "default": "python"}
     with serving(drifted(contract, observed({}))) as url:
         reset(url, is_async=False)
-        assert "/action/properties/language: added" in warnings_of(caplog)[0]
+    assert warnings_of(caplog) == []
 
 
 @both_clients

@@ -172,6 +172,10 @@ def test_refused_actions_name_their_fields() -> None:
         protocol.read_http(422, json.dumps({"detail": errors}).encode(), request())
     assert over_socket.value.errors == over_http.value.errors == errors
     assert not over_http.value.maybe_applied
+    assert over_socket.value.maybe_applied, "the environment itself may have raised it in its step"
+    with pytest.raises(rt.ActionRejected) as of_a_reset:
+        protocol.read_frame(error_frame("VALIDATION_ERROR", errors=errors), request("reset"))
+    assert not of_a_reset.value.maybe_applied
 
 
 @pytest.mark.parametrize(

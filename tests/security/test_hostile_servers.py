@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import json
+import re
 import socket
 import ssl
 import threading
+import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from importlib.util import find_spec
@@ -14,6 +17,7 @@ from typing import Any
 
 import pytest
 import trustme
+from pydantic import TypeAdapter, ValidationError
 from websockets.frames import Frame, Opcode
 from websockets.protocol import State
 from websockets.server import ServerProtocol
@@ -21,6 +25,7 @@ from websockets.server import ServerProtocol
 import envgen_runtime as rt
 from envgen_runtime.transports import async_websocket, keepalive, limits, websocket
 from envgen_runtime.transports.http_messages import BodyTooLarge, ResponseBody
+from envgen_runtime.wire.redaction import redact
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.runtime.servers import observed
 from tests.security.hostile import (
@@ -550,3 +555,78 @@ def test_an_answer_that_drips_over_http(head: bytes, client: str) -> None:
     with serving(script) as host:
         error = failure(f"http://{host}", client, timeout_s=LIMIT_S, **HTTP)
     assert isinstance(error, rt.RequestTimeout)
+
+
+# --- what a log of an uncaught error shows --------------------------------------------------------
+
+COMMANDS = "x \x1b[31m\n::error::INJ\r\n \t::add-mask::INJ\r::warning::INJ\n##[error]INJ"
+
+
+def error_frame(**data: Any) -> bytes:
+    return frame(Opcode.TEXT, json.dumps({"type": "error", "data": data}).encode())
+
+
+def assert_no_command(error: rt.EnvError) -> None:
+    """A traceback has lines of its own; the message has one, and nothing of it is a command."""
+    assert str(error).isprintable()
+    assert "INJ" in str(error), "what the server said is shown"
+    shown = "".join(traceback.format_exception(error))
+    assert re.sub(r"[\n\t]", "", shown).isprintable()
+    for line in shown.split("\n"):
+        assert not re.match(r"\s*::|.*##\[", line), line
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        frame(Opcode.CLOSE, (1012).to_bytes(2) + COMMANDS.encode()),
+        error_frame(message=COMMANDS, code=COMMANDS),
+        error_frame(message=COMMANDS, code="EXECUTION_ERROR"),
+        error_frame(
+            message="x",
+            code="VALIDATION_ERROR",
+            errors=[{"loc": [COMMANDS, COMMANDS], "msg": COMMANDS}],
+        ),
+        frame(Opcode.TEXT, b'{"type":"' + json.dumps(COMMANDS).encode()[1:-1] + b'","data":{}}'),
+        frame(Opcode.TEXT, COMMANDS.encode()),
+        frame(Opcode.TEXT, observed({"stdout": [COMMANDS]}).encode()),
+    ],
+    ids=["close", "code", "message", "fields", "type", "junk", "mismatch"],
+)
+@pytest.mark.parametrize("client", ["sync", "async"])
+def test_no_line_of_an_error_is_a_workflow_command(reply: bytes, client: str) -> None:
+    """CI reads all that a step prints for commands, and so an uncaught traceback."""
+    script = after_a_request(REPLY, then=lambda connection: connection.sendall(reply))
+    with websocket_server(script) as url:
+        assert_no_command(failure(f"http://{url}", client, timeout_s=LONG_S))
+
+
+def test_a_cause_names_hostile_fields_in_no_command() -> None:
+    """pydantic writes the names of fields as they are."""
+    error = rt.ReplyMismatch("INJ", path="$")
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(dict[str, int]).validate_python({COMMANDS: "x"})
+    error.__cause__ = caught.value
+    redact(error, ())
+    assert_no_command(error)
+    assert "ValidationError" in str(error.__cause__)
+
+
+def test_a_cause_without_commands_stays_what_it_is() -> None:
+    error = rt.ReplyMismatch("no", path="$")
+    with pytest.raises(ValidationError) as caught:
+        TypeAdapter(int).validate_python("x")
+    error.__cause__ = caught.value
+    redact(error, ())
+    assert error.__cause__ is caught.value
+
+
+def test_the_log_of_a_server_keeps_its_lines_and_gives_no_commands() -> None:
+    error = rt.errors.StartError(f"it ended\n{COMMANDS}", log=f"first\n{COMMANDS}\nlast")
+    error.add_note(f"a\n{COMMANDS}")
+    message, *log = str(error).split("\n")
+    assert message.startswith(r"it ended\nx")
+    assert log[:2] == ["Its log ends with:", "first"]
+    assert log[-1] == "last"
+    for line in [*log, *error.__notes__[0].split("\n")]:
+        assert not re.match(r"\s*::|.*##\[", line), line

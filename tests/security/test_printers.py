@@ -13,7 +13,6 @@ from markdown_it.token import Token
 from typer.testing import Result
 
 from envgen.text import as_code, for_markdown, for_terminal
-from envgen_runtime.printable import printable
 from tests.support import contract, run, save
 
 HOSTILE = [
@@ -59,7 +58,7 @@ def assert_harmless(
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
     for output in (done.stdout, done.stderr):
         for line in re.split(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", output):
-            assert printable(line, 10**9) == line
+            assert line.isprintable()
             assert is_document or len(line) < 10_000, "a document for machines is whole"
             is_ours = is_annotation and re.match(r"::(error|warning|notice) file=[^:]*::", line)
             assert is_ours or not COMMAND.match(line), line
@@ -80,7 +79,7 @@ def test_every_format_of_diff_is_harmless(report: str) -> None:
     save({**hostile_contract(HOSTILE, "string"), "name": "other"}, "b.json")
     for old, new in (("a.json", "b.json"), ("a.json", save(contract())), ("x.json", "a.json")):
         done = run("diff", old, new, "--format", report)
-        assert done.exit_code == 1, "what breaks is said"
+        assert done.exit_code == 5, "what breaks is said"
         assert done.stdout.count("INJ") > len(HOSTILE) or old == "x.json"
         assert_harmless(done, is_annotation=report == "github", is_document=report == "json")
         if report == "markdown":
@@ -179,3 +178,12 @@ def test_what_the_lock_the_settings_and_the_source_say_is_harmless() -> None:
         lock.write_text(json.dumps(honest))
         if text.strip() and not text.startswith("-") and "[" not in text:
             assert_harmless(run("build", text))
+
+
+@pytest.mark.parametrize("text", ["Maze\nINJ", "\n::error::INJ", "\t\n INJ"])
+def test_a_name_in_an_error_has_one_line(text: str) -> None:
+    save({**contract(), "action": {"$ref": f"#/{text}"}}, "a.json")
+    done = run("build", "a.json")
+    assert done.exit_code == 1
+    assert "INJ" in done.stderr
+    assert all(re.match(r" +(error|hint) ", line) for line in done.stderr.splitlines()), done.stderr

@@ -12,6 +12,7 @@ import typer
 from .. import __version__
 from .build import build
 from .demo import demo
+from .diff import EPILOG as DIFF_EPILOG
 from .diff import diff
 from .init import init
 from .managed import prune, ps
@@ -37,8 +38,9 @@ def _help(command: Callable[..., None]) -> str:
     return re.sub(r"(?<!\n)\n(?!\n)", " ", inspect.getdoc(command) or "")
 
 
-for _command in (build, diff, watch, init, demo, run, ps, prune):
+for _command in (build, watch, init, demo, run, ps, prune):
     app.command(help=_help(_command), epilog=EPILOG)(_command)
+app.command(help=_help(diff), epilog=DIFF_EPILOG)(diff)
 app.command(help=_help(sync), epilog=SYNC_EPILOG)(sync)
 
 

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from .completion import complete_source
-from .output import escape, out, reporting
+from .output import BREAKING, COMPATIBLE, escape, out, reporting
 
 if TYPE_CHECKING:
     from ..compat import Changelog
+
+EPILOG = (
+    "Exit codes: 0 no change as serious as --fail-on; 4 such a change, but nothing breaks; "
+    "5 such a change, and something breaks; 1 a contract is at fault; 2 wrong usage; "
+    "3 a server can't be reached."
+)
 
 ChangelogFormat = Literal["text", "json", "github", "markdown"]
 
@@ -32,7 +38,10 @@ def diff(
     *,
     fail_on: Annotated[
         Literal["breaking", "warning", "info", "never"],
-        typer.Option(help="Exit with 1 if a change has this level or a more serious one."),
+        typer.Option(
+            help="Exit with 4, or 5 if something breaks, if a change has this level or a more "
+            "serious one."
+        ),
     ] = "breaking",
     report: Annotated[
         ChangelogFormat,
@@ -52,7 +61,7 @@ def diff(
 
     [dim]envgen diff generated.coding_env http://127.0.0.1:8000 --fail-on warning[/]
     """
-    with reporting():
+    with reporting(report):
         from ..compat import compare
         from ..interrupts import Interrupts, in_thread
         from ..project.versions import read_version
@@ -66,7 +75,7 @@ def diff(
             changelog = compare(before, after)
     print_changelog(after.name, changelog, report, file=new)
     if fail_on != "never" and changelog.reaches(fail_on):
-        raise typer.Exit(1)
+        raise typer.Exit(BREAKING if changelog.reaches("breaking") else COMPATIBLE)
 
 
 def print_changelog(name: str, changelog: Changelog, report: ChangelogFormat, *, file: str) -> None:

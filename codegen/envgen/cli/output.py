@@ -12,15 +12,18 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.markup import escape as escape_markup
 
-from envgen_runtime.printable import MAX_TEXT
+from envgen_runtime.printable import LINES, MAX_TEXT
 
 from ..errors import ContractError, EnvgenError
-from ..text import for_terminal, json_text
+from ..text import MAX_SHOWN, for_terminal, json_text
 
 if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
 
 EPILOG = "Exit codes: 0 done; 1 the input is at fault; 2 wrong usage; 3 a server can't be reached."
+COMPATIBLE, BREAKING = 4, 5
+"""The exit codes of ``sync`` and ``diff`` for contracts that differ, by whether someone breaks."""
+
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells report it."""
 
@@ -28,14 +31,14 @@ out = Console(highlight=False, soft_wrap=True, emoji=False)
 err = Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
-def escape(text: str) -> str:
+def escape(text: str, limit: int = MAX_SHOWN) -> str:
     """Escape untrusted text for one line of a console: nothing in it takes effect."""
-    return escape_markup(for_terminal(text))
+    return escape_markup(for_terminal(text, limit))
 
 
 def escape_lines(text: str) -> str:
     """As ``escape``, for text that may have several lines, such as the end of a log."""
-    return escape_markup(for_terminal(text, MAX_TEXT, keep="\n\t"))
+    return escape_markup(for_terminal(text, MAX_TEXT, keep=LINES))
 
 
 def status_line(reached: str | PullProgress, otherwise: str) -> str:
@@ -48,20 +51,21 @@ def status_line(reached: str | PullProgress, otherwise: str) -> str:
 
 @contextmanager
 def reporting(report: str = "text") -> Generator[None]:
-    """Turn an EnvgenError into a message, or with "json" into a document, and an exit code."""
+    """Turn an EnvgenError into a message and an exit code, with "json" into a document as well."""
     try:
         yield
     except EnvgenError as error:
         if report == "json":
             write_document(error.exit_code, error=error_document(error))
-        else:
-            print_error(error)
+        print_error(error)
         raise typer.Exit(error.exit_code) from None
 
 
 def print_error(error: EnvgenError) -> None:
     """Print an error, its place and its hint."""
-    err.print(f"    [bold red]error[/] {escape_lines(str(error))}")
+    shown = escape_lines(error.message) if error.keeps_lines else escape(error.message, MAX_TEXT)
+    place = f"{escape(error.place)}: " if error.place and shown else escape(error.place)
+    err.print(f"    [bold red]error[/] {place}{shown}")
     if error.hint:
         print_hint(error.hint)
 

@@ -89,7 +89,9 @@ def run(
                 for line in server.provider.follow_logs():
                     out.print(escape(line))
                 raise ServerEnded(
-                    server.provider.diagnosis() or "the environment ended", source=label(source)
+                    server.provider.diagnosis() or "the environment ended",
+                    source=label(source),
+                    keeps_lines=True,
                 )
         except KeyboardInterrupt:
             out.print("[dim]stopped and removed[/]")

@@ -9,6 +9,8 @@ import typer
 from .completion import complete_source
 from .diff import ChangelogFormat, print_changelog
 from .output import (
+    BREAKING,
+    COMPATIBLE,
     err,
     error_document,
     escape,
@@ -22,8 +24,6 @@ from .results import print_unused
 
 if TYPE_CHECKING:
     from ..project.sync import Synced
-
-_FRESH, _COMPATIBLE_DRIFT, _BREAKING_DRIFT = 0, 4, 5
 
 EPILOG = (
     "Exit codes: 0 fresh; 4 drifted, but nothing breaks; 5 drifted, and something breaks; "
@@ -115,5 +115,5 @@ def _exit_code(synced: Synced) -> int:
     if synced.outcome.errors:
         return min(error.exit_code for error in synced.outcome.errors)
     if synced.is_breaking:
-        return _BREAKING_DRIFT
-    return _COMPATIBLE_DRIFT if synced.has_drifted else _FRESH
+        return BREAKING
+    return COMPATIBLE if synced.has_drifted else 0

@@ -222,9 +222,9 @@ def _translated_errors(source: str) -> Generator[None]:
     try:
         yield
     except StartError as error:
-        raise ServerEnded(_text(error, source), source=shown) from error
+        raise ServerEnded(_text(error, source), source=shown, keeps_lines=True) from error
     except (ProviderError, ConnectError) as error:
-        raise Unreachable(_text(error, source), source=shown) from error
+        raise Unreachable(_text(error, source), source=shown, keeps_lines=True) from error
     except (MissingExtra, ValueError) as error:
         raise EnvgenError(_text(error, source), source=shown) from error
 

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from ..contract.contract import has_contract, package_contract
-from ..contract.drift import Contracts, is_worth_telling, tool_differences
+from ..contract.drift import Contracts, tool_differences
 from ..errors import (
     ActionRejected,
     ContractDrift,
@@ -135,11 +135,11 @@ class Comparison:
             if self._on_drift == "error":
                 raise
             return  # a call doesn't fail for an answer that nobody needs
-        found = tool_differences(contract, listed)
+        found = tool_differences(contract, listed, all_of_them=self._on_drift == "error")
         if self._on_drift == "error" and found:
             self._has_compared_tools = False
             raise ContractDrift(self._told(found), drift=found)
-        if is_worth_telling(found):
+        if found:
             self._log(found)
 
     def explain(self, error: BaseException, request: Request) -> Call[None]:
@@ -161,19 +161,20 @@ class Comparison:
     def warn(self, request: Request) -> Call[None]:
         """Log what differs and matters to this client. An unanswered question is no difference."""
         with suppress(EnvError):
-            found = yield from self._differences(request)
-            if is_worth_telling(found):
+            found = yield from self._differences(request, all_of_them=False)
+            if found:
                 self._log(found)
 
     def _log(self, found: list[str]) -> None:
         _LOGGER.warning("%s", printable(scrub(self._told(found), self._secrets)))
 
-    def _differences(self, request: Request) -> Call[list[str]]:
+    def _differences(self, request: Request, *, all_of_them: bool = True) -> Call[list[str]]:
         server = yield from server_schema(request)
         both = Contracts(package_contract(self._client), server)
         action = both.other_environment()
         if action is None:
-            return both.differences()
+            found = both.differences() if all_of_them else both.worth_telling()
+            return [printable(line) for line in found]
         name = yield from _server_name(request)
         return [f"it serves another environment, {name or action}"]
 

@@ -58,9 +58,11 @@ class SessionOptions(TypedDict, total=False):
             where a newer server added it.
         on_drift: when to compare the server's contract with the one that the client was built from.
             ``check`` does it in the background of the first reset, once per process and server, and
-            logs one warning that names what changes for this client; and once something doesn't
-            fit, to say so in the error. ``error`` does it before the first request, raising
-            ``ContractDrift``; ``ignore`` never.
+            logs one warning that names what changes for this client: what it sends isn't taken any
+            more, or what it receives is something else; and once something doesn't fit, to say so
+            in the error. ``error`` is the strict mode: it compares before the first request, and
+            raises ``ContractDrift`` for any difference but prose, also for one that changes nothing
+            for this client, such as a new field of replies. ``ignore`` never compares.
         parameters: values that the routes of a server with routes of its own need, by name:
             ``env_id`` for ``/env/{env_id}/step``.
         retry: how requests that may be repeated are repeated. A step never is.

@@ -8,7 +8,7 @@ are generated from (``tools``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..json_value import as_array, as_object, comparable, pointer_to, same_json
 from .keywords import (
@@ -25,6 +25,7 @@ from .normal_form import normal_form
 from .parts import PARTS, UNPUBLISHED, is_base_state
 from .published import fault
 from .references import References, follow, members, reference_of
+from .telling import Way, allows_more, below, matters, way_of
 from .tools import with_tool_replies
 
 _MAX_LISTED = 20
@@ -41,32 +42,42 @@ def differences(built_from: Mapping[str, Any], server: Mapping[str, Any]) -> lis
     return Contracts(built_from, server).differences()
 
 
-def is_worth_telling(found: list[str]) -> bool:
-    """Whether differences change anything for a client: more fields in what it receives don't."""
-    return not all(line.endswith(": added") and not line.startswith("/action/") for line in found)
+class _Difference(NamedTuple):
+    """A difference as a line, and whether it changes something for a client."""
+
+    line: str
+    matters: bool = True
 
 
-def tool_differences(built_from: Mapping[str, Any], listed: list[Any]) -> list[str]:
+def tool_differences(
+    built_from: Mapping[str, Any], listed: list[Any], *, all_of_them: bool = True
+) -> list[str]:
     """List how a server's tools differ from those of the contract that a client was built from.
 
     Args:
         built_from: the contract.
         listed: what the server replied to ``tools/list``.
+        all_of_them: whether what changes nothing for a client is listed, too.
     """
     ours, theirs = _by_name(built_from.get("tools")), _by_name(listed)
-    found: list[str] = []
+    found: list[_Difference] = []
     for name, tool in ours.items():
         place = pointer_to("/tools", name)
         if name not in theirs:
-            found.append(f"{place}: removed")
+            found.append(_Difference(f"{place}: removed"))
             continue
         unpublished = as_array(tool.get(UNPUBLISHED)) or []
-        for key in ("inputSchema", "outputSchema"):
-            if key in unpublished:
-                continue
-            found += _of_tool(tool.get(key), theirs[name].get(key), pointer_to(place, key))
-    found += (f"{pointer_to('/tools', name)}: added" for name in theirs if name not in ours)
-    return found if len(found) <= _MAX_LISTED else [*found[:_MAX_LISTED], "and more"]
+        for key, way in _TOOL_SCHEMAS.items():
+            if key not in unpublished:
+                place_of = pointer_to(place, key)
+                found += _of_tool(tool.get(key), theirs[name].get(key), place_of, way)
+    for name in [name for name in theirs if name not in ours]:
+        found.append(_Difference(f"{pointer_to('/tools', name)}: added", matters=False))
+    lines = [line for line, is_news in found if is_news or all_of_them]
+    return lines if len(lines) <= _MAX_LISTED else [*lines[:_MAX_LISTED], "and more"]
+
+
+_TOOL_SCHEMAS: Mapping[str, Way] = {"inputSchema": "request", "outputSchema": "reply"}
 
 
 def _by_name(tools: Any) -> dict[str, dict[str, Any]]:
@@ -74,16 +85,16 @@ def _by_name(tools: Any) -> dict[str, dict[str, Any]]:
     return {str(tool.get("name")): tool for tool in fields if tool is not None}
 
 
-def _of_tool(ours: Any, theirs: Any, place: str) -> Iterator[str]:
+def _of_tool(ours: Any, theirs: Any, place: str, way: Way) -> Iterator[_Difference]:
     mine, other = as_object(ours), as_object(theirs)
     if mine is None or other is None:
         if (mine is None) is not (other is None):
-            yield f"{place}: {'added' if mine is None else 'removed'}"
+            yield _Difference(f"{place}: {'added' if mine is None else 'removed'}")
     elif fault(other) is None:  # else it is read as any object by generator and client alike
         try:
-            yield from _compare_part(normal_form(mine), normal_form(other), place)
+            yield from _compare(normal_form(mine), normal_form(other), place, way)
         except RecursionError:
-            yield f"{place}: nested too deeply to be compared"
+            yield _Difference(f"{place}: nested too deeply to be compared")
 
 
 class Contracts:
@@ -101,6 +112,16 @@ class Contracts:
         place of the server's. Nor is a state of which the server publishes the base fields alone:
         many servers send more than they publish.
         """
+        return self._listed(all_of_them=True)
+
+    def worth_telling(self) -> list[str]:
+        """List the differences that change something for a client.
+
+        Then what it sends isn't taken any more, or what it receives is something else.
+        """
+        return self._listed(all_of_them=False)
+
+    def _listed(self, *, all_of_them: bool) -> list[str]:
         if self._faults:
             return self._faults
         found: list[str] = []
@@ -111,7 +132,9 @@ class Contracts:
             if part == "state" and is_base_state(theirs):
                 continue
             try:
-                for line in _compare_part(ours, theirs, f"/{part}"):
+                for line, is_news in _compare(ours, theirs, f"/{part}", way_of(part)):
+                    if not (is_news or all_of_them):
+                        continue
                     if len(found) == _MAX_LISTED:
                         return [*found, "and more"]
                     found.append(line)
@@ -157,9 +180,9 @@ def _parts(contract: Mapping[str, Any]) -> tuple[Mapping[str, JsonSchema], list[
     return with_tool_replies(schemas), faults
 
 
-def _compare_part(ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]:
+def _compare(ours: JsonSchema, theirs: JsonSchema, place: str, way: Way) -> Iterator[_Difference]:
     if not same_json(ours, theirs):
-        yield from _Comparison(ours, theirs).schemas(ours, theirs, place)
+        yield from _Comparison(ours, theirs).schemas(ours, theirs, place, way)
 
 
 class _Comparison:
@@ -168,68 +191,89 @@ class _Comparison:
     def __init__(self, ours: JsonSchema, theirs: JsonSchema) -> None:
         self._ours = References(ours)
         self._theirs = References(theirs)
-        self._compared: set[tuple[str | None, str | None]] = set()
+        self._compared: set[tuple[str | None, str | None, Way]] = set()
 
-    def schemas(self, ours: Any, theirs: Any, place: str) -> Iterator[str]:
+    def schemas(self, ours: Any, theirs: Any, place: str, way: Way) -> Iterator[_Difference]:
         references = (reference_of(ours), reference_of(theirs))
         if any(references):
-            if references in self._compared:
+            if (*references, way) in self._compared:
                 return
-            self._compared.add(references)
+            self._compared.add((*references, way))
             ours, theirs = _target(ours, self._ours), _target(theirs, self._theirs)
         mine, other = as_object(ours), as_object(theirs)
         if mine is not None and other is not None:
-            yield from self._keywords(mine, other, place)
+            yield from self._keywords(mine, other, place, way)
         elif not same_json(ours, theirs) and not (_is_anything(ours) and _is_anything(theirs)):
-            yield _became(place, ours, theirs)
+            yield _became(place, ours, theirs, is_news=_is_news(ours, theirs, way))
 
-    def _keywords(self, ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]:
+    def _keywords(
+        self, ours: JsonSchema, theirs: JsonSchema, place: str, way: Way
+    ) -> Iterator[_Difference]:
         for keyword in _VALUES:
             mine, other = ours.get(keyword), theirs.get(keyword)
             is_equal = _same_members if keyword in ("type", "enum") else same_json
             if (keyword in ours) is not (keyword in theirs) or not is_equal(mine, other):
-                yield _became(pointer_to(place, keyword), mine, other)
+                is_news = matters(way, allows_more=allows_more(keyword, mine, other))
+                yield _became(pointer_to(place, keyword), mine, other, is_news=is_news)
         tags = [(as_object(item.get("discriminator")) or {}).get("propertyName")
                 for item in (ours, theirs)]  # fmt: skip
         if tags[0] != tags[1]:
             yield _became(pointer_to(place, "discriminator", "propertyName"), *tags)
-        yield from _required(ours, theirs, place)
+        yield from _required(ours, theirs, place, way)
         for keyword in _MAPS:
             pair = as_object(ours.get(keyword)) or {}, as_object(theirs.get(keyword)) or {}
-            yield from self._maps(*pair, pointer_to(place, keyword))
+            is_news = keyword != "properties" or way == "condition"
+            if way == "request":  # what had any type has one now
+                is_news |= ours.get("additionalProperties", False) is not False
+            place_of = pointer_to(place, keyword)
+            yield from self._maps(*pair, place_of, below(way, keyword), added_is_news=is_news)
         for keyword in _NESTED:
             absent: Any = [] if keyword in SCHEMA_LISTS else True
             pair = ours.get(keyword, absent), theirs.get(keyword, absent)
             lists = as_array(pair[0]), as_array(pair[1])
             if lists[0] is not None and lists[1] is not None:
-                yield from self._lists(lists[0], lists[1], pointer_to(place, keyword))
+                place_of = pointer_to(place, keyword)
+                yield from self._lists(lists[0], lists[1], place_of, below(way, keyword))
             else:
-                yield from self.schemas(*pair, pointer_to(place, keyword))
+                yield from self.schemas(*pair, pointer_to(place, keyword), below(way, keyword))
 
-    def _maps(self, ours: dict[str, Any], theirs: dict[str, Any], place: str) -> Iterator[str]:
+    def _maps(
+        self,
+        ours: dict[str, Any],
+        theirs: dict[str, Any],
+        place: str,
+        way: Way,
+        *,
+        added_is_news: bool,
+    ) -> Iterator[_Difference]:
         for name, schema in ours.items():
             if name in theirs:
-                yield from self.schemas(schema, theirs[name], pointer_to(place, name))
+                yield from self.schemas(schema, theirs[name], pointer_to(place, name), way)
             else:
-                yield f"{pointer_to(place, name)}: removed"
-        yield from (f"{pointer_to(place, name)}: added" for name in theirs if name not in ours)
+                yield _Difference(f"{pointer_to(place, name)}: removed")
+        for name in theirs:
+            if name not in ours:
+                yield _Difference(f"{pointer_to(place, name)}: added", added_is_news)
 
-    def _lists(self, ours: list[Any], theirs: list[Any], place: str) -> Iterator[str]:
+    def _lists(
+        self, ours: list[Any], theirs: list[Any], place: str, way: Way
+    ) -> Iterator[_Difference]:
         if len(ours) != len(theirs):
-            yield f"{place}: {len(ours)} members became {len(theirs)}"
+            yield _Difference(f"{place}: {len(ours)} members became {len(theirs)}")
             return
         for index, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
-            yield from self.schemas(mine, other, pointer_to(place, index))
+            yield from self.schemas(mine, other, pointer_to(place, index), way)
 
 
-def _required(ours: JsonSchema, theirs: JsonSchema, place: str) -> Iterator[str]:
+def _required(ours: JsonSchema, theirs: JsonSchema, place: str, way: Way) -> Iterator[_Difference]:
     needed, needs = (
         {name for name in as_array(item.get("required")) or [] if isinstance(name, str)}
         for item in (ours, theirs)
     )
     for name in sorted(needed ^ needs):
         how = "now required" if name in needs else "no longer required"
-        yield f"{pointer_to(place, 'properties', name)}: {how}"
+        is_news = matters(way, allows_more=name in needed)
+        yield _Difference(f"{pointer_to(place, 'properties', name)}: {how}", is_news)
 
 
 def _target(schema: Any, references: References) -> Any:
@@ -259,8 +303,13 @@ def _is_anything(schema: Any) -> bool:
     return schema is True or schema == {}
 
 
-def _became(place: str, ours: Any, theirs: Any) -> str:
-    return f"{place}: {_shown(ours)} became {_shown(theirs)}"
+def _is_news(ours: Any, theirs: Any, way: Way) -> bool:
+    """Whether it matters that one of two schemas is true or false, as where fields are closed."""
+    return matters(way, allows_more=ours is False if ours is False or theirs is False else None)
+
+
+def _became(place: str, ours: Any, theirs: Any, *, is_news: bool = True) -> _Difference:
+    return _Difference(f"{place}: {_shown(ours)} became {_shown(theirs)}", is_news)
 
 
 def _shown(value: Any) -> str:

@@ -276,11 +276,13 @@ def server_error(
     text = str(data.get("message") or data.get("detail") or "no message")
     if code in ("VALIDATION_ERROR", f"HTTP_{HTTPStatus.UNPROCESSABLE_ENTITY}"):
         errors = _objects(data.get("errors") or data.get("detail"))
+        # Over a WebSocket, servers also say so of what the environment itself raises in its step.
         return ActionRejected(
             f"the server refused the {request.operation} request: {_field_errors(errors) or text}",
             code=code,
             errors=errors,
             data=data,
+            maybe_applied=request.operation == "step" and code == "VALIDATION_ERROR",
             request_id=request.request_id,
             server_text=text,
         )

@@ -26,7 +26,7 @@ from urllib.parse import (
 
 from ..errors import EnvError
 from ..json_value import as_object
-from ..printable import printable
+from ..printable import LINES, printable
 
 _HIDDEN = "***"
 _UNREADABLE = "a URL that can't be read"
@@ -270,9 +270,11 @@ def _hidden(text: str | bytes, secrets: Iterable[str]) -> str | bytes:
 
 
 def redact(error: EnvError, secrets: Sequence[str]) -> None:
-    """Replace secrets in an error, its notes, its attributes and its causes by ``***``."""
-    if not secrets:
-        return
+    """Replace secrets in an error, its notes, its attributes and its causes by ``***``.
+
+    A traceback shows what causes say. One that has a secret, or what ``printable`` escapes, and
+    that can't be changed, is replaced by an ``Exception`` that says the rest.
+    """
     seen: set[int] = set()
     pending: list[BaseException] = [error]
     while pending:
@@ -281,14 +283,17 @@ def redact(error: EnvError, secrets: Sequence[str]) -> None:
             continue
         seen.add(id(one))
         _redact_one(one, secrets)
+        cause = one.__cause__
         for link in ("__cause__", "__context__"):
             other = getattr(one, link)
             if other is None:
                 continue
             _redact_one(other, secrets)
-            if _shows(other, secrets):  # it can't be changed, as those of pydantic
+            # A context may be the user's own, whose text is as they want it.
+            is_ours = link == "__cause__" or other is cause
+            if _shows(other, secrets) or (is_ours and not _is_printable(other)):
                 text = scrub(f"{type(other).__name__}: {other}", secrets)
-                setattr(one, link, Exception(text))
+                setattr(one, link, Exception(printable(text, keep=LINES)))
             else:
                 pending.append(other)
         if isinstance(one, BaseExceptionGroup):
@@ -296,6 +301,8 @@ def redact(error: EnvError, secrets: Sequence[str]) -> None:
 
 
 def _redact_one(error: BaseException, secrets: Sequence[str]) -> None:
+    if not secrets:
+        return
     hidden = scrub(error.args, secrets)
     if hidden != error.args:
         error.args = hidden
@@ -313,3 +320,8 @@ def _redact_one(error: BaseException, secrets: Sequence[str]) -> None:
 def _shows(error: BaseException, secrets: Sequence[str]) -> bool:
     texts = (str(error), repr(error))
     return any(secret in text for text in texts for secret in secrets)
+
+
+def _is_printable(error: BaseException) -> bool:
+    text = str(error)
+    return printable(text, len(text), keep=LINES) == text
