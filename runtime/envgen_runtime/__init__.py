@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .adapters.advice import InvalidCall
     from .adapters.dispatch import ToolCall
     from .adapters.specs import ToolSpecs
     from .clients.asyncio import AsyncEnvClient
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         ExecutionError,
         FactoryError,
         FetchError,
-        InvalidCall,
         InvalidRequest,
         MissingExtra,
         NotReset,
@@ -90,8 +90,9 @@ if not TYPE_CHECKING:  # type checkers know every name: what they don't find is 
     # envgen imports this package for the modules that read contracts, and needs no clients.
     _MODULES = (
         "errors", "result", "json_value", "wire.retries", "observe.observers", "observe.telemetry",
-        "observe.trace", "contract.exact", "adapters.specs", "adapters.dispatch", "providers",
-        "clients.codec", "clients.sync", "clients.asyncio", "tools", "mcp.sync", "mcp.asyncio",
+        "observe.trace", "contract.exact", "adapters.advice", "adapters.specs", "adapters.dispatch",
+        "providers", "clients.codec", "clients.sync", "clients.asyncio", "tools", "mcp.sync",
+        "mcp.asyncio",
     )  # fmt: skip
     _MOVED = frozenset(
         {

@@ -2,7 +2,7 @@
 
     EnvError
     ├── InvalidRequest          refused before sending: nothing reached the server
-    │   └── InvalidCall         a model's tool call that can't be made; the message is for the model
+    │   └── InvalidCall         a model's tool call that can't be made (in adapters)
     ├── ConnectError            no session could be opened
     │   └── UpgradeRefused      the server answered the WebSocket handshake with an HTTP status
     ├── RequestTimeout          no reply within the time limit; the session is lost
@@ -118,16 +118,6 @@ class InvalidRequest(EnvError, ValueError):
     def __init__(self, message: str, *, path: str | None = None, **known: Unpack[_Known]) -> None:
         super().__init__(message, **known)
         self.path = path
-
-
-class InvalidCall(InvalidRequest):
-    """A model's tool call can't be made. The message says to the model why, and what is allowed.
-
-    Attributes:
-        tool: the name in the call, if it has one.
-    """
-
-    tool: str | None = None
 
 
 class ConnectError(EnvError, ConnectionError):

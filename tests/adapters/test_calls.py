@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from envgen_runtime import InvalidRequest
+from envgen_runtime.adapters.advice import InvalidCall
 from envgen_runtime.adapters.calls import read_call
-from envgen_runtime.errors import InvalidCall
 from generated.coding_env import CodeAction, CodingEnv
 from generated.warehouse_env import WarehouseEnv
 from generated.warehouse_env.models import Move, Pick, Position

@@ -12,7 +12,7 @@ import pytest
 
 from envgen.demo.server import serving
 from envgen_runtime import MissingExtra, NotReset, SessionError
-from envgen_runtime.errors import InvalidCall
+from envgen_runtime.adapters.advice import InvalidCall
 from tests.adapters.worlds import CALL_TOOL, ECHO, acting, client, tagged, tool, tooled
 from tests.support import contract
 

@@ -13,7 +13,7 @@ import pytest
 
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from envgen_runtime.errors import InvalidCall
+from envgen_runtime.adapters.advice import InvalidCall
 from generated.warehouse_env import WarehouseEnv
 from tests.adapters.worlds import model_server
 from tests.support import ROOT

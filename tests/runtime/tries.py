@@ -25,6 +25,7 @@ from urllib.request import urlopen
 
 import envgen_runtime as rt
 from envgen_runtime import errors
+from envgen_runtime.adapters import advice
 from envgen_runtime.tools import errors as tool_errors
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 
@@ -270,7 +271,7 @@ def loop_beside_loop(url: str) -> Findings:
 # --- errors -------------------------------------------------------------------------------------
 
 
-_ERROR_MODULES = (errors.__name__, tool_errors.__name__)
+_ERROR_MODULES = (errors.__name__, tool_errors.__name__, advice.__name__)
 
 
 def error_classes() -> list[type[rt.EnvError]]:

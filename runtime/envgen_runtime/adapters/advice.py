@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from ..contract.exact import Violation
 from ..contract.keywords import JsonSchema
-from ..errors import InvalidCall
+from ..errors import InvalidRequest
 from ..json_value import as_array, as_object, at_pointer, json_path, pointer_of
-from ..printable import printable
+from ..printable import LINES, printable
 from .catalogue import Catalogue, ModelTool
 
 _MAX_TEXT = 2000
@@ -32,6 +32,19 @@ _NOT_AN_OBJECT = frozenset({"model_type", "model_attributes_type", "dict_type"})
 """pydantic's errors whose messages speak of Python's classes."""
 
 Path = tuple[str | int, ...]
+
+
+class InvalidCall(InvalidRequest):
+    """A model's tool call can't be made. The message says to the model why, and what is allowed.
+
+    Attributes:
+        tool: the name in the call, if it has one.
+    """
+
+    tool: str | None = None
+
+    def __str__(self) -> str:
+        return printable(Exception.__str__(self), keep=LINES)
 
 
 def invalid(message: str, *, tool: str | None = None, path: str | None = None) -> InvalidCall:

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 
-from ..errors import InvalidCall
 from ..json_value import as_array, as_object
-from .advice import invalid
+from .advice import InvalidCall, invalid
 
 _OPENING = re.compile(r"(?:```[\w-]*|<tool_call>)\s*(?=[{\[])")
 _ARGUMENTS = ("arguments", "input", "parameters")
