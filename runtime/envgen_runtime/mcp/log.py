@@ -25,10 +25,13 @@ class LogTail:
     """
 
     def __init__(self) -> None:
-        self._reader, writer = os.pipe()
+        reader, writer = os.pipe()
+        self._reader: int | None = reader  # None once the number may be another file's
         self.stream: TextIO = os.fdopen(writer, "w")
         self._lines: deque[bytes] = deque(maxlen=_LINES)
-        self._thread = threading.Thread(target=self._drain, name="envgen-mcp-log", daemon=True)
+        self._thread = threading.Thread(
+            target=self._drain, args=(reader,), name="envgen-mcp-log", daemon=True
+        )
         forks.track(self)
 
     def start(self) -> None:
@@ -48,14 +51,16 @@ class LogTail:
 
     def after_fork(self) -> None:
         """Let go of the parent's pipe, in a forked child."""
-        close_inherited_number(self._reader)
+        if self._reader is not None:
+            close_inherited_number(self._reader)
 
-    def _drain(self) -> None:
+    def _drain(self, reader: int) -> None:
         rest = b""
-        while chunk := os.read(self._reader, _READ_BYTES):
+        while chunk := os.read(reader, _READ_BYTES):
             *lines, rest = (rest + chunk).split(b"\n")
             self._lines.extend(line[:_LINE_BYTES] for line in lines)
             rest = rest[:_LINE_BYTES]
         if rest:
             self._lines.append(rest)
-        os.close(self._reader)
+        self._reader = None
+        os.close(reader)
