@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,7 +112,8 @@ def npm_program(package: str, version: str) -> Path:
 
 def venv_cache() -> Path:
     """Where venvs are kept: ``.cache/interop-venvs``, or what ENVGEN_VENV_CACHE says."""
-    cache = Path(os.environ.get("ENVGEN_VENV_CACHE", ROOT / ".cache" / "interop-venvs"))
+    named = os.environ.get("ENVGEN_VENV_CACHE", ROOT / ".cache" / "interop-venvs")
+    cache = Path(named).absolute()
     cache.mkdir(parents=True, exist_ok=True)
     return cache
 
@@ -149,7 +151,9 @@ def _uv() -> list[str]:
 
 
 def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    # Away from the project, whose pins uv would take for those of any venv.
+    away = tempfile.gettempdir()
+    done = subprocess.run(command, cwd=away, capture_output=True, text=True, check=False)
     if done.returncode:
         message = f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}"
         offline = any(sign in done.stderr.lower() for sign in _OFFLINE)
