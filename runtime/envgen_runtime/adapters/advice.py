@@ -63,6 +63,12 @@ def no_such_tool(name: str, known: Catalogue) -> str:
     return f"there is no tool {_shown_name(name)}.{meant} {listed}"
 
 
+def under_arguments(name: str, tool: ModelTool) -> str:
+    """Say where a parameter belongs that stands beside the tool's name."""
+    wanted = f'{{"name": "{tool.name}", "arguments": {{"{name[:_MAX_NAME]}": ...}}}}'
+    return f"what {tool.name} takes goes under arguments, not beside the name: {wanted}"
+
+
 def wrong_arguments(tool: ModelTool, faults: Sequence[tuple[Path, str]]) -> InvalidCall:
     """Return the error for arguments that a tool doesn't take.
 
