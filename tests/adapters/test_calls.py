@@ -304,3 +304,13 @@ def test_what_cannot_be_sent_is_told_by_its_parameter() -> None:
         read_call({"name": "t", "arguments": {"a": [{"city": "\ud83d"}]}})
     assert caught.value.path == "$.a[0].city"
     assert "$.a[0].city: half of a surrogate pair" in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_a_union_is_told_by_what_it_allows(keyword: str, tmp_path: Path) -> None:
+    members = [{"type": "string"}, {"type": "integer", "minimum": 1}, {"type": "null"}]
+    env = client(tooled(tool("t", {"n": {keyword: members}})), tmp_path)
+    error = refusal(env, "t", {"n": [0]})
+    assert "- $.n: is [0]; expected a string or an integer, at least 1 or null" in str(error)
+    assert keyword not in str(error)
+    assert error.for_model() == str(error)
