@@ -196,3 +196,17 @@ def test_a_bare_list_of_tools_is_one() -> None:
     save([ADD], "desk.json")
     assert run("build", "desk.json").exit_code == 0
     assert "def add(" in "".join(file.read_text() for file in Path("generated/desk").rglob("*.py"))
+
+
+def test_docstrings_have_the_names_on_the_wire_and_whole_sentences() -> None:
+    number = {"type": "integer", "default": 50}
+    properties = {"a": {**number, "description": "Rows to read"},
+                  "b": {**number, "description": "Rows to skip."}, "c": number}  # fmt: skip
+    tool = {"name": "get-weather", "inputSchema": {"type": "object", "properties": properties}}
+    save({"tools": [tool, {"name": "get_weather"}]}, "desk.json")
+    assert run("build", "desk.json").exit_code == 0
+    text = Path("generated/desk/tools.py").read_text()
+    assert '"""Call get-weather.' in text
+    assert "a: Rows to read. Default: 50.\n" in text
+    assert "b: Rows to skip. Default: 50.\n" in text
+    assert "c: Default: 50.\n" in text
