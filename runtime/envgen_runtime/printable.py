@@ -13,6 +13,7 @@ LINES = "\n\t"
 _MAX_EXCERPT = 200
 _COMMAND = re.compile(r"^([^\S\n]*)::", re.MULTILINE)
 _COMMANDS = ("::", "##[")
+_ENDS = ".!?:;\u2026\u3002"
 
 
 def printable(text: str, limit: int = MAX_TEXT, *, keep: str = "") -> str:
@@ -42,3 +43,9 @@ def excerpt(text: str | bytes) -> str:
     if isinstance(text, bytes):
         text = text.decode(errors="replace")
     return printable(" ".join(text.split()), _MAX_EXCERPT)
+
+
+def as_sentence(text: str) -> str:
+    """``text`` with a full stop, so that another sentence may follow; nothing if it is empty."""
+    plain = text.rstrip()
+    return plain if not plain or plain[-1] in _ENDS else f"{plain}."

@@ -228,3 +228,89 @@ def test_a_call_is_the_action_that_calls_the_tool(tmp_path: Path) -> None:
     made = env.parse_call({"name": "get_weather", "arguments": {"city": "Oslo"}})
     assert (made.name, made.kind) == ("get.weather", "tool")
     assert (made.action.tool_name, made.action.arguments) == ("get.weather", {"city": "Oslo"})
+
+
+SAID = json.dumps(PLAIN)
+DRAFT = '<tool_call>{"name": "CodeAction", "arguments": {"code": "draft"}}</tool_call>'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"<think>{DRAFT}</think>\n<tool_call>{SAID}</tool_call>",
+        f"<think>```json\n{SAID}\n```</think>\n```json\n{SAID}\n```",
+        f"{DRAFT} is what I could do.</think>\n<tool_call>{SAID}</tool_call>",
+        f"<think>{DRAFT}</think>\n\n{SAID}",
+        f"<think>I never end.\n<tool_call>{SAID}</tool_call>",
+        f'```json\n{{"ok": true}}\n```\n<tool_call>{SAID}</tool_call>',
+        f"```json\n{DRAFT[11:-12]}\n```\n<tool_call>{SAID}</tool_call>",
+        f'```json\n{{"ok": true}}\n```\n```json\n{SAID}\n```',
+        f"[TOOL_CALLS] [{SAID}]",
+        f"[TOOL_CALLS]CodeAction{TEXT}",
+        f"[TOOL_CALLS]CodeAction[CALL_ID]a1[ARGS]{TEXT}",
+        f"<function=CodeAction>{TEXT}</function>",
+        f"<tool_call>\n<function=CodeAction>\n{TEXT}\n</function>\n</tool_call>",
+        f"<|python_tag|>{SAID}<|eom_id|>",
+    ],
+)
+def test_a_call_is_found_in_what_a_model_says(text: str) -> None:
+    assert CodingEnv.parse_call(text).arguments == ARGUMENTS
+
+
+def test_a_thought_within_an_argument_is_the_argument() -> None:
+    code = f"<think>{DRAFT}</think>"
+    text = json.dumps({"name": "CodeAction", "arguments": {"code": code}})
+    for said in (text, f"<tool_call>{text}</tool_call>", f"<think>a</think>```\n{text}\n```"):
+        assert CodingEnv.parse_call(said).arguments == {"code": code}
+
+
+@pytest.mark.parametrize("text", ["I'll run it.", "", "<think>hm</think> Done.", "```\nno\n```"])
+def test_a_text_without_a_call_is_told_the_forms(text: str) -> None:
+    with pytest.raises(InvalidCall, match="holds no call") as caught:
+        read_call(text)
+    assert '{"name": "TOOL", "arguments"' in str(caught.value)
+    assert "<tool_call>" in str(caught.value)
+
+
+def test_a_broken_call_in_a_tag_is_told_where() -> None:
+    with pytest.raises(InvalidCall, match="can't be read as JSON") as caught:
+        read_call('Now: <tool_call>{"name": "a", "arguments": {"b" 1}}</tool_call>')
+    assert '"b" 1' in str(caught.value)
+
+
+@pytest.mark.parametrize("mark", ["<think>", "</think>", "```{", "<tool_call>[", "[TOOL_CALLS]a{"])
+def test_many_marks_take_no_long_time(mark: str) -> None:
+    with pytest.raises(InvalidCall):
+        read_call(" x" + mark * (900_000 // len(mark)))
+
+
+def test_arguments_beside_the_name_are_told_where_they_go(tmp_path: Path) -> None:
+    env = client(tooled(tool("say", {"text": {"type": "string"}}, required=["text"])), tmp_path)
+    with pytest.raises(InvalidCall, match="under arguments") as caught:
+        env.parse_call({"name": "say", "text": "a"})
+    assert '{"name": "say", "arguments": {"text": ...}}' in str(caught.value)
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, 10**5000], ids=["text", "value"])
+def test_a_number_of_many_digits_is_told_in_our_words(number: Any) -> None:
+    given = f'{{"n": {number}}}' if isinstance(number, str) else {"n": number}
+    with pytest.raises(InvalidCall, match="too many digits") as caught:
+        read_call({"name": "t", "arguments": given})
+    assert "sys" not in str(caught.value)
+
+
+def test_what_cannot_be_sent_is_told_by_its_parameter() -> None:
+    with pytest.raises(InvalidCall) as caught:
+        read_call({"name": "t", "arguments": {"a": [{"city": "\ud83d"}]}})
+    assert caught.value.path == "$.a[0].city"
+    assert "$.a[0].city: half of a surrogate pair" in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["anyOf", "oneOf"])
+def test_a_union_is_told_by_what_it_allows(keyword: str, tmp_path: Path) -> None:
+    members = [{"type": "string"}, {"type": "integer", "minimum": 1}, {"type": "null"}]
+    env = client(tooled(tool("t", {"n": {keyword: members}})), tmp_path)
+    error = refusal(env, "t", {"n": [0]})
+    assert "- $.n: is [0]; expected a string or an integer, at least 1 or null" in str(error)
+    assert keyword not in str(error)
+    assert error.for_model() == str(error)

@@ -52,6 +52,8 @@ def test_every_object_is_closed_and_requires_everything(tmp_path: Path) -> None:
          {"anyOf": [TEXT, {"type": "integer"}, {"type": "null"}]}),
         ({"type": "integer", "default": 3, "description": "How many."},
          {"type": ["integer", "null"], "description": "How many. Default: 3."}),
+        ({"type": "integer", "default": 3, "description": "How many"},
+         {"type": ["integer", "null"], "description": "How many. Default: 3."}),
         ({"const": "a", "default": "a"}, {"const": "a"}),
         ({"type": "array", "items": TEXT, "minItems": 1},
          {"type": ["array", "null"], "items": TEXT, "minItems": 1}),

@@ -142,3 +142,15 @@ def test_the_page_lists_the_rules_that_are() -> None:
     page = (ROOT / "docs" / "diff.md").read_text()
     rows = re.findall(r"^\| `([\w-]+)` \| (\w+) \| (\w+) \|", page, re.MULTILINE)
     assert rows == [(name, rule.request, rule.reply) for name, rule in RULES.items()]
+
+
+def test_the_name_of_a_file_is_no_name_of_an_environment() -> None:
+    listed = {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]}
+    save("c.json", listed)
+    save("c2.json", listed)
+    done = run("c.json", "c2.json", "--fail-on", "info")
+    assert (done.exit_code, done.stdout) == (0, "c2: no change\n")
+    save("c.json", {**listed, "name": "one"})
+    assert run("c.json", "c2.json", "--fail-on", "info").exit_code == 0
+    save("c2.json", {**listed, "name": "other"})
+    assert "name-changed" in run("c.json", "c2.json").stdout

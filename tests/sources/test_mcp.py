@@ -202,6 +202,21 @@ def test_a_server_over_http_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> 
     assert SECRET not in everything()
 
 
+def test_a_server_that_is_switched_off_is_left_out_with_a_note() -> None:
+    entry = {"command": BARE[0], "args": BARE[1:]}
+    configured(north=entry, south={**entry, "disabled": True})
+    result = run("build", "--from-mcp-config", ".mcp.json")
+    assert result.exit_code == 0
+    assert "south" in result.stderr
+    assert "disabled" in result.stderr
+    assert not Path("generated/south").exists()
+    assert run("build", "--from-mcp-config", ".mcp.json#south").exit_code == 0
+    configured(south={**entry, "disabled": True})
+    alone = run("build", "--from-mcp-config", ".mcp.json")
+    assert alone.exit_code == 1
+    assert "every server in it is disabled" in alone.stderr
+
+
 def test_comments_and_commas_as_editors_allow_them() -> None:
     entry = json.dumps({"command": BARE[0], "args": [*BARE[1:], "9", "http://x//y", '/*"*/,]']})
     save(
@@ -218,6 +233,9 @@ def test_comments_and_commas_as_editors_allow_them() -> None:
         ({"type": "sse", "url": "http://127.0.0.1:1/sse"}, "SSE"),
         ({}, "a command, or a url"),
         ({"command": "x", "args": ["${input:key}"]}, "${input:key}"),
+        ({"command": "x", "cwd": "${workspaceFolder}"}, "placeholders of editors"),
+        ({"command": "x", "args": ["${input:key}"]}, "placeholders of editors"),
+        ({"command": "x", "envFile": ".env"}, "envFile isn't read"),
         ({"command": "x", "env": {"A": "${HOME}"}}, "ENVGEN_ALLOW_VARS=HOME"),
         ({"url": "ftp://x"}, "http"),
         ({"command": ""}, "no program"),

@@ -101,7 +101,7 @@ async def stuck(request: Request) -> Response:
         (broken, "the server answered HTTP 500"),
         (endless, "the list doesn't end"),
         (odd, "the server doesn't list them: no result"),
-        (twice, "another tool has this name"),
+        (twice, "the tools at 0 and 1 are both called a"),
         (stuck, "took longer than 0.5 s"),
     ],
 )
@@ -152,3 +152,61 @@ def test_a_server_is_not_asked_for_its_name_if_the_user_gives_one() -> None:
     with serving(app) as url:
         assert run("build", url, "--name", "other_env").exit_code == 0
     assert asked == ["/schema"]
+
+
+# --- a saved list ---------------------------------------------------------------------------------
+
+ADD = {"name": "add", "inputSchema": {"type": "object"}}
+
+
+def test_a_saved_list_of_one_page_is_told_to_have_others() -> None:
+    save({"tools": [ADD], "nextCursor": "2"}, "desk.json")
+    built = run("build", "desk.json")
+    assert built.exit_code == 0
+    assert "warning" in built.stderr
+    assert "nextCursor" in built.stderr
+    save({"tools": [ADD], "nextCursor": None}, "desk.json")
+    assert "nextCursor" not in run("build", "desk.json").stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"tools": []}, "a list without tools"),
+        ({"result": {"tools": []}}, "a list without tools"),
+        (
+            {"jsonrpc": "2.0", "id": 1, "error": {"code": -32000, "message": "no session"}},
+            "a server's error, and no list of tools: no session",
+        ),
+        ([], "a list without tools"),
+        ([1], "a contract is a JSON object"),
+        ([ADD, {"title": "x"}], "the tool at 1 has no name"),
+        ({"tools": [ADD, {"title": "x"}]}, "the tool at 1 has no name"),
+        ({"tools": [ADD, {"name": "b"}, ADD]}, "the tools at 0 and 2 are both called add"),
+    ],
+)
+def test_what_is_no_list_of_tools_says_what_it_is(content: Any, told: str) -> None:
+    save(content, "desk.json")
+    built = run("build", "desk.json")
+    assert built.exit_code == 1
+    assert told in " ".join(built.stderr.split())
+
+
+def test_a_bare_list_of_tools_is_one() -> None:
+    save([ADD], "desk.json")
+    assert run("build", "desk.json").exit_code == 0
+    assert "def add(" in "".join(file.read_text() for file in Path("generated/desk").rglob("*.py"))
+
+
+def test_docstrings_have_the_names_on_the_wire_and_whole_sentences() -> None:
+    number = {"type": "integer", "default": 50}
+    properties = {"a": {**number, "description": "Rows to read"},
+                  "b": {**number, "description": "Rows to skip."}, "c": number}  # fmt: skip
+    tool = {"name": "get-weather", "inputSchema": {"type": "object", "properties": properties}}
+    save({"tools": [tool, {"name": "get_weather"}]}, "desk.json")
+    assert run("build", "desk.json").exit_code == 0
+    text = Path("generated/desk/tools.py").read_text()
+    assert '"""Call get-weather.' in text
+    assert "a: Rows to read. Default: 50.\n" in text
+    assert "b: Rows to skip. Default: 50.\n" in text
+    assert "c: Default: 50.\n" in text

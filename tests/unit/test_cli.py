@@ -125,7 +125,7 @@ def test_findings_are_printed() -> None:
         (["build"], 1, "schemas/: nothing to build"),
         (["build", "gone.json"], 1, "gone.json: can't be read: No such file or directory"),
         (["build", "bad.json"], 1, "bad.json: not JSON"),
-        (["build", "list.json"], 1, "list.json: a contract is a JSON object"),
+        (["build", "list.json"], 1, "list.json: a list without tools"),
         (["build", "type.json"], 1, "type.json#/action/properties/x/type: type can't be 'text'"),
         (["build", "ref.json"], 1, "ref.json#/action/properties/x: a $ref to #/$defs/Y"),
         (["build", "http://127.0.0.1:9"], 3, "http://127.0.0.1:9/schema: can't be reached"),

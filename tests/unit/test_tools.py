@@ -203,9 +203,9 @@ def test_a_call_is_checked_against_a_list() -> None:
     ("tools", "pointer", "message"),
     [
         ({"add": ADD}, "/tools", "tools are a list"),
-        ([ADD, ADD], "/tools/1", "another tool has this name"),
-        ([{"inputSchema": {}}], "/tools/0", "a tool has no name"),
-        ([7], "/tools/0", "a tool has no name"),
+        ([ADD, ADD], "/tools/1", "the tools at 0 and 1 are both called add"),
+        ([{"inputSchema": {}}], "/tools/0", "the tool at 0 has no name"),
+        ([7], "/tools/0", "the tool at 0 has no name"),
         ([{"name": f"t{number}"} for number in range(1001)], "/tools", "more than 1000"),
         ([{"name": "\ud800"}], "", "surrogate"),
     ],

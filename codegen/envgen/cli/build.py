@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .completion import complete_source
-from .output import err, escape, print_hint, reporting, split_option, status_line
+from .output import err, escape, print_hint, print_note, reporting, split_option, status_line
 from .results import ResultFormat, print_outcome
 
 if TYPE_CHECKING:
@@ -231,7 +231,10 @@ def _mcp_sources(file: str, report: ResultFormat) -> list[str]:
     if not exists(file) and "#" in file:
         return [f"{MCP_SETTINGS}{file}"]
     with reporting(report):
-        return settings_sources(file)
+        sources, disabled = settings_sources(file)
+    for name in disabled:
+        print_note(f"{name} is disabled in {file}, and left out")
+    return sources
 
 
 def _settings(**options: Any) -> SourceSettings:

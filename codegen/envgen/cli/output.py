@@ -75,6 +75,11 @@ def print_hint(hint: str) -> None:
     err.print(f"     [bold]hint[/] {escape(hint)}")
 
 
+def print_note(note: str) -> None:
+    """Print what the user should know, and need not act upon."""
+    err.print(f"     [bold]note[/] {escape(note)}")
+
+
 def write_document(exit_code: int, **fields: Any) -> None:
     """Print a JSON document for machines."""
     document = {"version": 1, "exit_code": exit_code, **fields}

@@ -44,7 +44,7 @@ RULES: Mapping[str, Rule] = {
     "result-untyped": Rule("breaking", "breaking", "a result that has no type any more"),
     "route-added": Rule("info", "info", "a route that wasn't there before"),
     "route-changed": Rule("breaking", "breaking", "how requests or replies travel"),
-    "name-changed": Rule("breaking", "breaking", "the environment's name, and so the package's"),
+    "name-changed": Rule("breaking", "breaking", "the environment's name, where both say one"),
     "title-changed": Rule("breaking", "breaking", "the name of a part's class"),
     "type-narrowed": Rule("breaking", "info", "a type that isn't allowed any more"),
     "type-widened": Rule("info", "breaking", "a type that wasn't allowed before"),

@@ -39,14 +39,14 @@ _CONDITIONS = (
 def compare(old: EnvContract, new: EnvContract) -> Changelog:
     """Return what changed from ``old`` to ``new``, the most serious first.
 
-    A name or a state that the user chose for one of them is not compared with the other's, nor are
-    tools that are not known of one of them. A reference in one of them that leads nowhere is a
-    ContractError.
+    A state that the user chose for one of them is not compared with the other's, nor are tools that
+    are not known of one of them; names are compared where both publish one. A reference in one of
+    them that leads nowhere is a ContractError.
     """
     found: list[Change] = []
     skipped = old.unpublished ^ new.unpublished
     parts: tuple[Part, ...] = tuple(part for part in PARTS if part not in skipped)
-    if old.name != new.name and "name" not in skipped:
+    if old.name != new.name and "name" not in old.unpublished | new.unpublished:
         message = f"the environment is called {new.name}, not {old.name}"
         found.append(change("name-changed", "reply", None, "/name", message))
     for part in parts:

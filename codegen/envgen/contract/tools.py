@@ -174,7 +174,9 @@ def parse_tools(
         fields = with_mcp_names(as_object(item) or {})
         tool, found = _parse_tool(fields, place, source, budget)
         if tool.name in tools:
-            raise ContractError("another tool has this name", pointer=place, source=source)
+            first = [*tools].index(tool.name)
+            message = f"the tools at {first} and {index} are both called {tool.name[:60]}"
+            raise ContractError(message, pointer=place, source=source)
         tools[tool.name] = tool
         findings += found
     return tuple(tools[name] for name in sorted(tools)), findings
@@ -185,7 +187,8 @@ def _parse_tool(
 ) -> tuple[Tool, list[Finding]]:
     name = fields.get("name")
     if not isinstance(name, str) or not name:
-        raise ContractError("a tool has no name", pointer=place, source=source)
+        message = f"the tool at {place.rpartition('/')[2]} has no name"
+        raise ContractError(message, pointer=place, source=source)
     budget.name(name, place)
     schemas: dict[ToolSchema, JsonSchema] = {}
     documents: dict[ToolSchema, JsonSchema] = {}

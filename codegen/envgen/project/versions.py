@@ -52,8 +52,9 @@ def _of_commit(source: str) -> EnvContract:
             f"git has no such file: {reason}", source=source, hint="write git:REVISION:PATH"
         ) from error
     document = parse_json(content, source=source)
-    name = None if isinstance(document, dict) and "name" in document else Path(path).stem
-    return parse_contract(document, source=source, name=name)
+    if isinstance(document, dict) and "name" in document:
+        return parse_contract(document, source=source)
+    return parse_contract(document, source=source, name=Path(path).stem, unpublished={"name"})
 
 
 def _package(name: str) -> Path | None:

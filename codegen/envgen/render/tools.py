@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import textwrap
 
+from envgen_runtime.printable import as_sentence
+
 from ..naming import LIBRARY
 from ..plan.plan import Plan, PlannedClass, PlannedField, PlannedTool
 from ..plan.types import Named, Type, Wrapped, without_constraints
@@ -129,7 +131,7 @@ def _description(
     lines = textwrap.dedent(tool.description.raw.expandtabs(4)).strip().splitlines()
     if lines:  # the first line often stands further out than the others
         lines = [lines[0], *textwrap.dedent("\n".join(lines[1:])).splitlines()]
-    paragraphs = ["\n".join(lines) or f"Call {tool.name}."]
+    paragraphs = ["\n".join(lines) or f"Call {_words(tool.wire_name)}."]
     if tool.hints.get("readOnlyHint"):
         paragraphs.append("The server says that it only reads.")
     elif tool.hints.get("destructiveHint"):
@@ -143,12 +145,17 @@ def _description(
 
 
 def _entry(field: PlannedField) -> str:
-    text = " ".join(field.description.raw.split()) if field.description is not None else ""
+    text = _words(field.description) if field.description is not None else ""
     default = field.default
     is_said = default is None or default in _SILENT_DEFAULTS or default.startswith("constant(")
     if not is_said and default is not None and len(default) <= _MAX_DEFAULT:
-        text = f"{text} Default: {default}.".lstrip()
+        text = f"{as_sentence(text)} Default: {default}.".lstrip()
     return _wrapped(f"{field.name}: {text}") if text else ""
+
+
+def _words(text: UntrustedText) -> str:
+    """A text in one line."""
+    return " ".join(text.raw.split())
 
 
 def _wrapped(entry: str) -> str:

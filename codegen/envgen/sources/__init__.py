@@ -202,7 +202,8 @@ def _read_source(
         is_derived = True
     elif tools_list.is_tools_list(content):
         is_derived |= "name" not in content
-        content = tools_list.as_contract(content)
+        findings += tools_list.findings_of(content)
+        content = tools_list.as_contract(content, source=document.source)
     if settings.state is not None:
         content, origin = _with_state(content, str(settings.state))
         origins = {place: at for place, at in origins.items() if not _is_within(place, "/state")}

@@ -22,7 +22,7 @@ from envgen_runtime.errors import (
     SessionError,
     StartError,
 )
-from envgen_runtime.mcp.config import NotAllowed, server_of, servers_in
+from envgen_runtime.mcp.config import NotAllowed, is_disabled, server_of, servers_in
 from envgen_runtime.mcp.http import AccessRefused
 from envgen_runtime.mcp.servers import HttpServer, Server, StdioServer
 from envgen_runtime.mcp.sync import ToolsClient
@@ -122,14 +122,21 @@ def server_at(source: str, settings: SourceSettings) -> tuple[Server, str | None
         raise ConfigError(str(error), source=label(source)) from error
 
 
-def settings_sources(path: str) -> list[str]:
+def settings_sources(path: str) -> tuple[list[str], list[str]]:
     """The sources in the settings of Claude, Cursor or VS Code, one for each server.
+
+    Returns them, and the names of the servers that are disabled, which are left out.
 
     Raises:
         ContractError: the file can't be read.
-        ConfigError: there are no servers in it.
+        ConfigError: there are no servers in it, or all are disabled.
     """
-    return [f"{MCP_SETTINGS}{path}#{name}" for name in _entries(path)]
+    entries = _entries(path)
+    disabled = [name for name, entry in entries.items() if is_disabled(entry)]
+    if len(disabled) == len(entries):
+        hint = f"to use one all the same: {path}#NAME"
+        raise ConfigError("every server in it is disabled", source=path, hint=hint)
+    return [f"{MCP_SETTINGS}{path}#{name}" for name in entries if name not in disabled], disabled
 
 
 def _entry(path: str, name: str) -> tuple[str, dict[str, Any]]:

@@ -31,6 +31,8 @@ _MAX_ITEM_LEVELS = 1
 _NOT_AN_OBJECT = frozenset({"model_type", "model_attributes_type", "dict_type"})
 """pydantic's errors whose messages speak of Python's classes."""
 
+_UNIONS = frozenset({"anyOf", "oneOf"})
+
 Path = tuple[str | int, ...]
 
 
@@ -45,6 +47,10 @@ class InvalidCall(InvalidRequest):
 
     def __str__(self) -> str:
         return printable(Exception.__str__(self), keep=LINES)
+
+    def for_model(self) -> str:
+        """The error as text for the model that made the call, as a ``ToolError`` has one."""
+        return str(self)
 
 
 def invalid(message: str, *, tool: str | None = None, path: str | None = None) -> InvalidCall:
@@ -61,6 +67,12 @@ def no_such_tool(name: str, known: Catalogue) -> str:
     meant = f" Did you mean {known.by_name[matches[0]].name!r}?" if matches else ""
     listed = f"The tools are: {_listed(names)}." if names else "There are no tools."
     return f"there is no tool {_shown_name(name)}.{meant} {listed}"
+
+
+def under_arguments(name: str, tool: ModelTool) -> str:
+    """Say where a parameter belongs that stands beside the tool's name."""
+    wanted = f'{{"name": "{tool.name}", "arguments": {{"{name[:_MAX_NAME]}": ...}}}}'
+    return f"what {tool.name} takes goes under arguments, not beside the name: {wanted}"
 
 
 def wrong_arguments(tool: ModelTool, faults: Sequence[tuple[Path, str]]) -> InvalidCall:
@@ -132,6 +144,8 @@ def _of_violation(
             yield (*path, name), f"is missing; {_expected(properties.get(name), tool.schema)}"
         if not missing:
             yield path, violation.message
+    elif keyword in _UNIONS:  # its words say which keyword it is, and nothing of the members
+        yield path, f"is {_value(_value_at(arguments, path))}"
     else:
         yield path, violation.message
 

@@ -20,7 +20,14 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeAliasType, get_original_bases
 
 from ..json_value import same_json
-from .advice import invalid, model_faults, no_such_tool, violation_faults, wrong_arguments
+from .advice import (
+    invalid,
+    model_faults,
+    no_such_tool,
+    under_arguments,
+    violation_faults,
+    wrong_arguments,
+)
 from .calls import read_call
 from .catalogue import Catalogue, Kind, ModelTool, catalogue
 from .strict import without_nulls
@@ -89,6 +96,9 @@ def parse_call(client: type, call: object, *, strict: bool = False) -> ToolCall[
     if tool is None:
         raise invalid(no_such_tool(given.name, known), tool=given.name)
     arguments = _by_wire_names(given.arguments, tool)
+    misplaced = [name for name in given.beside if name in tool.properties]
+    if misplaced:
+        raise invalid(under_arguments(misplaced[0], tool), tool=given.name)
     if strict:
         arguments = without_nulls(arguments, tool.schema, tool.schema)
     if tool.kind == "action":

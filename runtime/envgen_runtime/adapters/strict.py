@@ -22,6 +22,7 @@ from ..json_value import (
     pointer_to,
     same_json,
 )
+from ..printable import as_sentence
 
 _MAX_LEVELS = 10
 _MAX_PROPERTIES = 5000
@@ -150,7 +151,8 @@ def _or_null(schema: JsonSchema, source: Any) -> JsonSchema:
         return schema  # left out or not, it is the same
     if default is not None:
         said = f"Default: {json.dumps(default, ensure_ascii=False)}."
-        schema = {**schema, "description": f"{text} {said}" if isinstance(text, str) else said}
+        before = as_sentence(text) if isinstance(text, str) else ""
+        schema = {**schema, "description": f"{before} {said}".lstrip()}
     if accepts_null(schema, {}):
         return schema
     kinds = schema.get("type")

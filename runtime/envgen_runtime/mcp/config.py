@@ -16,6 +16,12 @@ _SECTIONS = ("mcpServers", "servers")
 _HTTP_TYPES = frozenset({"http", "streamable-http", "streamableHttp", "streamable_http"})
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
 _SHORTEST_SECRET = 4
+_OF_EDITORS = frozenset(
+    {
+        "file", "fileDirname", "pathSeparator", "userHome", "workspaceFolder",
+        "workspaceFolderBasename", "workspaceRoot",
+    }
+)  # fmt: skip
 _NAMED = re.compile(r"(?:env:)?(\w+)")
 
 
@@ -47,6 +53,11 @@ def servers_in(settings: Any) -> dict[str, dict[str, Any]]:
     raise ValueError("no mcpServers and no servers: these are not the settings of MCP servers")
 
 
+def is_disabled(entry: Mapping[str, Any]) -> bool:
+    """Whether the user has switched a server off."""
+    return entry.get("disabled") is True
+
+
 def server_of(entry: Mapping[str, Any]) -> Server:
     """The server of an entry, with the user's variables in place of ``${NAME}``.
 
@@ -55,6 +66,8 @@ def server_of(entry: Mapping[str, Any]) -> Server:
             or isn't set.
     """
     kind = entry.get("type")
+    if entry.get("envFile"):
+        raise ValueError("envFile isn't read: write its variables under env, as ${NAME}")
     expand = _Expansion()
     server: Server
     if isinstance(entry.get("command"), str) and kind in (None, "stdio"):
@@ -103,9 +116,12 @@ class _Expansion:
 
 def _value(placeholder: re.Match[str]) -> str:
     named = _NAMED.fullmatch(placeholder[1])
-    if named is None:
-        raise ValueError(f"{placeholder[0][:60]} is not a variable as ${{NAME}}")
-    variable = named[1]
+    variable = named[1] if named is not None else ""
+    if not variable or (variable in _OF_EDITORS and variable not in allowed_variables()):
+        raise ValueError(
+            f"{placeholder[0][:60]} is not a variable as ${{NAME}}: the placeholders of editors "
+            "aren't known here, so write its value"
+        )
     if variable not in allowed_variables():
         raise NotAllowed(variable)
     if variable not in os.environ:

@@ -34,7 +34,7 @@ class DeskToolset(Toolset):
     def Order_(
         self, arguments: OrderArguments, *, timeout_s: float | None = None
     ) -> ToolResult[JsonValue]:
-        """Call Order_."""
+        """Call Order."""
         return self._call(_ORDER_, arguments, timeout_s=timeout_s)
 
     def broken(
@@ -44,7 +44,7 @@ class DeskToolset(Toolset):
         return self._call(_BROKEN, {"a": a}, timeout_s=timeout_s)
 
     def from_(self, *, timeout_s: float | None = None) -> ToolResult[Node | None]:
-        """Call from_."""
+        """Call from."""
         return self._call(_FROM_, {}, timeout_s=timeout_s)
 
     def get_weather_2(
@@ -99,7 +99,7 @@ class DeskToolset(Toolset):
         order: Order,
         timeout_s: float | None = None,
     ) -> ToolResult[list[Order]]:
-        """Call list_."""
+        """Call list."""
         return self._call(_LIST_, {"order": order}, timeout_s=timeout_s)
 
     def step(
