@@ -1,0 +1,139 @@
+"""What both clients of an MCP server have behind them: a session, and the calls over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from .. import forks
+from ..errors import InvalidRequest, ServerError, SessionLost
+from ..json_value import JsonValue
+from ..tools.result import ToolReply
+from ..transports.loops import is_running
+from ..wire.limits import refused_limit
+from .replies import ToolPages, call_error, may_be_unknown
+from .servers import Server
+from .session import OnProgress, Session
+
+
+class Connection:
+    """A session with a server, opened by the first call, and again by ``connect`` alone.
+
+    It belongs to the event loop that it was connected in.
+
+    Args:
+        server: the server.
+        client: the class of the client that it is for.
+        options: ``ToolsOptions``, complete.
+
+    Attributes:
+        session: the last session that was opened.
+    """
+
+    def __init__(self, server: Server, client: type, options: Mapping[str, Any]) -> None:
+        self.session: Session | None = None
+        self._server = server
+        self._client = client
+        self._options = options
+        forks.track(self)
+
+    def after_fork(self) -> None:
+        """Leave the session to the parent, in a forked child. See ``forks``."""
+        if self.session is not None:
+            self.session.after_fork()
+
+    def __repr__(self) -> str:
+        state = "new" if self.session is None else "open" if self.session.is_open else "ended"
+        return f"<{self._client.__name__} {self._server.label} ({state})>"
+
+    # --- the session --------------------------------------------------------------------------
+
+    @cached_property
+    def _connecting(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    async def connect(self) -> Session:
+        """Return the session that is open, or open one."""
+        async with self._connecting:
+            before = self.session
+            if before is not None and before.is_open:
+                self._check_loop(before)
+                return before
+            if before is not None:
+                await before.close()
+            session = self.session = Session(
+                self._server, max_message_bytes=self._options["max_message_bytes"]
+            )
+            await session.open(self._options["connect_timeout_s"])
+            return session
+
+    async def close(self) -> None:
+        """End the session. The second call does nothing."""
+        if self.session is not None:
+            await self.session.close()
+
+    async def _opened(self) -> Session:
+        session = self.session
+        if session is None:
+            session = await self.connect()
+        self._check_loop(session)
+        return session
+
+    def _check_loop(self, session: Session) -> None:
+        if session.loop is not None and not is_running(session.loop):
+            raise SessionLost(
+                f"{self!r} was connected in another event loop; make a client for this one"
+            )
+
+    # --- calls --------------------------------------------------------------------------------
+
+    async def list_tools(self, timeout_s: float | None = None) -> list[dict[str, JsonValue]]:
+        """The server's tools, of all its pages."""
+        session, pages = await self._opened(), ToolPages()
+        now = asyncio.get_running_loop().time
+        deadline = now() + self._limit(timeout_s)
+        while pages.add(
+            await session.request("tools/list", pages.params, timeout_s=deadline - now())
+        ):
+            pass
+        return pages.tools
+
+    async def call(
+        self,
+        name: str,
+        arguments: Mapping[str, JsonValue],
+        *,
+        timeout_s: float | None,
+        on_progress: OnProgress | None = None,
+    ) -> ToolReply:
+        """Call a tool; nothing is checked, and a tool that failed says so in the reply.
+
+        Raises:
+            ToolNotFound, ToolArgumentsInvalid, ToolTimeout: the server says so.
+            EnvError: there is no reply.
+        """
+        session, limit_s = await self._opened(), self._limit(timeout_s)
+        params: dict[str, JsonValue] = {"name": name, "arguments": dict(arguments)}
+        try:
+            return ToolReply(
+                await session.request(
+                    "tools/call", params, timeout_s=limit_s, on_progress=on_progress
+                )
+            )
+        except ServerError as error:
+            is_known = not may_be_unknown(error) or any(
+                tool.get("name") == name for tool in await self.list_tools(limit_s)
+            )
+            told = call_error(error, name, is_known=is_known)
+            if told is error:
+                raise
+            raise told from error
+
+    def _limit(self, timeout_s: float | None) -> float:
+        if timeout_s is None:
+            return float(self._options["request_timeout_s"])
+        if (refusal := refused_limit("timeout_s", timeout_s)) is not None:
+            raise InvalidRequest(refusal)
+        return float(timeout_s)

@@ -1,0 +1,119 @@
+"""What the clients of MCP servers do around a call: for models, and with the server's list."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import envgen_runtime as rt
+from envgen_runtime import AsyncToolsClient, ToolsClient
+from tests.mcp.desk import tools
+
+DESK = [sys.executable, str(Path(__file__).parent / "desk.py")]
+_PACKAGE = """
+from envgen_runtime.generated import RequestModel
+from envgen_runtime.mcp import AsyncToolsClient, ToolsClient
+from envgen_runtime.tools import AsyncToolset, Tool, Toolset
+
+
+class AddArguments(RequestModel):
+    a: int
+    b: int
+    c: int | None = None
+
+
+ADD = Tool[AddArguments, int]("add", wrapped=True)
+
+
+class Desk(Toolset):
+    def add(self, **given):
+        return self._call(ADD, given)
+
+
+class AsyncDesk(AsyncToolset):
+    async def add(self, **given):
+        return await self._call(ADD, given)
+
+
+class DeskTools(ToolsClient):
+    server_name = "desk"
+    fingerprint = "f00d"
+
+    @property
+    def tools(self):
+        return self._toolset(Desk)
+
+
+class AsyncDeskTools(AsyncToolsClient):
+    server_name = "desk"
+    fingerprint = "f00d"
+
+    @property
+    def tools(self):
+        return self._toolset(AsyncDesk)
+"""
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A package of clients, as envgen would generate it from the whole desk."""
+    name = f"desk_{abs(hash(tmp_path))}"
+    folder = tmp_path / name
+    folder.mkdir()
+    (folder / "__init__.py").write_text(_PACKAGE)
+    (folder / "contract.json").write_text(json.dumps({"name": "desk", "tools": tools([])}))
+    monkeypatch.syspath_prepend(tmp_path)
+    yield importlib.import_module(name)
+    sys.modules.pop(name)
+
+
+# --- for models -----------------------------------------------------------------------------------
+
+
+def test_a_model_is_shown_the_tools_without_a_connection(package: Any) -> None:
+    specs = package.DeskTools.tool_specs("openai", only=["add", "get-weather"])
+    assert [spec["function"]["name"] for spec in specs] == ["add", "get-weather"]
+    assert specs == package.AsyncDeskTools.tool_specs("openai", only=["add", "get-weather"])
+
+
+def test_a_call_of_a_model_is_read_and_checked(package: Any) -> None:
+    made = package.DeskTools.parse_call('{"name": "add", "arguments": {"a": 1, "b": 2}}')
+    assert (made.name, made.kind, made.arguments) == ("add", "tool", {"a": 1, "b": 2})
+    with pytest.raises(rt.InvalidCall, match=r"\$\.b: is missing"):
+        package.DeskTools.parse_call({"name": "add", "arguments": {"a": 1}})
+
+
+def test_a_call_of_a_model_is_made(package: Any) -> None:
+    with package.DeskTools.from_command(DESK) as client:
+        result = client.dispatch({"name": "add", "arguments": {"a": 1, "b": 2}})
+        assert (result.data, result.text, result.reward, result.done) == (3, "3", None, False)
+        made = client.parse_call({"name": "get-weather", "input": {"city": "Oslo"}})
+        assert client.dispatch(made).data == {"result": "sun in Oslo"}
+        with pytest.raises(rt.ToolError) as failed:
+            client.dispatch({"name": "fail"})
+        with pytest.raises(rt.InvalidCall, match="no tool"):
+            client.dispatch({"name": "swim"})
+    assert "no paper" in failed.value.for_model()
+
+
+def test_a_call_of_a_model_is_awaited(package: Any) -> None:
+    async def play() -> Any:
+        async with package.AsyncDeskTools.from_command(DESK) as client:
+            with pytest.raises(rt.InvalidCall):
+                await client.dispatch({"name": "add", "arguments": {"a": "1", "b": 2}})
+            return await client.dispatch({"name": "add", "arguments": {"a": 1, "b": 2}})
+
+    assert asyncio.run(play()).data == 3
+
+
+def test_a_client_without_a_contract_has_nothing_for_models() -> None:
+    for client in (ToolsClient, AsyncToolsClient):
+        with pytest.raises(rt.ContractMissing):
+            client.tool_specs("openai")
