@@ -117,3 +117,29 @@ def test_a_client_without_a_contract_has_nothing_for_models() -> None:
     for client in (ToolsClient, AsyncToolsClient):
         with pytest.raises(rt.ContractMissing):
             client.tool_specs("openai")
+
+
+# --- by name, against the list --------------------------------------------------------------------
+
+
+def test_a_call_by_name_is_checked_against_the_list_and_typed_by_it() -> None:
+    with ToolsClient.from_command(DESK) as client:
+        assert client.call_tool("add", {"a": 1, "b": 2}).data == 3
+        assert client.call_tool("lists").data == {"result": 1}
+        with pytest.raises(rt.ToolArgumentsInvalid, match=r"\$\.b: it is required") as refused:
+            client.call_tool("add", {"a": 1})
+        assert not refused.value.sent
+        assert client.call_tool("lists").data == {"result": 2}  # the list might have changed
+        with pytest.raises(rt.ToolExecutionFailed, match="no paper"):
+            client.call_tool("fail")
+
+
+def test_a_session_has_a_list_of_its_own() -> None:
+    async def play() -> Any:
+        async with AsyncToolsClient.from_command(DESK) as client:
+            assert (await client.call_tool("lists")).data == {"result": 1}
+            await client.close()
+            await client.connect()
+            return (await client.call_tool("lists")).data
+
+    assert asyncio.run(play()) == {"result": 1}

@@ -10,7 +10,9 @@ from typing import Any
 from .. import forks
 from ..errors import InvalidRequest, ServerError, SessionLost
 from ..json_value import JsonValue
-from ..tools.result import ToolReply
+from ..tools.errors import ToolArgumentsInvalid
+from ..tools.live import LiveTools
+from ..tools.result import ToolReply, ToolResult, read_result
 from ..transports.loops import is_running
 from ..wire.limits import refused_limit
 from .replies import ToolPages, call_error, may_be_unknown
@@ -37,6 +39,7 @@ class Connection:
         self._server = server
         self._client = client
         self._options = options
+        self._listed: LiveTools | None = None  # what the session's server has listed
         forks.track(self)
 
     def after_fork(self) -> None:
@@ -66,6 +69,7 @@ class Connection:
             session = self.session = Session(
                 self._server, max_message_bytes=self._options["max_message_bytes"]
             )
+            self._listed = None
             await session.open(self._options["connect_timeout_s"])
             return session
 
@@ -130,6 +134,45 @@ class Connection:
             if told is error:
                 raise
             raise told from error
+
+    async def checked_call(
+        self,
+        name: str,
+        arguments: Mapping[str, JsonValue],
+        *,
+        timeout_s: float | None,
+        on_progress: OnProgress | None,
+    ) -> ToolResult[JsonValue]:
+        """Call a tool that may not be in a contract, checked against the server's list.
+
+        Raises:
+            ToolError: the arguments don't fit, or the call failed.
+            EnvError: there is no reply.
+        """
+        is_new = self._listed is None or not self._listed.has(name)
+        known = await self._list(timeout_s) if is_new else self._known
+        try:
+            known.check(name, arguments)
+        except ToolArgumentsInvalid:
+            if is_new:
+                raise
+            known = await self._list(timeout_s)  # the server's tools may have changed
+            known.check(name, arguments)
+        reply = await self.call(name, arguments, timeout_s=timeout_s, on_progress=on_progress)
+        return read_result(reply, tool=name, is_wrapped=known.is_wrapped(name))
+
+    @property
+    def _known(self) -> LiveTools:
+        return self._listed or LiveTools([], is_exact=False)
+
+    async def _list(self, timeout_s: float | None) -> LiveTools:
+        """Ask for the server's tools. One that doesn't list them checks calls itself."""
+        try:
+            listed = await self.list_tools(timeout_s)
+        except ServerError:
+            listed = []
+        self._listed = LiveTools(listed, is_exact=False)
+        return self._listed
 
     def _limit(self, timeout_s: float | None) -> float:
         if timeout_s is None:

@@ -104,34 +104,36 @@ class ToolsClient(ToolsClientBase):
         *,
         timeout_s: float | None = None,
         on_progress: OnProgress | None = None,
-    ) -> dict[str, JsonValue]:
-        """Call a tool and return its result as the server sent it.
+    ) -> ToolResult[JsonValue]:
+        """Call a tool by its name, such as one that is not in the contract.
 
-        That is MCP's ``CallToolResult``: ``content``, and maybe ``structuredContent``, ``isError``
-        and ``_meta``. A tool that fails says so in ``isError``. A call that is interrupted, as by
-        Ctrl-C, is cancelled at the server, too.
+        The arguments are checked against what the server lists: names, types and values at the top
+        of the input schema. The list is asked for once in a session, and again for a tool that
+        isn't in it or before arguments are refused. A call that is
+        interrupted, as by Ctrl-C, is cancelled at the server, too.
 
         Args:
-            name: the tool's name.
-            arguments: its arguments.
-            timeout_s: time limit in seconds, instead of ``request_timeout_s``.
+            name: the tool's name on the wire.
+            arguments: by their names on the wire.
+            timeout_s: time limit in seconds, instead of ``request_timeout_s``; for the call and for
+                the list each.
             on_progress: called in this thread with the progress, the total (or None) and the
                 message (or None) that the server tells. What it raises ends the call.
 
         Raises:
-            ToolNotFound, ToolArgumentsInvalid, ToolTimeout: the server says so.
+            ToolError: the call failed: ToolNotFound, ToolArgumentsInvalid, ToolTimeout or
+                ToolExecutionFailed.
             RequestTimeout: there was no reply within this client's limit. The session goes on.
             ServerError: the server answers with another error. The session goes on.
             ConnectionLost: the session ended while the call was in flight.
             SessionLost, SessionClosed: it had ended before.
         """
-        sent: dict[str, JsonValue] = self._run(
-            lambda connection, told: connection.call(
+        return self._run(
+            lambda connection, told: connection.checked_call(
                 name, arguments or {}, timeout_s=timeout_s, on_progress=told
             ),
             on_progress,
-        ).result
-        return sent
+        )
 
     def dispatch(
         self, call: object, *, strict: bool = False, timeout_s: float | None = None
