@@ -143,3 +143,35 @@ def test_a_session_has_a_list_of_its_own() -> None:
             return (await client.call_tool("lists")).data
 
     assert asyncio.run(play()) == {"result": 1}
+
+
+# --- what the official SDK's servers say in results -----------------------------------------------
+
+
+def test_a_tool_that_the_server_does_not_list_is_not_found(package: Any) -> None:
+    with package.DeskTools.from_command([*DESK, "get-weather"]) as client:
+        with pytest.raises(rt.ToolNotFound, match="Unknown tool: swim") as by_name:
+            client.call_tool("swim")
+        with pytest.raises(rt.ToolNotFound):
+            client.tools.add(a=1, b=2)
+        with pytest.raises(rt.ToolNotFound):
+            client.dispatch({"name": "add", "arguments": {"a": 1, "b": 2}})
+    assert by_name.value.for_model() == ("Error in swim: there is no such tool: Unknown tool: swim")
+    assert not by_name.value.maybe_applied
+
+
+def test_a_tool_that_the_server_takes_away_is_not_found() -> None:
+    with ToolsClient.from_command(DESK) as client:
+        with pytest.raises(rt.ToolExecutionFailed):
+            client.call_tool("fail")
+        client.call_tool("remove")
+        with pytest.raises(rt.ToolNotFound):
+            client.call_tool("fail")
+
+
+def test_a_tool_that_fails_costs_no_question_after_the_first() -> None:
+    with ToolsClient.from_command(DESK) as client:
+        for _ in range(3):
+            with pytest.raises(rt.ToolExecutionFailed):
+                client.call_tool("fail")
+        assert client.call_tool("lists").data == {"result": 1}

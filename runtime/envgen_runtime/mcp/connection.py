@@ -8,14 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from .. import forks
-from ..errors import InvalidRequest, ServerError, SessionLost
+from ..errors import EnvError, InvalidRequest, ServerError, SessionLost
 from ..json_value import JsonValue
 from ..tools.errors import ToolArgumentsInvalid
 from ..tools.live import LiveTools
 from ..tools.result import ToolReply, ToolResult, read_result
 from ..transports.loops import is_running
 from ..wire.limits import refused_limit
-from .replies import ToolPages, call_error, may_be_unknown
+from .replies import ToolPages, call_error, may_be_unknown, may_say_missing, not_found
 from .servers import Server
 from .session import OnProgress, Session
 
@@ -121,10 +121,8 @@ class Connection:
         session, limit_s = await self._opened(), self._limit(timeout_s)
         params: dict[str, JsonValue] = {"name": name, "arguments": dict(arguments)}
         try:
-            return ToolReply(
-                await session.request(
-                    "tools/call", params, timeout_s=limit_s, on_progress=on_progress
-                )
+            sent = await session.request(
+                "tools/call", params, timeout_s=limit_s, on_progress=on_progress
             )
         except ServerError as error:
             is_known = not may_be_unknown(error) or any(
@@ -134,6 +132,24 @@ class Connection:
             if told is error:
                 raise
             raise told from error
+        reply = ToolReply(sent)
+        if sent.get("isError") is True and await self._is_missing(name, sent, limit_s):
+            raise not_found(name, sent)
+        return reply
+
+    async def _is_missing(self, name: str, sent: Mapping[str, Any], timeout_s: float) -> bool:
+        """Whether a call failed because the server has no such tool.
+
+        The official SDK's servers say that as if the tool had failed, so their list is asked.
+        """
+        if self._known.has(name) and not may_say_missing(sent):
+            return False
+        try:
+            listed = await self.list_tools(timeout_s)
+        except EnvError:  # then what the server said of the call is told
+            return False
+        self._listed = LiveTools(listed, is_exact=False)
+        return not self._listed.has(name)
 
     async def checked_call(
         self,

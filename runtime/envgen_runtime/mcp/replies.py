@@ -7,6 +7,7 @@ from typing import Any
 
 from ..errors import EnvError, ProtocolError, ServerError
 from ..json_value import JsonValue, as_array, as_object
+from ..tools.content import joined_text, read_content
 from ..tools.errors import ToolArgumentsInvalid, ToolNotFound, ToolTimeout
 from ..wire.tools import MAX_PAGES
 
@@ -16,6 +17,7 @@ MAX_TOOLS = 10_000
 _METHOD_NOT_FOUND = "JSON_RPC -32601"
 _INVALID_PARAMS = "JSON_RPC -32602"
 _REQUEST_TIMEOUT = "JSON_RPC -32001"
+_MISSING = ("unknown tool", "not found", "no such tool")
 
 
 class ToolPages:
@@ -82,3 +84,18 @@ def call_error(error: ServerError, name: str, *, is_known: bool) -> EnvError:
             f"{name}: the server's time limit ended the call: {text}", tool=name, server_text=text
         )
     return error
+
+
+def may_say_missing(sent: Mapping[str, Any]) -> bool:
+    """Whether a failed result may say that there is no such tool."""
+    text = joined_text(read_content(sent.get("content"))).lower()
+    return any(words in text for words in _MISSING)
+
+
+def not_found(name: str, sent: Mapping[str, Any]) -> ToolNotFound:
+    """The error of a call that failed with this result, because the server has no such tool."""
+    content = read_content(sent.get("content"))
+    text = joined_text(content)
+    return ToolNotFound(
+        f"{name}: there is no such tool: {text}", tool=name, server_text=text, content=content
+    )
