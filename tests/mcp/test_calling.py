@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 import envgen_runtime as rt
 from envgen_runtime import AsyncToolsClient, ToolsClient
+from envgen_runtime.mcp import comparison
 from tests.mcp.desk import tools
 
 DESK = [sys.executable, str(Path(__file__).parent / "desk.py")]
@@ -70,6 +72,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     (folder / "__init__.py").write_text(_PACKAGE)
     (folder / "contract.json").write_text(json.dumps({"name": "desk", "tools": tools([])}))
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(comparison, "_compared", set())  # no other test has met the server
     yield importlib.import_module(name)
     sys.modules.pop(name)
 
@@ -175,3 +178,59 @@ def test_a_tool_that_fails_costs_no_question_after_the_first() -> None:
             with pytest.raises(rt.ToolExecutionFailed):
                 client.call_tool("fail")
         assert client.call_tool("lists").data == {"result": 1}
+
+
+# --- another contract -----------------------------------------------------------------------------
+
+CHANGED = [*DESK, "add+c", "lists"]
+
+
+def test_a_server_with_other_tools_is_told_of_once(
+    package: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(2):
+        with package.DeskTools.from_command([*CHANGED, "--token", "s3cr3t"]) as client:
+            for _ in range(2):
+                client.dispatch({"name": "lists"})
+    (record,) = caplog.records
+    assert (record.name, record.levelno) == ("envgen_runtime", logging.WARNING)
+    told = record.getMessage()
+    assert "has another contract than desk's client was built from: " in told
+    assert "/tools/get-weather: removed" in told
+    assert "/tools/add/inputSchema/properties/c: now required" in told
+    assert "Regenerate with: envgen build 'mcp+stdio:" in told
+    assert "s3cr3t" not in told
+
+
+def test_the_list_is_asked_for_once_per_process_and_server(package: Any) -> None:
+    with package.DeskTools.from_command(DESK) as client:
+        assert client.dispatch({"name": "lists"}).data == {"result": 1}
+        assert client.dispatch({"name": "lists"}).data == {"result": 1}
+    with package.DeskTools.from_command(DESK) as client:
+        assert client.dispatch({"name": "lists"}).data == {"result": 0}
+    with package.DeskTools.from_command(DESK, on_drift="error") as client:
+        for _ in range(2):
+            assert client.dispatch({"name": "lists"}).data == {"result": 1}
+
+
+def test_a_client_may_refuse_a_server_with_other_tools(package: Any) -> None:
+    async def play() -> None:
+        async with package.AsyncDeskTools.from_command(CHANGED, on_drift="error") as client:
+            calls = [client.tools.add(a=1, b=2) for _ in range(3)]
+            found = await asyncio.gather(*calls, return_exceptions=True)
+            assert [type(error) for error in found] == [rt.ContractDrift] * 3
+
+    with package.DeskTools.from_command(CHANGED, on_drift="error") as client:
+        with pytest.raises(rt.ContractDrift, match="now required") as refused:
+            client.tools.add(a=1, b=2)
+        assert client.call_tool("lists").data == {"result": 1}  # by the list, not the contract
+    assert "/tools/get-weather: removed" in refused.value.drift
+    asyncio.run(play())
+
+
+def test_a_client_may_take_no_notice(package: Any, caplog: pytest.LogCaptureFixture) -> None:
+    with package.DeskTools.from_command(CHANGED, on_drift="ignore") as client:
+        assert client.dispatch({"name": "lists"}).data == {"result": 0}
+    assert caplog.records == []
+    with pytest.raises(ValueError, match="on_drift must be one of 'check'"):
+        package.DeskTools.from_command(DESK, on_drift="never")

@@ -7,9 +7,10 @@ from typing import Self, TypeVar
 
 from ..json_value import JsonValue
 from ..tools.live import contract_result
-from ..tools.result import ToolResult
+from ..tools.result import ToolReply, ToolResult
 from ..tools.toolset import AsyncToolCaller
 from .base import ToolsClientBase
+from .connection import Connection
 from .session import OnProgress
 
 ToolsetT = TypeVar("ToolsetT")
@@ -99,7 +100,7 @@ class AsyncToolsClient(ToolsClientBase):
             EnvError: as ``call_tool``.
         """
         made = self.parse_call(call, strict=strict)
-        reply = await self._connection.call(made.name, made.arguments, timeout_s=timeout_s)
+        reply = await self._connection.typed_call(made.name, made.arguments, timeout_s=timeout_s)
         return contract_result(type(self), made.name, reply)
 
     async def close(self) -> None:
@@ -114,4 +115,17 @@ class AsyncToolsClient(ToolsClientBase):
 
     def _toolset(self, toolset: Callable[[AsyncToolCaller], ToolsetT]) -> ToolsetT:
         """The namespace of typed tools of a generated client."""
-        return toolset(self._connection)
+        return toolset(_Caller(self._connection))
+
+
+class _Caller:
+    """Calls tools for a namespace. Generated code knows it by ``AsyncToolsClient._toolset``."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def call(
+        self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
+    ) -> ToolReply:
+        """Call a tool. As ``AsyncToolCaller.call``."""
+        return await self._connection.typed_call(name, arguments, timeout_s=timeout_s)

@@ -4,13 +4,14 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Annotated, Any, ClassVar, Self, Unpack
+from typing import Annotated, Any, ClassVar, Self, Unpack, get_args
 
 from typing_extensions import TypedDict
 
 from .. import forks
 from ..adapters.for_models import ToolsForModels
 from ..contract.contract import package_contract
+from ..contract.drift import OnDrift
 from ..documented import complete, documented
 from ..json_value import JsonValue, as_object
 from ..wire.limits import refused_limit
@@ -28,11 +29,16 @@ class ToolsOptions(TypedDict, total=False):
         connect_timeout_s: time limit for opening a session, in seconds; for a server that is
             started, with all that its command does before, such as an installation.
         max_message_bytes: the largest reply over HTTP that is accepted.
+        on_drift: what happens if the tools that the server lists differ from the contract that the
+            client was generated from: the first typed call on a server logs it as a warning
+            (``check``), the first one of each session raises ContractDrift (``error``), or nothing
+            is asked (``ignore``).
     """
 
     request_timeout_s: Annotated[float, 60.0]
     connect_timeout_s: Annotated[float, 60.0]
     max_message_bytes: Annotated[int, 100 * 1024 * 1024]
+    on_drift: Annotated[OnDrift, "check"]
 
 
 class ToolsClientBase(ToolsForModels[None]):
@@ -72,6 +78,9 @@ class ToolsClientBase(ToolsForModels[None]):
         for name in ("request_timeout_s", "connect_timeout_s"):
             if (refusal := refused_limit(name, known[name])) is not None:
                 raise ValueError(refusal)
+        if known["on_drift"] not in get_args(OnDrift):
+            choices = ", ".join(map(repr, get_args(OnDrift)))
+            raise ValueError(f"on_drift must be one of {choices}, not {known['on_drift']!r}")
         self._server: Server = HttpServer.at(url, headers, token) if isinstance(url, str) else url
         self._options = known
         self._connection = self._new_connection()

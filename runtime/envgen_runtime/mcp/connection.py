@@ -15,9 +15,12 @@ from ..tools.live import LiveTools
 from ..tools.result import ToolReply, ToolResult, read_result
 from ..transports.loops import is_running
 from ..wire.limits import refused_limit
+from .comparison import Comparison
 from .replies import ToolPages, call_error, may_be_unknown, may_say_missing, not_found
 from .servers import Server
 from .session import OnProgress, Session
+
+_LOOK_TIMEOUT_S = 5.0  # a call that nothing refuses waits no longer for the server's list
 
 
 class Connection:
@@ -39,6 +42,7 @@ class Connection:
         self._server = server
         self._client = client
         self._options = options
+        self._comparison = Comparison(client, server, options["on_drift"])
         self._listed: LiveTools | None = None  # what the session's server has listed
         forks.track(self)
 
@@ -70,6 +74,7 @@ class Connection:
                 self._server, max_message_bytes=self._options["max_message_bytes"]
             )
             self._listed = None
+            self._comparison = Comparison(self._client, self._server, self._options["on_drift"])
             await session.open(self._options["connect_timeout_s"])
             return session
 
@@ -150,6 +155,45 @@ class Connection:
             return False
         self._listed = LiveTools(listed, is_exact=False)
         return not self._listed.has(name)
+
+    async def typed_call(
+        self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
+    ) -> ToolReply:
+        """Call a tool of the contract, with arguments that were checked against that.
+
+        Raises:
+            ContractDrift: the server lists other tools, and the client refuses that.
+            EnvError: as ``call``.
+        """
+        await self._opened()  # a session begins with a comparison of its own
+        if self._comparison.is_due:
+            async with self._comparing:
+                if self._comparison.is_due:
+                    await self._compare(timeout_s)
+        return await self.call(name, arguments, timeout_s=timeout_s)
+
+    @cached_property
+    def _comparing(self) -> asyncio.Lock:
+        return asyncio.Lock()
+
+    async def _compare(self, timeout_s: float | None) -> None:
+        """Compare the server's list with the contract. One that doesn't list its tools has none."""
+        comparison, limit_s = self._comparison, self._limit(timeout_s)
+        comparison.begin()
+        try:
+            if comparison.is_strict:
+                listed = await self.list_tools(limit_s)
+            else:
+                listed = await self.list_tools(min(limit_s, _LOOK_TIMEOUT_S))
+        except ServerError:
+            comparison.give_up()
+            return
+        except EnvError:
+            if comparison.is_strict:
+                raise
+            return  # a call doesn't fail for an answer that nobody needs
+        self._listed = LiveTools(listed, is_exact=False)
+        comparison.end(listed)
 
     async def checked_call(
         self,

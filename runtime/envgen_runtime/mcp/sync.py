@@ -159,7 +159,7 @@ class ToolsClient(ToolsClientBase):
         self, name: str, arguments: Mapping[str, JsonValue], timeout_s: float | None
     ) -> ToolReply:
         return self._run(
-            lambda connection, _: connection.call(name, arguments, timeout_s=timeout_s)
+            lambda connection, _: connection.typed_call(name, arguments, timeout_s=timeout_s)
         )
 
     def close(self) -> None:
