@@ -234,3 +234,33 @@ def test_a_client_may_take_no_notice(package: Any, caplog: pytest.LogCaptureFixt
     assert caplog.records == []
     with pytest.raises(ValueError, match="on_drift must be one of 'check'"):
         package.DeskTools.from_command(DESK, on_drift="never")
+
+
+def test_a_result_that_does_not_fit_says_what_has_changed(package: Any) -> None:
+    async def play() -> Any:
+        async with package.AsyncDeskTools.from_command(CHANGED) as client:
+            with pytest.raises(rt.ToolResultMismatch) as raised:
+                await client.tools.add(a=1, b=2, c=3)
+            return raised.value
+
+    with package.DeskTools.from_command(CHANGED) as client:
+        with pytest.raises(rt.ToolResultMismatch) as raised:
+            client.tools.add(a=1, b=2, c=3)
+        assert isinstance(client.tools, package.Desk)
+        assert type(client.tools) is type(client.tools)
+    for error in (raised.value, asyncio.run(play())):  # the second asks, for the first has compared
+        assert "doesn't fit its output schema" in str(error)
+        assert "contract has changed: /tools/add/" in str(error)
+        assert "envgen build 'mcp+stdio:" in str(error)
+        assert any(line.startswith("/tools/add/outputSchema") for line in error.drift)
+        assert not any("get-weather" in line for line in error.drift)
+
+
+def test_a_result_that_does_not_fit_is_told_without_a_look_where_nobody_wants_one(
+    package: Any,
+) -> None:
+    with package.DeskTools.from_command(CHANGED, on_drift="ignore") as client:
+        with pytest.raises(rt.ToolResultMismatch) as raised:
+            client.tools.add(a=1, b=2, c=3)
+        assert client.call_tool("lists").data == {"result": 1}
+    assert raised.value.drift == ()

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import Self, TypeVar
 
 from ..json_value import JsonValue
+from ..tools.errors import ToolResultMismatch
 from ..tools.live import contract_result
 from ..tools.result import ToolReply, ToolResult
 from ..tools.toolset import AsyncToolCaller
 from .base import ToolsClientBase
 from .connection import Connection
+from .explaining import explained
 from .session import OnProgress
 
 ToolsetT = TypeVar("ToolsetT")
@@ -115,7 +117,8 @@ class AsyncToolsClient(ToolsClientBase):
 
     def _toolset(self, toolset: Callable[[AsyncToolCaller], ToolsetT]) -> ToolsetT:
         """The namespace of typed tools of a generated client."""
-        return toolset(_Caller(self._connection))
+        made: ToolsetT = explained(toolset)(_Caller(self._connection))
+        return made
 
 
 class _Caller:
@@ -129,3 +132,7 @@ class _Caller:
     ) -> ToolReply:
         """Call a tool. As ``AsyncToolCaller.call``."""
         return await self._connection.typed_call(name, arguments, timeout_s=timeout_s)
+
+    async def explain(self, error: ToolResultMismatch) -> None:
+        """Add to an error how the server's list differs from the contract."""
+        await self._connection.explain(error)

@@ -8,7 +8,10 @@ from typing import Any
 from ..contract.contract import has_contract, package_contract
 from ..contract.drift import OnDrift, told_drift, tool_differences
 from ..errors import ContractDrift
+from ..json_value import pointer_to
 from ..printable import printable
+from ..tools.errors import ToolResultMismatch
+from ..wire.mismatch import explain_drift
 from ..wire.redaction import scrub
 from .servers import Server
 
@@ -30,6 +33,8 @@ class Comparison:
         self._client = client
         self._server = server
         self._key = (server.label, str(getattr(client, "fingerprint", "")))
+        self._drift: list[str] | None = None  # None until both were compared
+        self._explains = on_drift == "check" and has_contract(client)
         self._is_due = on_drift != "ignore" and has_contract(client)
         self.is_strict = on_drift == "error"
 
@@ -55,6 +60,7 @@ class Comparison:
         Raises:
             ContractDrift: they differ, and ``on_drift`` is ``error``.
         """
+        self.look(listed)
         contract = package_contract(self._client)
         drift = tool_differences(contract, listed, all_of_them=self.is_strict)
         if drift and self.is_strict:
@@ -62,6 +68,27 @@ class Comparison:
         self._is_due = False
         if drift:
             _LOGGER.warning("%s", self._told(drift))
+
+    def look(self, listed: list[Any]) -> None:
+        """Compare what the server has listed with the contract, for errors to come."""
+        self._drift = tool_differences(package_contract(self._client), listed)
+
+    @property
+    def wants_a_look(self) -> bool:
+        """Whether the server's list is wanted to say why a result doesn't fit."""
+        return self._explains and self._drift is None
+
+    def explain(self, error: ToolResultMismatch) -> None:
+        """Add to an error what the server lists of the tool that the contract doesn't have so."""
+        if not self._explains:
+            return
+        place = pointer_to("/tools", error.tool)
+        drift = self._drift and [
+            printable(scrub(line, self._server.secrets))
+            for line in self._drift
+            if line.startswith((f"{place}:", f"{place}/"))
+        ]
+        explain_drift(error, drift, url=self._server.source)
 
     def _told(self, drift: list[str]) -> str:
         name = str(getattr(self._client, "server_name", "")) or self._client.__name__

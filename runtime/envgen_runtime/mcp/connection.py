@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
 from .. import forks
 from ..errors import EnvError, InvalidRequest, ServerError, SessionLost
 from ..json_value import JsonValue
-from ..tools.errors import ToolArgumentsInvalid
+from ..tools.errors import ToolArgumentsInvalid, ToolResultMismatch
 from ..tools.live import LiveTools
 from ..tools.result import ToolReply, ToolResult, read_result
 from ..transports.loops import is_running
@@ -171,6 +172,14 @@ class Connection:
                 if self._comparison.is_due:
                     await self._compare(timeout_s)
         return await self.call(name, arguments, timeout_s=timeout_s)
+
+    async def explain(self, error: ToolResultMismatch) -> None:
+        """Add to an error, which is about to be raised, how the server's list differs."""
+        comparison = self._comparison
+        if comparison.wants_a_look:
+            with suppress(EnvError):
+                comparison.look(await self.list_tools(_LOOK_TIMEOUT_S))
+        comparison.explain(error)
 
     @cached_property
     def _comparing(self) -> asyncio.Lock:

@@ -1,4 +1,4 @@
-"""The synchronous client of an MCP server: the asynchronous one, in a thread of its own."""
+"""The synchronous client of an MCP server: its connection lives in a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from typing import Any, Self, TypeVar
 from ..errors import SessionClosed
 from ..json_value import JsonValue
 from ..providers.cleanup import Cleanup
+from ..tools.errors import ToolResultMismatch
 from ..tools.live import contract_result
 from ..tools.result import ToolReply, ToolResult
 from ..tools.toolset import ToolCaller
 from .background import Background
 from .base import ToolsClientBase
 from .connection import Connection
+from .explaining import explained
 from .session import OnProgress
 
 T = TypeVar("T")
@@ -76,7 +78,8 @@ class ToolsClient(ToolsClientBase):
 
     def _toolset(self, toolset: Callable[[ToolCaller], ToolsetT]) -> ToolsetT:
         """The namespace of typed tools of a generated client."""
-        return toolset(_Caller(self._typed_call))
+        made: ToolsetT = explained(toolset)(_Caller(self._typed_call, self._explain))
+        return made
 
     def _linked(self) -> _Link:
         if self._session is None:
@@ -162,6 +165,10 @@ class ToolsClient(ToolsClientBase):
             lambda connection, _: connection.typed_call(name, arguments, timeout_s=timeout_s)
         )
 
+    def _explain(self, error: ToolResultMismatch) -> None:
+        with suppress(SessionClosed):  # the error is told without
+            self._run(lambda connection, _: connection.explain(error))
+
     def close(self) -> None:
         """End the session, and the server if it was started. The second call does nothing."""
         link, self._link = self._link, None
@@ -203,9 +210,12 @@ class _Caller:
     """Calls tools for a namespace. Generated code knows it by ``ToolsClient._toolset``."""
 
     def __init__(
-        self, call: Callable[[str, Mapping[str, JsonValue], float | None], ToolReply]
+        self,
+        call: Callable[[str, Mapping[str, JsonValue], float | None], ToolReply],
+        explain: Callable[[ToolResultMismatch], None],
     ) -> None:
         self._call = call
+        self.explain = explain
 
     def call(
         self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
