@@ -23,7 +23,7 @@ PAGE = (ROOT / "docs" / "tool-calling.md").read_text()
 
 @pytest.mark.slow
 def test_the_example() -> None:
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    program, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
     contract = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
     asked: list[Any] = []
     with (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import os
 import signal
@@ -22,14 +21,15 @@ import pytest
 import envgen_runtime as rt
 from envgen_runtime import AsyncToolsClient, ToolsClient
 from envgen_runtime.generated import RequestModel
-from envgen_runtime.tools import AsyncToolset, ImageContent, Tool, Toolset
+from envgen_runtime.tools import AsyncToolset, ImageContent, TextContent, Tool, ToolResult, Toolset
 from tests.mcp.serving import BARE, served
 
 OLD_SERVER = version("mcp").startswith("1.24.")
 
 
-def data(result: dict[str, Any]) -> Any:
-    return result["structuredContent"]["result"]
+def data(result: ToolResult[Any]) -> Any:
+    structured: Any = result.structured  # bare.py promises nothing of its results
+    return structured["result"]
 
 
 # --- what a server says, and calls ----------------------------------------------------------------
@@ -47,17 +47,19 @@ def test_tools_are_listed_as_the_server_sends_them(client: ToolsClient) -> None:
     assert tools["forecast"]["inputSchema"]["required"] == ["city"]
 
 
-def test_a_result_is_plain_json(client: ToolsClient) -> None:
+def test_a_result_is_as_the_server_types_it(client: ToolsClient) -> None:
     result: Any = client.call_tool("forecast", {"city": "Oslo", "days": 2})
-    assert [day["celsius"] for day in data(result)] == [20.0, 21.0]
-    assert [block["type"] for block in result["content"]] == ["text", "text"]
-    assert json.loads(json.dumps(result)) == result
+    assert [day["celsius"] for day in result.data] == [20.0, 21.0]
+    assert result.structured == {"result": result.data}
+    assert [type(block) for block in result.content] == [TextContent, TextContent]
+    assert (result.reward, result.done, result.observation) == (None, False, None)
 
 
 def test_an_image_is_a_block(client: ToolsClient) -> None:
-    block: Any = client.call_tool("radar")["content"]
-    assert block[0]["mimeType"] == "image/png"
-    assert base64.b64decode(block[0]["data"]).startswith(b"\x89PNG")
+    (block,) = client.call_tool("radar").content
+    assert isinstance(block, ImageContent)
+    assert block.mime_type == "image/png"
+    assert block.data.startswith(b"\x89PNG")
 
 
 def test_arguments_are_sent_as_they_are(client: ToolsClient) -> None:
@@ -65,8 +67,10 @@ def test_arguments_are_sent_as_they_are(client: ToolsClient) -> None:
     assert json.loads(data(client.call_tool("echo", {"value": value}))) == value
 
 
-def test_a_tool_that_fails_says_so_in_its_result(client: ToolsClient) -> None:
-    assert client.call_tool("storm", {"message": "hail"})["isError"] is True
+def test_a_tool_that_fails_raises(client: ToolsClient) -> None:
+    with pytest.raises(rt.ToolExecutionFailed, match="storm failed") as failed:
+        client.call_tool("storm", {"message": "hail"})
+    assert failed.value.tool == "storm"
 
 
 def test_progress_is_told_in_the_thread_that_calls(client: ToolsClient) -> None:
@@ -150,7 +154,7 @@ with ToolsClient.from_command(sys.argv[1:]) as client:
         client.call_tool("wait_forever", {"name": "key"},
                          on_progress=lambda *_: os.kill(os.getpid(), signal.SIGINT))
     except KeyboardInterrupt:
-        print(client.call_tool("cancelled")["structuredContent"]["result"])
+        print(client.call_tool("cancelled").structured["result"])
 """
 
 
@@ -208,7 +212,7 @@ def test_the_errors_of_a_call_are_told_apart() -> None:
             client.call_tool("echo")
         with pytest.raises(rt.ToolTimeout, match="too slow"):  # the server's limit, not ours
             client.call_tool("echo", {"value": "late"})
-        assert client.call_tool("echo", {"value": 1})["mood"] == "good"
+        assert data(client.call_tool("echo", {"value": 1})) == "1"
     assert (missing.value.tool, missing.value.server_text) == ("swim", "no swim here")
     assert invalid.value.sent
 

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any
 
 from ..contract.contract import has_contract, package_contract
-from ..contract.drift import Contracts, tool_differences
+from ..contract.drift import Contracts, OnDrift, told_drift, tool_differences
 from ..errors import (
     ActionRejected,
     ContractDrift,
@@ -29,7 +29,6 @@ from ..wire.protocol import Request
 from ..wire.redaction import scrub
 from .codec import Codec
 from .effects import Call, Get, LookAtContract
-from .options import OnDrift
 
 _LOOK_TIMEOUT_S = 5.0  # neither an error nor the thread waits longer for the server's contract
 _MAX_CONTRACT_BYTES = 8 * 1024 * 1024
@@ -179,10 +178,8 @@ class Comparison:
         return [f"it serves another environment, {name or action}"]
 
     def _told(self, drift: list[str]) -> str:
-        return (
-            f"{self._url} has another contract than {self._client.env_name}'s client was built "
-            f"from: {'; '.join(drift)}. Regenerate with: envgen build {self._url}"
-        )
+        name = self._client.env_name
+        return told_drift(drift, server=self._url, name=name, source=self._url)
 
 
 def look_in_background(look: LookAtContract, address: str, options: ConnectionOptions) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from typing_extensions import TypedDict
 
+from ..contract.drift import OnDrift
 from ..documented import complete
 from ..observe.observers import Observer
 from ..providers import AnyProvider
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import httpx
 
 Validation = Literal["types", "exact"]
-OnDrift = Literal["check", "error", "ignore"]
 Barrier = Literal["episode", "step", "off"]
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..adapters.for_models import ToolsForModels
 from ..contract.conformance import check_action
 from ..errors import ProtocolError, ServerError
 from ..json_value import JsonFields, JsonValue, as_object
@@ -17,70 +18,14 @@ from .effects import Call
 
 if TYPE_CHECKING:  # imported by the first client that needs them
     from ..adapters.dispatch import ToolCall
-    from ..adapters.specs import Format, ToolSpecs
     from ..tools.live import LiveTools
     from ..tools.result import ToolReply, ToolResult
 
 
-class ToolCalls(ClientBase[ActT, ObsT, StateT, ResetT]):
+class ToolCalls(ClientBase[ActT, ObsT, StateT, ResetT], ToolsForModels[ActT]):
     """The calls of tools, without the I/O."""
 
     _live_tools: LiveTools | None = None
-
-    @classmethod
-    def tool_specs(
-        cls,
-        format: Format,  # noqa: A002 - what people call it
-        *,
-        only: Collection[str] | None = None,
-        strict: bool = False,
-        max_description: int | None = None,
-    ) -> ToolSpecs:
-        """What a model can call in this environment: for the parameter ``tools`` of its client.
-
-        An action is a tool, or each variant of it; so is each tool of the contract. The
-        specifications accept and refuse what the contract does; ``findings`` of what is returned
-        says what a consumer loses.
-
-        Args:
-            format: ``"openai"`` (Chat Completions, vllm), ``"anthropic"`` (Messages), ``"mcp"``
-                (``tools/list``), or ``"json-schema"`` (a schema with a ``title`` for each).
-            only: the names of those that are wanted; by default all.
-            strict: for OpenAI's strict mode. Where that can't say what the contract does, the tool
-                isn't strict, or has no such optional parameter, and a finding says so.
-            max_description: the longest description of a tool, in characters; by default 1,024 for
-                OpenAI, and no limit for others.
-
-        Raises:
-            InvalidRequest: there is no such format, or no tool of a name in ``only``; or ``strict``
-                is given with another format than ``"openai"``.
-            ContractMissing: the client was written by hand.
-        """
-        from ..adapters.specs import tool_specs
-
-        return tool_specs(cls, format, only=only, strict=strict, max_description=max_description)
-
-    @classmethod
-    def parse_call(cls, call: object, *, strict: bool = False) -> ToolCall[ActT]:
-        """Read a model's tool call, and validate it; nothing is sent.
-
-        Args:
-            call: an OpenAI ``tool_call``, an Anthropic ``tool_use`` block, an MCP ``tools/call``,
-                or ``{"name": ..., "arguments": ...}``: an object of the SDK, a mapping, or JSON
-                text, in a fence of Markdown or not. Arguments may be JSON text.
-            strict: the call answers specifications made with ``strict=True``: null means that an
-                optional parameter isn't given.
-
-        Raises:
-            InvalidCall: it can't be read, or the environment doesn't take it. ``str(error)`` says
-                to the model what is wrong where, and what is allowed.
-            MissingExtra: it calls a tool, and the extra ``exact`` isn't installed, which validates
-                arguments.
-            ContractMissing: the client was written by hand.
-        """
-        from ..adapters.dispatch import parse_call
-
-        return parse_call(cls, call, strict=strict)
 
     # --- tools --------------------------------------------------------------------------------
 
@@ -116,12 +61,10 @@ class ToolCalls(ClientBase[ActT, ObsT, StateT, ResetT]):
         self, made: ToolCall[ActT], timeout_s: float | None
     ) -> Call[ToolResult[JsonValue]]:
         """Call a tool of the contract as a model did, whose arguments were checked."""
-        from ..tools.live import contract_tools
-        from ..tools.result import read_result
+        from ..tools.live import contract_result
 
         reply = yield from self._tool_call(made.name, made.arguments, timeout_s)
-        is_wrapped = contract_tools(type(self)).is_wrapped(made.name)
-        return read_result(reply, tool=made.name, is_wrapped=is_wrapped)
+        return contract_result(type(self), made.name, reply)
 
     def _tools_call(
         self, timeout_s: float | None = None, *, is_observed: bool = True

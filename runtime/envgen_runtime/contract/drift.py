@@ -8,7 +8,7 @@ are generated from (``tools``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ..json_value import as_array, as_object, comparable, pointer_to, same_json
 from .keywords import (
@@ -27,6 +27,9 @@ from .published import fault
 from .references import References, follow, members, reference_of
 from .telling import Way, allows_more, below, matters, way_of
 from .tools import with_tool_replies
+
+OnDrift = Literal["check", "error", "ignore"]
+"""What a client does about a server with another contract: log it, refuse it, or not look."""
 
 _MAX_LISTED = 20
 _COMMON_FIELDS = frozenset({"done", "reward", "metadata", "type"})
@@ -95,6 +98,21 @@ def _of_tool(ours: Any, theirs: Any, place: str, way: Way) -> Iterator[_Differen
             yield from _compare(normal_form(mine), normal_form(other), place, way)
         except RecursionError:
             yield _Difference(f"{place}: nested too deeply to be compared")
+
+
+def told_drift(drift: list[str], *, server: str, name: str, source: str) -> str:
+    """The differences as a message.
+
+    Args:
+        drift: a line for each.
+        server: the server, as it may be shown.
+        name: what the client was built for.
+        source: what ``envgen build`` is given.
+    """
+    return (
+        f"{server} has another contract than {name}'s client was built from: {'; '.join(drift)}. "
+        f"Regenerate with: envgen build {source}"
+    )
 
 
 class Contracts:

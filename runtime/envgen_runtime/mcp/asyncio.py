@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
-from functools import cached_property
 from typing import Self, TypeVar
 
-from ..errors import ServerError, SessionLost
 from ..json_value import JsonValue
-from ..tools.result import ToolReply
+from ..tools.errors import ToolResultMismatch
+from ..tools.live import contract_result
+from ..tools.result import ToolReply, ToolResult
 from ..tools.toolset import AsyncToolCaller
-from ..transports.loops import is_running
-from .base import ToolPages, ToolsClientBase, call_error, may_be_unknown
-from .session import OnProgress, Session
+from .base import ToolsClientBase
+from .connection import Connection
+from .explaining import explained
+from .session import OnProgress
 
 ToolsetT = TypeVar("ToolsetT")
 
@@ -25,10 +25,6 @@ class AsyncToolsClient(ToolsClientBase):
     ``connect()``: what its server kept for it is gone.
     """
 
-    @cached_property
-    def _connecting(self) -> asyncio.Lock:
-        return asyncio.Lock()
-
     async def connect(self) -> Self:
         """Open a session, if none is open. For a command, this starts the server.
 
@@ -39,7 +35,7 @@ class AsyncToolsClient(ToolsClientBase):
             ServerError, ProtocolError: it answers with an error, or not as MCP says.
             MissingExtra: the SDK is not installed.
         """
-        await self._connected()
+        await self._connection.connect()
         return self
 
     async def list_tools(self, *, timeout_s: float | None = None) -> list[dict[str, JsonValue]]:
@@ -52,14 +48,7 @@ class AsyncToolsClient(ToolsClientBase):
             ProtocolError: the list can't be read, or doesn't end.
             EnvError: as ``call_tool``.
         """
-        session, pages = await self._opened(), ToolPages()
-        now = asyncio.get_running_loop().time
-        deadline = now() + self._limit(timeout_s)
-        while pages.add(
-            await session.request("tools/list", pages.params, timeout_s=deadline - now())
-        ):
-            pass
-        return pages.tools
+        return await self._connection.list_tools(timeout_s)
 
     async def call_tool(
         self,
@@ -68,46 +57,57 @@ class AsyncToolsClient(ToolsClientBase):
         *,
         timeout_s: float | None = None,
         on_progress: OnProgress | None = None,
-    ) -> dict[str, JsonValue]:
-        """Call a tool and return its result as the server sent it.
+    ) -> ToolResult[JsonValue]:
+        """Call a tool by its name, such as one that is not in the contract.
 
-        That is MCP's ``CallToolResult``: ``content``, and maybe ``structuredContent``, ``isError``
-        and ``_meta``. A tool that fails says so in ``isError``. A cancelled call is cancelled at
-        the server, too.
+        The arguments are checked against what the server lists: names, types and values at the top
+        of the input schema. The list is asked for once in a session, and again for a tool that
+        isn't in it or before arguments are refused. A cancelled call is
+        cancelled at the server, too.
 
         Args:
-            name: the tool's name.
-            arguments: its arguments.
-            timeout_s: time limit in seconds, instead of ``request_timeout_s``.
+            name: the tool's name on the wire.
+            arguments: by their names on the wire.
+            timeout_s: time limit in seconds, instead of ``request_timeout_s``; for the call and for
+                the list each.
             on_progress: called with the progress, the total (or None) and the message (or None)
                 that the server tells. What it raises ends the call.
 
         Raises:
-            ToolNotFound, ToolArgumentsInvalid, ToolTimeout: the server says so.
+            ToolError: the call failed: ToolNotFound, ToolArgumentsInvalid, ToolTimeout or
+                ToolExecutionFailed.
             RequestTimeout: there was no reply within this client's limit. The session goes on.
             ServerError: the server answers with another error. The session goes on.
             ConnectionLost: the session ended while the call was in flight.
             SessionLost, SessionClosed: it had ended before.
         """
-        session, limit_s = await self._opened(), self._limit(timeout_s)
-        params: dict[str, JsonValue] = {"name": name, "arguments": dict(arguments or {})}
-        try:
-            return await session.request(
-                "tools/call", params, timeout_s=limit_s, on_progress=on_progress
-            )
-        except ServerError as error:
-            is_known = not may_be_unknown(error) or any(
-                tool.get("name") == name for tool in await self.list_tools(timeout_s=limit_s)
-            )
-            told = call_error(error, name, is_known=is_known)
-            if told is error:
-                raise
-            raise told from error
+        return await self._connection.checked_call(
+            name, arguments or {}, timeout_s=timeout_s, on_progress=on_progress
+        )
+
+    async def dispatch(
+        self, call: object, *, strict: bool = False, timeout_s: float | None = None
+    ) -> ToolResult[JsonValue]:
+        """Make a model's tool call: validate it by the contract, then call the tool.
+
+        Args:
+            call: as ``parse_call`` takes it, or what that has returned.
+            strict: as for ``parse_call``.
+            timeout_s: time limit in seconds, instead of ``request_timeout_s``.
+
+        Raises:
+            InvalidCall: the call can't be made, and nothing was sent; ``str(error)`` is for the
+                model.
+            ToolError: the tool failed; ``for_model()`` is for the model.
+            EnvError: as ``call_tool``.
+        """
+        made = self.parse_call(call, strict=strict)
+        reply = await self._connection.typed_call(made.name, made.arguments, timeout_s=timeout_s)
+        return contract_result(type(self), made.name, reply)
 
     async def close(self) -> None:
         """End the session, and the server if it was started. The second call does nothing."""
-        if self._session is not None:
-            await self._session.close()
+        await self._connection.close()
 
     async def __aenter__(self) -> Self:
         return await self.connect()
@@ -115,49 +115,24 @@ class AsyncToolsClient(ToolsClientBase):
     async def __aexit__(self, *error: object) -> None:
         await self.close()
 
-    @property
-    def session(self) -> Session | None:
-        """The last session that was opened."""
-        return self._session
-
     def _toolset(self, toolset: Callable[[AsyncToolCaller], ToolsetT]) -> ToolsetT:
         """The namespace of typed tools of a generated client."""
-        return toolset(_Caller(self))
-
-    async def _connected(self) -> Session:
-        async with self._connecting:
-            before = self._session
-            if before is not None and before.is_open:
-                self._check_loop(before)
-                return before
-            if before is not None:
-                await before.close()
-            session = self._session = self._new_session()
-            await session.open(self._options["connect_timeout_s"])
-            return session
-
-    async def _opened(self) -> Session:
-        session = self._session
-        if session is None:
-            session = await self._connected()
-        self._check_loop(session)
-        return session
-
-    def _check_loop(self, session: Session) -> None:
-        if session.loop is not None and not is_running(session.loop):
-            raise SessionLost(
-                f"{self!r} was connected in another event loop; make a client for this one"
-            )
+        made: ToolsetT = explained(toolset)(_Caller(self._connection))
+        return made
 
 
 class _Caller:
     """Calls tools for a namespace. Generated code knows it by ``AsyncToolsClient._toolset``."""
 
-    def __init__(self, client: AsyncToolsClient) -> None:
-        self._client = client
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
     async def call(
         self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
     ) -> ToolReply:
         """Call a tool. As ``AsyncToolCaller.call``."""
-        return ToolReply(await self._client.call_tool(name, arguments, timeout_s=timeout_s))
+        return await self._connection.typed_call(name, arguments, timeout_s=timeout_s)
+
+    async def explain(self, error: ToolResultMismatch) -> None:
+        """Add to an error how the server's list differs from the contract."""
+        await self._connection.explain(error)

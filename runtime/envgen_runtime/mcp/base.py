@@ -4,28 +4,21 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Annotated, Any, ClassVar, Self, Unpack
+from typing import Annotated, Any, ClassVar, Self, Unpack, get_args
 
 from typing_extensions import TypedDict
 
 from .. import forks
+from ..adapters.for_models import ToolsForModels
 from ..contract.contract import package_contract
+from ..contract.drift import OnDrift
 from ..documented import complete, documented
-from ..errors import EnvError, InvalidRequest, ProtocolError, ServerError
-from ..json_value import JsonValue, as_array, as_object
-from ..tools.errors import ToolArgumentsInvalid, ToolNotFound, ToolTimeout
+from ..json_value import JsonValue, as_object
 from ..wire.limits import refused_limit
-from ..wire.tools import MAX_PAGES
 from .config import server_of
+from .connection import Connection
 from .servers import HttpServer, Server, StdioServer
 from .session import Session
-
-MAX_TOOLS = 10_000
-"""How many tools are read."""
-
-_METHOD_NOT_FOUND = "JSON_RPC -32601"
-_INVALID_PARAMS = "JSON_RPC -32602"
-_REQUEST_TIMEOUT = "JSON_RPC -32001"
 
 
 class ToolsOptions(TypedDict, total=False):
@@ -36,14 +29,19 @@ class ToolsOptions(TypedDict, total=False):
         connect_timeout_s: time limit for opening a session, in seconds; for a server that is
             started, with all that its command does before, such as an installation.
         max_message_bytes: the largest reply over HTTP that is accepted.
+        on_drift: what happens if the tools that the server lists differ from the contract that the
+            client was generated from: the first typed call on a server logs it as a warning
+            (``check``), the first one of each session raises ContractDrift (``error``), or nothing
+            is asked (``ignore``).
     """
 
     request_timeout_s: Annotated[float, 60.0]
     connect_timeout_s: Annotated[float, 60.0]
     max_message_bytes: Annotated[int, 100 * 1024 * 1024]
+    on_drift: Annotated[OnDrift, "check"]
 
 
-class ToolsClientBase:
+class ToolsClientBase(ToolsForModels[None]):
     """Everything but the waiting.
 
     Attributes:
@@ -80,9 +78,12 @@ class ToolsClientBase:
         for name in ("request_timeout_s", "connect_timeout_s"):
             if (refusal := refused_limit(name, known[name])) is not None:
                 raise ValueError(refusal)
+        if known["on_drift"] not in get_args(OnDrift):
+            choices = ", ".join(map(repr, get_args(OnDrift)))
+            raise ValueError(f"on_drift must be one of {choices}, not {known['on_drift']!r}")
         self._server: Server = HttpServer.at(url, headers, token) if isinstance(url, str) else url
         self._options = known
-        self._session: Session | None = None
+        self._connection = self._new_connection()
         forks.track(self)
 
     @classmethod
@@ -157,87 +158,16 @@ class ToolsClientBase:
     def _greeting(self) -> dict[str, Any]:
         return {} if self._session is None else self._session.greeting
 
+    @property
+    def _session(self) -> Session | None:
+        return self._connection.session
+
     def after_fork(self) -> None:
         """Leave the session to the parent, in a forked child. See ``forks``."""
-        if self._session is not None:
-            self._session.after_fork()
+        self._connection.after_fork()
 
     def __repr__(self) -> str:
-        state = "new" if self._session is None else "open" if self._session.is_open else "ended"
-        return f"<{type(self).__name__} {self._server.label} ({state})>"
+        return repr(self._connection)
 
-    def _limit(self, timeout_s: float | None) -> float:
-        if timeout_s is None:
-            return float(self._options["request_timeout_s"])
-        if (refusal := refused_limit("timeout_s", timeout_s)) is not None:
-            raise InvalidRequest(refusal)
-        return float(timeout_s)
-
-    def _new_session(self) -> Session:
-        return Session(self._server, max_message_bytes=self._options["max_message_bytes"])
-
-
-class ToolPages:
-    """The pages of ``tools/list``, read one after the other.
-
-    Attributes:
-        tools: the tools so far, as the server sent them.
-    """
-
-    def __init__(self) -> None:
-        self.tools: list[dict[str, JsonValue]] = []
-        self._cursors: list[str] = []
-
-    @property
-    def params(self) -> dict[str, JsonValue]:
-        """The parameters of the next request."""
-        return {"cursor": self._cursors[-1]} if self._cursors else {}
-
-    def add(self, result: Mapping[str, Any]) -> bool:
-        """Take a page. True if another follows.
-
-        Raises:
-            ProtocolError: it is no page, or there is no end to them.
-        """
-        tools = as_array(result.get("tools"))
-        if tools is None:
-            raise ProtocolError("the server's list of tools has no tools")
-        self.tools += [fields for tool in tools if (fields := as_object(tool)) is not None]
-        cursor = result.get("nextCursor")
-        if not isinstance(cursor, str) or not cursor:
-            return False
-        if cursor in self._cursors or len(self._cursors) + 1 >= MAX_PAGES:
-            raise ProtocolError("the server's list of tools doesn't end")
-        if len(self.tools) > MAX_TOOLS:
-            raise ProtocolError(f"the server has more than {MAX_TOOLS} tools")
-        self._cursors.append(cursor)
-        return True
-
-
-def may_be_unknown(error: ServerError) -> bool:
-    """Whether an error of a call may say that there is no such tool."""
-    return error.code in (_INVALID_PARAMS, _METHOD_NOT_FOUND)
-
-
-def call_error(error: ServerError, name: str, *, is_known: bool) -> EnvError:
-    """The error of a call that the server answered with an error of JSON-RPC.
-
-    Args:
-        error: the server's.
-        name: the tool's.
-        is_known: whether the server lists the tool.
-    """
-    text = error.server_text
-    if may_be_unknown(error) and not is_known:
-        return ToolNotFound(f"{name}: there is no such tool: {text}", tool=name, server_text=text)
-    if error.code == _INVALID_PARAMS:
-        refused = ToolArgumentsInvalid(
-            f"{name}: the server refuses the arguments: {text}", tool=name, server_text=text
-        )
-        refused.sent = True
-        return refused
-    if error.code == _REQUEST_TIMEOUT:
-        return ToolTimeout(
-            f"{name}: the server's time limit ended the call: {text}", tool=name, server_text=text
-        )
-    return error
+    def _new_connection(self) -> Connection:
+        return Connection(self._server, type(self), self._options)

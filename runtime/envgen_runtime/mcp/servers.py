@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike, fspath
+from shlex import quote
 
 from ..wire.address import endpoint
 from ..wire.redaction import (
@@ -76,6 +77,11 @@ class HttpServer:
         shown: str = scrub(without_secrets(self.url), self.secrets)
         return shown
 
+    @property
+    def source(self) -> str:
+        """What ``envgen build`` is given for the server, as it may be shown."""
+        return f"mcp+{self.label}"
+
 
 @dataclass(frozen=True, slots=True)
 class StdioServer:
@@ -126,6 +132,11 @@ class StdioServer:
         """The server as it may be shown."""
         shown: str = scrub(command_without_secrets(self.command), self.secrets)
         return shown
+
+    @property
+    def source(self) -> str:
+        """What ``envgen build`` is given for the server, as it may be shown."""
+        return quote(f"mcp+stdio:{self.label}")
 
 
 Server = HttpServer | StdioServer

@@ -1,4 +1,4 @@
-"""The synchronous client of an MCP server: the asynchronous one, in a thread of its own."""
+"""The synchronous client of an MCP server: its connection lives in a thread of its own."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from typing import Any, Self, TypeVar
 from ..errors import SessionClosed
 from ..json_value import JsonValue
 from ..providers.cleanup import Cleanup
-from ..tools.result import ToolReply
+from ..tools.errors import ToolResultMismatch
+from ..tools.live import contract_result
+from ..tools.result import ToolReply, ToolResult
 from ..tools.toolset import ToolCaller
-from .asyncio import AsyncToolsClient
 from .background import Background
 from .base import ToolsClientBase
+from .connection import Connection
+from .explaining import explained
 from .session import OnProgress
 
 T = TypeVar("T")
@@ -22,13 +25,13 @@ ToolsetT = TypeVar("ToolsetT")
 
 
 class _Link:
-    """The asynchronous client behind a synchronous one, and the thread that it lives in."""
+    """The connection behind a synchronous client, and the thread that it lives in."""
 
-    def __init__(self, client: AsyncToolsClient) -> None:
-        self.client = client
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self.background = Background()
         # Also at the interpreter's end: a server that was started may not end by itself.
-        self._cleanup = Cleanup(repr(client), self._release)
+        self._cleanup = Cleanup(repr(connection), self._release)
 
     def close(self) -> None:
         """End the session and the thread, once."""
@@ -37,7 +40,7 @@ class _Link:
     def _release(self) -> None:
         try:
             with suppress(SessionClosed):  # it was abandoned
-                self.background.run(lambda _: self.client.close())
+                self.background.run(lambda _: self.connection.close())
         finally:
             self.background.stop()
 
@@ -64,18 +67,19 @@ class ToolsClient(ToolsClientBase):
         if self._link is not None and self._session is not None and self._session.is_open:
             return self
         self.close()
-        link = self._link = _Link(AsyncToolsClient(self._server, **self._options))
+        link = self._link = _Link(self._new_connection())
         try:
-            link.background.run(lambda _: link.client.connect())
+            link.background.run(lambda _: link.connection.connect())
         except BaseException:
             self.close()
             raise
-        self._session = link.client.session
+        self._connection = link.connection
         return self
 
     def _toolset(self, toolset: Callable[[ToolCaller], ToolsetT]) -> ToolsetT:
         """The namespace of typed tools of a generated client."""
-        return toolset(_Caller(self))
+        made: ToolsetT = explained(toolset)(_Caller(self._typed_call, self._explain))
+        return made
 
     def _linked(self) -> _Link:
         if self._session is None:
@@ -94,7 +98,7 @@ class ToolsClient(ToolsClientBase):
             ProtocolError: the list can't be read, or doesn't end.
             EnvError: as ``call_tool``.
         """
-        return self._run(lambda client, _: client.list_tools(timeout_s=timeout_s))
+        return self._run(lambda connection, _: connection.list_tools(timeout_s))
 
     def call_tool(
         self,
@@ -103,33 +107,67 @@ class ToolsClient(ToolsClientBase):
         *,
         timeout_s: float | None = None,
         on_progress: OnProgress | None = None,
-    ) -> dict[str, JsonValue]:
-        """Call a tool and return its result as the server sent it.
+    ) -> ToolResult[JsonValue]:
+        """Call a tool by its name, such as one that is not in the contract.
 
-        That is MCP's ``CallToolResult``: ``content``, and maybe ``structuredContent``, ``isError``
-        and ``_meta``. A tool that fails says so in ``isError``. A call that is interrupted, as by
-        Ctrl-C, is cancelled at the server, too.
+        The arguments are checked against what the server lists: names, types and values at the top
+        of the input schema. The list is asked for once in a session, and again for a tool that
+        isn't in it or before arguments are refused. A call that is
+        interrupted, as by Ctrl-C, is cancelled at the server, too.
 
         Args:
-            name: the tool's name.
-            arguments: its arguments.
-            timeout_s: time limit in seconds, instead of ``request_timeout_s``.
+            name: the tool's name on the wire.
+            arguments: by their names on the wire.
+            timeout_s: time limit in seconds, instead of ``request_timeout_s``; for the call and for
+                the list each.
             on_progress: called in this thread with the progress, the total (or None) and the
                 message (or None) that the server tells. What it raises ends the call.
 
         Raises:
-            ToolNotFound, ToolArgumentsInvalid, ToolTimeout: the server says so.
+            ToolError: the call failed: ToolNotFound, ToolArgumentsInvalid, ToolTimeout or
+                ToolExecutionFailed.
             RequestTimeout: there was no reply within this client's limit. The session goes on.
             ServerError: the server answers with another error. The session goes on.
             ConnectionLost: the session ended while the call was in flight.
             SessionLost, SessionClosed: it had ended before.
         """
         return self._run(
-            lambda client, told: client.call_tool(
-                name, arguments, timeout_s=timeout_s, on_progress=told
+            lambda connection, told: connection.checked_call(
+                name, arguments or {}, timeout_s=timeout_s, on_progress=told
             ),
             on_progress,
         )
+
+    def dispatch(
+        self, call: object, *, strict: bool = False, timeout_s: float | None = None
+    ) -> ToolResult[JsonValue]:
+        """Make a model's tool call: validate it by the contract, then call the tool.
+
+        Args:
+            call: as ``parse_call`` takes it, or what that has returned.
+            strict: as for ``parse_call``.
+            timeout_s: time limit in seconds, instead of ``request_timeout_s``.
+
+        Raises:
+            InvalidCall: the call can't be made, and nothing was sent; ``str(error)`` is for the
+                model.
+            ToolError: the tool failed; ``for_model()`` is for the model.
+            EnvError: as ``call_tool``.
+        """
+        made = self.parse_call(call, strict=strict)
+        reply = self._typed_call(made.name, made.arguments, timeout_s)
+        return contract_result(type(self), made.name, reply)
+
+    def _typed_call(
+        self, name: str, arguments: Mapping[str, JsonValue], timeout_s: float | None
+    ) -> ToolReply:
+        return self._run(
+            lambda connection, _: connection.typed_call(name, arguments, timeout_s=timeout_s)
+        )
+
+    def _explain(self, error: ToolResultMismatch) -> None:
+        with suppress(SessionClosed):  # the error is told without
+            self._run(lambda connection, _: connection.explain(error))
 
     def close(self) -> None:
         """End the session, and the server if it was started. The second call does nothing."""
@@ -161,21 +199,26 @@ class ToolsClient(ToolsClientBase):
 
     def _run(
         self,
-        work: Callable[[AsyncToolsClient, OnProgress | None], Coroutine[Any, Any, T]],
+        work: Callable[[Connection, OnProgress | None], Coroutine[Any, Any, T]],
         on_progress: OnProgress | None = None,
     ) -> T:
         link = self._linked()
-        return link.background.run(lambda told: work(link.client, told), on_progress)
+        return link.background.run(lambda told: work(link.connection, told), on_progress)
 
 
 class _Caller:
     """Calls tools for a namespace. Generated code knows it by ``ToolsClient._toolset``."""
 
-    def __init__(self, client: ToolsClient) -> None:
-        self._client = client
+    def __init__(
+        self,
+        call: Callable[[str, Mapping[str, JsonValue], float | None], ToolReply],
+        explain: Callable[[ToolResultMismatch], None],
+    ) -> None:
+        self._call = call
+        self.explain = explain
 
     def call(
         self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
     ) -> ToolReply:
         """Call a tool. As ``ToolCaller.call``."""
-        return ToolReply(self._client.call_tool(name, arguments, timeout_s=timeout_s))
+        return self._call(name, arguments, timeout_s)

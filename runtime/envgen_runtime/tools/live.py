@@ -10,6 +10,7 @@ from ..contract.contract import has_contract, package_contract
 from ..contract.exact import ExactValidator
 from ..json_value import JsonValue, as_array, as_object, json_path, same_json
 from .errors import ToolArgumentsInvalid
+from .result import ToolReply, ToolResult, read_result
 
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "array": (list, tuple),
@@ -69,6 +70,15 @@ def contract_tools(client: type) -> LiveTools:
     """The tools of the contract that a client was generated from, for exact checks."""
     contract = package_contract(client) if has_contract(client) else {}
     return LiveTools(as_array(contract.get("tools")) or [], is_exact=True)
+
+
+def contract_result(client: type, tool: str, reply: ToolReply) -> ToolResult[JsonValue]:
+    """Read the reply to a call of a tool of a client's contract, as plain JSON.
+
+    Raises:
+        ToolError: the call failed.
+    """
+    return read_result(reply, tool=tool, is_wrapped=contract_tools(client).is_wrapped(tool))
 
 
 def _exact_faults(

@@ -1,0 +1,97 @@
+"""When a client compares the tools that a server lists with its contract. No I/O."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from ..contract.contract import has_contract, package_contract
+from ..contract.drift import OnDrift, told_drift, tool_differences
+from ..errors import ContractDrift
+from ..json_value import pointer_to
+from ..printable import printable
+from ..tools.errors import ToolResultMismatch
+from ..wire.mismatch import explain_drift
+from ..wire.redaction import scrub
+from .servers import Server
+
+_LOGGER = logging.getLogger("envgen_runtime")
+
+_compared: set[tuple[str, str]] = set()  # the servers and contracts that this process has compared
+
+
+class Comparison:
+    """Compares what a server lists with the contract that a client was built from, in a session.
+
+    Args:
+        client: the client's class.
+        server: the server.
+        on_drift: what a difference does, as the client's option says.
+    """
+
+    def __init__(self, client: type, server: Server, on_drift: OnDrift) -> None:
+        self._client = client
+        self._server = server
+        self._key = (server.label, str(getattr(client, "fingerprint", "")))
+        self._drift: list[str] | None = None  # None until both were compared
+        self._explains = on_drift == "check" and has_contract(client)
+        self._is_due = on_drift != "ignore" and has_contract(client)
+        self.is_strict = on_drift == "error"
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the server's list is wanted before a typed call.
+
+        That is once per process and server; where a difference is refused, once in a session.
+        """
+        return self._is_due and (self.is_strict or self._key not in _compared)
+
+    def begin(self) -> None:
+        """The server is about to be asked. Calls wait for the answer only if it may refuse them."""
+        _compared.add(self._key)
+
+    def give_up(self) -> None:
+        """The server doesn't list its tools, so there is nothing to compare."""
+        self._is_due = False
+
+    def end(self, listed: list[Any]) -> None:
+        """Compare what the server has listed with the contract.
+
+        Raises:
+            ContractDrift: they differ, and ``on_drift`` is ``error``.
+        """
+        self.look(listed)
+        contract = package_contract(self._client)
+        drift = tool_differences(contract, listed, all_of_them=self.is_strict)
+        if drift and self.is_strict:
+            raise ContractDrift(self._told(drift), drift=drift)
+        self._is_due = False
+        if drift:
+            _LOGGER.warning("%s", self._told(drift))
+
+    def look(self, listed: list[Any]) -> None:
+        """Compare what the server has listed with the contract, for errors to come."""
+        self._drift = tool_differences(package_contract(self._client), listed)
+
+    @property
+    def wants_a_look(self) -> bool:
+        """Whether the server's list is wanted to say why a result doesn't fit."""
+        return self._explains and self._drift is None
+
+    def explain(self, error: ToolResultMismatch) -> None:
+        """Add to an error what the server lists of the tool that the contract doesn't have so."""
+        if not self._explains:
+            return
+        place = pointer_to("/tools", error.tool)
+        drift = self._drift and [
+            printable(scrub(line, self._server.secrets))
+            for line in self._drift
+            if line.startswith((f"{place}:", f"{place}/"))
+        ]
+        explain_drift(error, drift, url=self._server.source)
+
+    def _told(self, drift: list[str]) -> str:
+        name = str(getattr(self._client, "server_name", "")) or self._client.__name__
+        server = self._server
+        text = told_drift(drift, server=server.label, name=name, source=server.source)
+        return printable(scrub(text, server.secrets))
