@@ -134,6 +134,17 @@ def test_arguments_are_refused_before_they_are_sent() -> None:
     assert caller.calls == []
 
 
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [({"orders": [], "from_": "\ud83d"}, "$.from"),
+     ({"orders": [Order(sku="a\ud83d", qty=1)]}, "$.orders[0].sku")],
+)  # fmt: skip
+def test_half_a_surrogate_pair_is_refused_with_its_place(given: Any, path: str) -> None:
+    with pytest.raises(rt.ToolArgumentsInvalid, match="half of a surrogate pair") as refused:
+        PLACE_ORDER.arguments(given)
+    assert (refused.value.path, refused.value.sent) == (path, False)
+
+
 def test_an_instance_is_sent_as_it_is() -> None:
     given = PlaceOrderArguments(orders=[], speed="fast")
     assert PLACE_ORDER.arguments(given) == {"orders": [], "speed": "fast"}

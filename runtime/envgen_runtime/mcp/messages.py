@@ -8,6 +8,8 @@ from typing import Any
 from ..errors import ProtocolError, ServerError
 from ..json_value import JsonValue, as_object
 from ..printable import printable
+from ..tools.errors import ToolArgumentsInvalid, ToolNotFound
+from ..tools.toolset import json_arguments
 from .sdk import PROTOCOL_VERSION, SPOKEN_VERSIONS
 from .servers import Server
 
@@ -35,6 +37,23 @@ def agreed_version(server: Server, greeting: Mapping[str, Any]) -> str:
         f"{server.label} speaks version {printable(str(version), 40)} of MCP, and this client "
         f"{PROTOCOL_VERSION} and older"
     )
+
+
+def checked_call(params: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """The parameters of ``tools/call`` as JSON: what JSON doesn't have would end the session.
+
+    Raises:
+        ToolArgumentsInvalid: there is such an argument.
+        ToolNotFound: the name is no text that can be sent.
+    """
+    name = params["name"]
+    try:
+        json_arguments(str(name), {"name": name})
+    except ToolArgumentsInvalid as error:
+        missing = ToolNotFound(f"there is no such tool: {error}", tool=str(name))
+        missing.sent = False
+        raise missing from error
+    return {**params, "arguments": json_arguments(name, params["arguments"])}
 
 
 def shown_request(method: str, params: Mapping[str, JsonValue]) -> str:

@@ -29,6 +29,7 @@ from .http import Guard
 from .log import LogTail
 from .messages import (
     agreed_version,
+    checked_call,
     introduction,
     refused_inputs,
     request_number,
@@ -146,6 +147,8 @@ class Session:
                 request.
 
         Raises:
+            ToolNotFound, ToolArgumentsInvalid: JSON doesn't have what a tool is called with, so
+                nothing was sent.
             RequestTimeout: there was no reply in time. The session goes on.
             ServerError: the server answers with an error. The session goes on.
             ProtocolError: the reply can't be read.
@@ -154,6 +157,8 @@ class Session:
         """
         if self._lost is not None or self._is_closed:
             raise self.ended_before()
+        if method == "tools/call":
+            params = checked_call(params)
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit:
