@@ -16,7 +16,6 @@ from typing import Any
 
 from ..errors import (
     EnvError,
-    ProtocolError,
     RequestTimeout,
     SessionClosed,
     SessionLost,
@@ -31,7 +30,9 @@ from .messages import (
     agreed_version,
     checked_call,
     introduction,
-    refused_inputs,
+    no_result,
+    refused_reply,
+    refused_texts,
     request_number,
     server_error,
     shown_request,
@@ -328,12 +329,12 @@ class Session:
 
     def _receive_noise(self, error: Exception) -> None:
         """What is not JSON-RPC: a line that the server printed, or a reply that can't be read."""
-        for text in refused_inputs(error):
+        for text in refused_texts(error):
             self._noise.append(printable(text.strip(), _NOISE_CHARACTERS))
-        if isinstance(self._server, HttpServer) and len(self._waiting) == 1:
+        number, problem = refused_reply(error)
+        if isinstance(self._server, HttpServer) and number < 0 and len(self._waiting) == 1:
             (number,) = self._waiting
-            problem = ProtocolError(f"the server's reply is not JSON-RPC: {error}")
-            self._settle(number, error=problem)
+        self._settle(number, error=problem)
 
     def _refused(self, number: int, error: EnvError) -> None:
         """The server answered a request with an HTTP status of an error."""
@@ -363,6 +364,6 @@ class Session:
         if error is not None:
             waiting.reply.set_exception(error)
         elif fields is None:
-            waiting.reply.set_exception(ProtocolError("the server's result is not an object"))
+            waiting.reply.set_exception(no_result())
         else:
             waiting.reply.set_result(fields)
