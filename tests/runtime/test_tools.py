@@ -179,6 +179,16 @@ def test_data(tool: Tool[Any, Any], reply: Any, data: Any) -> None:
     assert (found, type(found)) == (data, type(data))
 
 
+@pytest.mark.parametrize("without", [{}, {"content": None}])
+def test_structured_content_is_read_without_content(without: dict[str, Any]) -> None:
+    receipt = PLACE_ORDER.result(ToolReply({**without, "structuredContent": {"total": 7}}))
+    assert (receipt.data, receipt.text, receipt.content) == (Receipt(total=7), "", ())
+    wrapped = read_result(
+        ToolReply({**without, "structured_content": {"result": 1}}), tool="x", is_wrapped=True
+    )
+    assert (wrapped.data, wrapped.structured) == (1, {"result": 1})
+
+
 def test_a_text_that_looks_like_a_number_stays_a_text() -> None:
     tool = Tool[PlaceOrderArguments, str]("say", wrapped=True)
     assert tool.result(ToolReply(result(text("42")))).data == "42"
