@@ -145,6 +145,19 @@ def test_half_a_surrogate_pair_is_refused_with_its_place(given: Any, path: str) 
     assert (refused.value.path, refused.value.sent) == (path, False)
 
 
+class NumberArguments(RequestModel):
+    x: int | str | list[int]
+
+
+@pytest.mark.parametrize(("given", "path"), [({}, "$.x"), ([1, "a"], "$.x")])
+def test_a_place_has_no_branches_of_unions(given: Any, path: str) -> None:
+    with pytest.raises(rt.ToolArgumentsInvalid) as refused:
+        Tool[NumberArguments, Any]("num").arguments({"x": given})
+    assert refused.value.path == path
+    assert "[union" not in str(refused.value)
+    assert "$.x.str" not in str(refused.value)
+
+
 def test_an_instance_is_sent_as_it_is() -> None:
     given = PlaceOrderArguments(orders=[], speed="fast")
     assert PLACE_ORDER.arguments(given) == {"orders": [], "speed": "fast"}
