@@ -304,8 +304,10 @@ class Session:
         """The error of a request after the end."""
         if self._is_closed:
             return SessionClosed("the client was closed; connect() opens a new session")
-        why = f": {self._lost}" if self._lost is not None else ""
-        return SessionLost(f"there is no session until connect() opens one{why}")
+        why = f": {self._lost.args[0]}" if self._lost is not None else ""
+        error = SessionLost(f"there is no session until connect() opens one{why}")
+        error.log = self._lost.log if self._lost is not None else ""
+        return error
 
     # --- what the server sends ----------------------------------------------------------------
 
