@@ -49,7 +49,7 @@ from typing import Any, TypedDict, Unpack
 from .json_value import JsonValue
 from .printable import LINES, printable
 
-_LOG_FOLLOWS = "\nIts log ends with:\n"
+LOG_FOLLOWS = "\nIts log ends with:\n"
 
 
 class _Known(TypedDict, total=False):
@@ -74,6 +74,7 @@ class EnvError(Exception):
         request_id: identifies the request, if it had an id.
         server_text: the server's own message; None if it sent none.
         sent: any part of the request may have left this client.
+        log: the last lines of a started server's log, if they end the message.
     """
 
     retryable: bool = False
@@ -82,6 +83,7 @@ class EnvError(Exception):
     sent: bool = False
     request_id: str | None = None
     server_text: str | None = None
+    log: str = ""
 
     def __init__(self, message: str, **known: Unpack[_Known]) -> None:
         super().__init__(message)
@@ -90,7 +92,9 @@ class EnvError(Exception):
                 setattr(self, name, value)
 
     def __str__(self) -> str:
-        return printable(super().__str__())
+        text = super().__str__()
+        message = text.removesuffix(f"{LOG_FOLLOWS}{self.log}") if self.log else text
+        return printable(message) + printable(text[len(message) :], keep=LINES)
 
     def add_note(self, note: str, /) -> None:
         """Add a note to the message, as ``str`` shows it; it may have several lines."""
@@ -344,14 +348,9 @@ class ProviderError(EnvError):
         exit_code: int | None = None,
         **known: Unpack[_Known],
     ) -> None:
-        super().__init__(f"{message}{_LOG_FOLLOWS}{log}" if log else message, **known)
+        super().__init__(f"{message}{LOG_FOLLOWS}{log}" if log else message, **known)
         self.log = log
         self.exit_code = exit_code
-
-    def __str__(self) -> str:
-        text = Exception.__str__(self)
-        message = text.removesuffix(f"{_LOG_FOLLOWS}{self.log}")
-        return printable(message) + printable(text[len(message) :], keep=LINES)
 
 
 class EngineError(ProviderError):

@@ -134,6 +134,30 @@ def test_arguments_are_refused_before_they_are_sent() -> None:
     assert caller.calls == []
 
 
+@pytest.mark.parametrize(
+    ("given", "path"),
+    [({"orders": [], "from_": "\ud83d"}, "$.from"),
+     ({"orders": [Order(sku="a\ud83d", qty=1)]}, "$.orders[0].sku")],
+)  # fmt: skip
+def test_half_a_surrogate_pair_is_refused_with_its_place(given: Any, path: str) -> None:
+    with pytest.raises(rt.ToolArgumentsInvalid, match="half of a surrogate pair") as refused:
+        PLACE_ORDER.arguments(given)
+    assert (refused.value.path, refused.value.sent) == (path, False)
+
+
+class NumberArguments(RequestModel):
+    x: int | str | list[int]
+
+
+@pytest.mark.parametrize(("given", "path"), [({}, "$.x"), ([1, "a"], "$.x")])
+def test_a_place_has_no_branches_of_unions(given: Any, path: str) -> None:
+    with pytest.raises(rt.ToolArgumentsInvalid) as refused:
+        Tool[NumberArguments, Any]("num").arguments({"x": given})
+    assert refused.value.path == path
+    assert "[union" not in str(refused.value)
+    assert "$.x.str" not in str(refused.value)
+
+
 def test_an_instance_is_sent_as_it_is() -> None:
     given = PlaceOrderArguments(orders=[], speed="fast")
     assert PLACE_ORDER.arguments(given) == {"orders": [], "speed": "fast"}
@@ -166,6 +190,16 @@ def test_the_omitted_is_itself_in_copies_and_signatures() -> None:
 def test_data(tool: Tool[Any, Any], reply: Any, data: Any) -> None:
     found = tool.result(ToolReply(reply)).data
     assert (found, type(found)) == (data, type(data))
+
+
+@pytest.mark.parametrize("without", [{}, {"content": None}])
+def test_structured_content_is_read_without_content(without: dict[str, Any]) -> None:
+    receipt = PLACE_ORDER.result(ToolReply({**without, "structuredContent": {"total": 7}}))
+    assert (receipt.data, receipt.text, receipt.content) == (Receipt(total=7), "", ())
+    wrapped = read_result(
+        ToolReply({**without, "structured_content": {"result": 1}}), tool="x", is_wrapped=True
+    )
+    assert (wrapped.data, wrapped.structured) == (1, {"result": 1})
 
 
 def test_a_text_that_looks_like_a_number_stays_a_text() -> None:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
-from ..errors import ConnectError, ConnectionLost, EnvError, ReadyTimeout, StartError
+from ..errors import (
+    LOG_FOLLOWS,
+    ConnectError,
+    ConnectionLost,
+    EnvError,
+    ReadyTimeout,
+    StartError,
+)
 from ..transports.proxies import through_proxy
 from ..wire.diagnosis import reason
 from .servers import HttpServer, Server
@@ -29,10 +36,11 @@ def why_ended(
     via = through_proxy(server.url) if isinstance(server, HttpServer) else ""
     error: EnvError
     if was_open:
-        ending = f"\nIts log ends with:\n{log}" if log else ""
+        ending = f"{LOG_FOLLOWS}{log}" if log else ""
         error = ConnectionLost(
             f"the session with {server.label} ended{via}{why}{ending}", maybe_applied=True
         )
+        error.log = log
     elif isinstance(server, HttpServer):
         error = ConnectError(f"{server.label} could not be reached{via}{why}")
     else:

@@ -16,7 +16,6 @@ from typing import Any
 
 from ..errors import (
     EnvError,
-    ProtocolError,
     RequestTimeout,
     SessionClosed,
     SessionLost,
@@ -29,8 +28,11 @@ from .http import Guard
 from .log import LogTail
 from .messages import (
     agreed_version,
+    checked_call,
     introduction,
-    refused_inputs,
+    no_result,
+    refused_reply,
+    refused_texts,
     request_number,
     server_error,
     shown_request,
@@ -146,6 +148,8 @@ class Session:
                 request.
 
         Raises:
+            ToolNotFound, ToolArgumentsInvalid: JSON doesn't have what a tool is called with, so
+                nothing was sent.
             RequestTimeout: there was no reply in time. The session goes on.
             ServerError: the server answers with an error. The session goes on.
             ProtocolError: the reply can't be read.
@@ -154,6 +158,8 @@ class Session:
         """
         if self._lost is not None or self._is_closed:
             raise self.ended_before()
+        if method == "tools/call":
+            params = checked_call(params)
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit:
@@ -298,8 +304,10 @@ class Session:
         """The error of a request after the end."""
         if self._is_closed:
             return SessionClosed("the client was closed; connect() opens a new session")
-        why = f": {self._lost}" if self._lost is not None else ""
-        return SessionLost(f"there is no session until connect() opens one{why}")
+        why = f": {self._lost.args[0]}" if self._lost is not None else ""
+        error = SessionLost(f"there is no session until connect() opens one{why}")
+        error.log = self._lost.log if self._lost is not None else ""
+        return error
 
     # --- what the server sends ----------------------------------------------------------------
 
@@ -323,12 +331,12 @@ class Session:
 
     def _receive_noise(self, error: Exception) -> None:
         """What is not JSON-RPC: a line that the server printed, or a reply that can't be read."""
-        for text in refused_inputs(error):
+        for text in refused_texts(error):
             self._noise.append(printable(text.strip(), _NOISE_CHARACTERS))
-        if isinstance(self._server, HttpServer) and len(self._waiting) == 1:
+        number, problem = refused_reply(error)
+        if isinstance(self._server, HttpServer) and number < 0 and len(self._waiting) == 1:
             (number,) = self._waiting
-            problem = ProtocolError(f"the server's reply is not JSON-RPC: {error}")
-            self._settle(number, error=problem)
+        self._settle(number, error=problem)
 
     def _refused(self, number: int, error: EnvError) -> None:
         """The server answered a request with an HTTP status of an error."""
@@ -358,6 +366,6 @@ class Session:
         if error is not None:
             waiting.reply.set_exception(error)
         elif fields is None:
-            waiting.reply.set_exception(ProtocolError("the server's result is not an object"))
+            waiting.reply.set_exception(no_result())
         else:
             waiting.reply.set_result(fields)

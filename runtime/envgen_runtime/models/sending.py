@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import SchemaSerializer, core_schema
+from pydantic_core import SchemaSerializer, core_schema, to_json
 
 from ..errors import InvalidRequest
 from ..json_value import (
@@ -52,6 +52,19 @@ def sent_parameters(values: Mapping[str, Any]) -> JsonFields:
     if (found := first_not_json(values, _fields_of)) is not None:
         raise InvalidRequest(str(found), path=found.path)
     return _written(values, partial(_ANYTHING.to_python, values))
+
+
+def check_texts(fields: JsonFields) -> None:
+    """Refuse a text that UTF-8 doesn't have, which ``sent_fields`` leaves to the writer.
+
+    Raises:
+        InvalidRequest: there is one.
+    """
+    try:
+        to_json(fields)  # quicker than looking at each of them
+    except ValueError as error:
+        found = first_not_json(fields)
+        raise InvalidRequest(str(found or error), path=found.path if found else None) from error
 
 
 def _written(value: Any, dump: Callable[..., Any]) -> JsonFields:

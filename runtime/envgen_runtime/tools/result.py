@@ -135,9 +135,9 @@ def read_result(
     if reply.error is not None:
         _raise_error(reply, tool)
     sent = as_object(reply.result)
-    if sent is None or as_array(sent.get("content")) is None:
+    if sent is None or not _is_mcps(sent):
         return _plain_result(reply, tool, read)
-    content = read_content(sent["content"])
+    content = read_content(sent.get("content"))
     text = joined_text(content)
     if _either(sent, "isError", "is_error"):
         told = text or "the tool says nothing about it"
@@ -161,6 +161,16 @@ def read_result(
     else:
         data = _read(reply, tool, read, value, place)
     return ToolResult(data, text, content, structured, reply.reward, reply.done, reply.observation)
+
+
+def _is_mcps(sent: Mapping[str, Any]) -> bool:
+    """Whether an object is MCP's, and no value that a server sends instead.
+
+    Some servers leave ``content`` out where there is structured content.
+    """
+    if sent.get("content") is None:
+        return as_object(_either(sent, "structuredContent", "structured_content")) is not None
+    return as_array(sent["content"]) is not None
 
 
 def _plain_result(

@@ -12,7 +12,7 @@ from ..errors import InvalidRequest
 from ..json_value import JsonValue
 from ..models.base import RequestModel
 from ..models.json_types import JsonTypes
-from ..models.sending import sent_fields
+from ..models.sending import check_texts, sent_fields, sent_parameters
 from ..wire.mismatch import describe
 from .errors import ToolArgumentsInvalid
 from .result import ToolReply, ToolResult, read_result
@@ -116,19 +116,14 @@ class Tool(Generic[ArgumentsT, DataT]):
             ToolArgumentsInvalid: they don't fit the input schema, or are not JSON.
         """
         try:
-            return sent_fields(self._instance(given))
+            sent = sent_fields(self._instance(given))
+            check_texts(sent)
         except ValidationError as error:
             shown, path = describe(error, "$")
-            raise self._refusal(shown, path) from error
+            raise _refusal(self.name, shown, path) from error
         except InvalidRequest as error:
-            raise self._refusal(str(error), error.path) from error
-
-    def _refusal(self, shown: str, path: str | None) -> ToolArgumentsInvalid:
-        return ToolArgumentsInvalid(
-            f"these are not the arguments of {self.name}: {shown}; nothing was sent",
-            tool=self.name,
-            path=path,
-        )
+            raise _refusal(self.name, str(error), error.path) from error
+        return sent
 
     def _instance(self, given: RequestModel | Mapping[str, Any]) -> RequestModel:
         wanted, _ = self._types
@@ -148,6 +143,28 @@ class Tool(Generic[ArgumentsT, DataT]):
             ToolError: the call failed, or its result doesn't fit the output schema.
         """
         return read_result(reply, tool=self.name, read=self.read, is_wrapped=self.is_wrapped)
+
+
+def json_arguments(name: str, given: Mapping[str, Any]) -> dict[str, JsonValue]:
+    """Check arguments that have no types of their own, and return them as JSON.
+
+    Args:
+        name: the tool's name on the wire.
+        given: its arguments, by their names on the wire.
+
+    Raises:
+        ToolArgumentsInvalid: JSON doesn't have one.
+    """
+    try:
+        return sent_parameters(given)
+    except InvalidRequest as error:
+        raise _refusal(name, str(error), error.path) from error
+
+
+def _refusal(name: str, shown: str, path: str | None) -> ToolArgumentsInvalid:
+    return ToolArgumentsInvalid(
+        f"these are not the arguments of {name}: {shown}; nothing was sent", tool=name, path=path
+    )
 
 
 class Toolset:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,15 +53,31 @@ def describe(error: ValidationError, root: str) -> tuple[str, str]:
     if (count := error.error_count()) > _MAX_LISTED:
         return f"{count:,} values don't fit, too many to list", root
     details = error.errors(include_url=False, include_context=False)
+    paths = [json_path(loc, root=root) for loc in _places([detail["loc"] for detail in details])]
     shown = "; ".join(
-        f"{json_path(detail['loc'], root=root)}: {detail['msg']}{_found(detail)}"
-        for detail in details[:_MAX_SHOWN_ERRORS]
+        f"{path}: {detail['msg']}{_found(detail)}"
+        for path, detail in zip(paths[:_MAX_SHOWN_ERRORS], details, strict=False)
     )
     more = len(details) - _MAX_SHOWN_ERRORS
     return (
         f"{shown} (and {more} more)" if more > 0 else shown,
-        json_path(details[0]["loc"], root=root),
+        paths[0],
     )
+
+
+_VALIDATOR = re.compile(r"[a-z][a-z-]*\[.+\]")
+"""How pydantic names a branch of a union that has no name of one word: ``list[int]``."""
+
+
+def _places(locs: list[tuple[int | str, ...]]) -> list[tuple[int | str, ...]]:
+    """Pydantic's places without the branches of unions, of which one is named by its validator."""
+    unions = {
+        loc[:at]
+        for loc in locs
+        for at, part in enumerate(loc)
+        if isinstance(part, str) and _VALIDATOR.fullmatch(part)
+    }
+    return [tuple(part for at, part in enumerate(loc) if loc[:at] not in unions) for loc in locs]
 
 
 def _found(detail: Any) -> str:
