@@ -291,7 +291,8 @@ class Session:
         if self._is_closed:
             return SessionClosed("the client was closed", maybe_applied=bool(self._waiting))
         if self._log is not None:
-            await asyncio.to_thread(self._log.ended, _LOG_LIMIT_S)
+            with suppress(RuntimeError):  # the interpreter is ending, and starts no threads
+                await asyncio.to_thread(self._log.ended, _LOG_LIMIT_S)
         return why_ended(self._server, failure, log=self._said(), was_open=bool(self.greeting))
 
     def _said(self) -> str:
