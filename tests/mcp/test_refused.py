@@ -52,7 +52,7 @@ def test_what_json_does_not_have_is_refused(client: ToolsClient, value: Any, pat
         with pytest.raises(rt.ToolArgumentsInvalid, match="nothing was sent") as raised:
             call()
         assert (raised.value.path, raised.value.sent) == (path, False)
-    assert client.call_tool("echo", {"value": 1})["content"] is not None
+    assert client.call_tool("echo", {"value": 1}).content
 
 
 def test_half_a_surrogate_pair_is_refused_as_a_typed_text_too(client: ToolsClient) -> None:
@@ -68,14 +68,13 @@ def test_a_name_that_cannot_be_sent_is_no_tools(client: ToolsClient, name: Any) 
     with pytest.raises(rt.ToolNotFound) as raised:
         client.call_tool(name)
     assert not raised.value.sent
-    assert client.call_tool("echo", {"value": 1})["content"] is not None
+    assert client.call_tool("echo", {"value": 1}).content
 
 
 def test_values_of_python_that_json_has_are_sent(client: ToolsClient) -> None:
     when = dt.date(2026, 11, 27)
     value: Any = [when, (1, 2)]
-    result: Any = client.call_tool("echo", {"value": value})
-    assert result["structuredContent"]["result"] == '["2026-11-27", [1, 2]]'
+    assert client.call_tool("echo", {"value": value}).data == '["2026-11-27", [1, 2]]'
 
 
 # --- replies that can't be read -------------------------------------------------------------------
@@ -108,6 +107,8 @@ class Answering(BaseHTTPRequestHandler):
                 "capabilities": capabilities,
                 "serverInfo": {"name": "answering", "version": "1"},
             }
+        elif message["method"] == "tools/list":
+            reply["result"] = {"tools": []}
         else:
             reply |= params["arguments"]
         body, kind = json.dumps(reply), "application/json"
@@ -144,7 +145,7 @@ def test_a_reply_that_is_none_of_mcps_is_an_error_at_once(name: str) -> None:
         for reply, told in UNREADABLE:
             with pytest.raises(rt.ProtocolError, match=told if name == "answer" else None):
                 client.call_tool(name, reply, timeout_s=20)
-        assert client.call_tool(name, {"result": {"content": []}}) == {"content": []}
+        assert client.call_tool(name, {"result": {"content": []}}).content == ()
 
     if name == "answer":
         with ToolsClient.from_command(BARE) as client:

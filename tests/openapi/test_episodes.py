@@ -179,6 +179,21 @@ def test_a_session_is_ended() -> None:
         assert not app.state.walks
 
 
+def test_a_reset_that_makes_a_session_ends_the_one_before() -> None:
+    app, ended = sessions.by_path_without_reset(), list[int]()
+
+    @app.delete("/envs/{env_id}", status_code=204)
+    def delete(env_id: int) -> None:
+        ended.append(env_id)
+
+    with serving(app) as url, built(url).WalkEnv(url) as env:
+        for number in range(3):
+            env.reset()
+            env.step(by=1)
+            assert ended == [*range(number)]
+    assert ended == [0, 1, 2]
+
+
 def test_a_reset_that_is_refused_here_leaves_the_session() -> None:
     with serving(sessions.by_path()) as url, built(url).WalkEnv(url) as env:
         env.reset()
