@@ -159,7 +159,7 @@ def test_a_url_is_waited_for() -> None:
         with CodingEnv.from_url(url, request_timeout_s=9) as env:
             env.reset()
     with pytest.raises(ReadyTimeout, match="refused"):
-        CodingEnv.from_url(url, timeout_s=0.2)
+        CodingEnv.from_url(url, timeout_s=2)
 
 
 def test_a_url_with_a_password_is_waited_for() -> None:

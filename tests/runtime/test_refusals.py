@@ -165,4 +165,4 @@ def test_http_is_told_a_page_from_a_server(page: str) -> None:
 
 def test_a_page_is_not_healthy(page: str) -> None:
     with pytest.raises(rt.ReadyTimeout, match="a web page"):
-        CodingEnv.from_url(page, timeout_s=0.2)
+        CodingEnv.from_url(page, timeout_s=2)
