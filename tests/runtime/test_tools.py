@@ -87,6 +87,8 @@ class Caller:
         self.calls.append((name, arguments, timeout_s))
         return self._reply
 
+    def explain(self, error: rt.ToolResultMismatch) -> Any: ...
+
 
 def text(words: str) -> dict[str, str]:
     return {"type": "text", "text": words}

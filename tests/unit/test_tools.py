@@ -354,6 +354,8 @@ class Kept:
         self.calls.append((name, arguments))
         return ToolReply({"content": [], "structuredContent": {"result": None}})
 
+    def explain(self, error: Any) -> Any: ...
+
 
 def test_names_on_the_wire_are_kept() -> None:
     desk = load(ROOT / "tests" / "golden" / "tools_environment" / "expected")

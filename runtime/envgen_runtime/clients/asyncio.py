@@ -25,7 +25,7 @@ from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
     from ..adapters.dispatch import Outcome
-    from ..tools import AsyncToolCaller, ToolReply, ToolResult
+    from ..tools import AsyncToolCaller, ToolReply, ToolResult, ToolResultMismatch
 
 T = TypeVar("T")
 ToolsetT = TypeVar("ToolsetT")
@@ -287,6 +287,9 @@ class _StepCaller:
         """Call a tool. As ``AsyncToolCaller.call``."""
         client = self._client
         return await client._run(client._tool_call(name, arguments, timeout_s))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    async def explain(self, error: ToolResultMismatch) -> None:
+        """Add nothing. As in ``sync``."""
 
 
 explain_names(AsyncEnvClient, is_async=True)

@@ -24,7 +24,7 @@ from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
     from ..adapters.dispatch import Outcome
-    from ..tools import ToolCaller, ToolReply, ToolResult
+    from ..tools import ToolCaller, ToolReply, ToolResult, ToolResultMismatch
 
 T = TypeVar("T")
 ToolsetT = TypeVar("ToolsetT")
@@ -334,6 +334,9 @@ class _StepCaller:
         """Call a tool. As ``ToolCaller.call``."""
         client = self._client
         return client._run(client._tool_call(name, arguments, timeout_s))  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+
+    def explain(self, error: ToolResultMismatch) -> None:
+        """Add nothing: what has changed was told before the call. As ``ToolCaller.explain``."""
 
 
 explain_names(EnvClient, is_async=False)

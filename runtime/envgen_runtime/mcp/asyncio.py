@@ -12,7 +12,6 @@ from ..tools.result import ToolReply, ToolResult
 from ..tools.toolset import AsyncToolCaller
 from .base import ToolsClientBase
 from .connection import Connection
-from .explaining import explained
 from .session import OnProgress
 
 ToolsetT = TypeVar("ToolsetT")
@@ -117,8 +116,7 @@ class AsyncToolsClient(ToolsClientBase):
 
     def _toolset(self, toolset: Callable[[AsyncToolCaller], ToolsetT]) -> ToolsetT:
         """The namespace of typed tools of a generated client."""
-        made: ToolsetT = explained(toolset)(_Caller(self._connection))
-        return made
+        return toolset(_Caller(self._connection))
 
 
 class _Caller:

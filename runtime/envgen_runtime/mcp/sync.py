@@ -17,7 +17,6 @@ from ..tools.toolset import ToolCaller
 from .background import Background
 from .base import ToolsClientBase
 from .connection import Connection
-from .explaining import explained
 from .session import OnProgress
 
 T = TypeVar("T")
@@ -78,8 +77,7 @@ class ToolsClient(ToolsClientBase):
 
     def _toolset(self, toolset: Callable[[ToolCaller], ToolsetT]) -> ToolsetT:
         """The namespace of typed tools of a generated client."""
-        made: ToolsetT = explained(toolset)(_Caller(self._typed_call, self._explain))
-        return made
+        return toolset(_Caller(self._typed_call, self._explain))
 
     def _linked(self) -> _Link:
         if self._session is None:

@@ -14,7 +14,7 @@ from ..models.base import RequestModel
 from ..models.json_types import JsonTypes
 from ..models.sending import check_texts, sent_fields, sent_parameters
 from ..wire.mismatch import describe
-from .errors import ToolArgumentsInvalid
+from .errors import ToolArgumentsInvalid, ToolResultMismatch
 from .result import ToolReply, ToolResult, read_result
 
 ArgumentsT = TypeVar("ArgumentsT")
@@ -53,6 +53,10 @@ class ToolCaller(Protocol):
         """
         ...
 
+    def explain(self, error: ToolResultMismatch) -> None:
+        """Add to an error, which is about to be raised, what the caller knows of its cause."""
+        ...
+
 
 class AsyncToolCaller(Protocol):
     """Makes the calls of an ``AsyncToolset``."""
@@ -61,6 +65,10 @@ class AsyncToolCaller(Protocol):
         self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
     ) -> ToolReply:
         """Call a tool. As ``ToolCaller.call``."""
+        ...
+
+    async def explain(self, error: ToolResultMismatch) -> None:
+        """Add to an error what the caller knows of its cause. As ``ToolCaller.explain``."""
         ...
 
 
@@ -196,7 +204,12 @@ class Toolset:
             EnvError: there is no reply.
         """
         sent = tool.arguments(arguments)
-        return tool.result(self._caller.call(tool.name, sent, timeout_s=timeout_s))
+        reply = self._caller.call(tool.name, sent, timeout_s=timeout_s)
+        try:
+            return tool.result(reply)
+        except ToolResultMismatch as error:
+            self._caller.explain(error)
+            raise
 
 
 class AsyncToolset:
@@ -215,7 +228,12 @@ class AsyncToolset:
     ) -> ToolResult[DataT]:
         """Call a tool. As ``Toolset._call``."""
         sent = tool.arguments(arguments)
-        return tool.result(await self._caller.call(tool.name, sent, timeout_s=timeout_s))
+        reply = await self._caller.call(tool.name, sent, timeout_s=timeout_s)
+        try:
+            return tool.result(reply)
+        except ToolResultMismatch as error:
+            await self._caller.explain(error)
+            raise
 
 
 __all__ = [
