@@ -213,10 +213,14 @@ class _Caller:
         explain: Callable[[ToolResultMismatch], None],
     ) -> None:
         self._call = call
-        self.explain = explain
+        self._explain = explain
 
     def call(
         self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None
     ) -> ToolReply:
         """Call a tool. As ``ToolCaller.call``."""
         return self._call(name, arguments, timeout_s)
+
+    def explain(self, error: ToolResultMismatch) -> None:
+        """Add how the server's list differs from the contract. As ``ToolCaller.explain``."""
+        self._explain(error)
