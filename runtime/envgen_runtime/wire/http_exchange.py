@@ -8,6 +8,7 @@ from http import HTTPStatus
 from time import time
 from typing import Any, NamedTuple, Protocol
 
+from ..errors import InvalidRequest
 from .detection import web_page
 from .diagnosis import is_redirect, redirect
 from .protocol import HttpCall, Request, read_http
@@ -63,6 +64,13 @@ class Pause(NamedTuple):
 HttpExchange = Generator[HttpCall | Pause, Any, dict[str, Any]]
 """Yields what to do next: a call, whose ``HttpResponse`` is sent back or EnvError thrown in, or a
 pause. Returns the payload of the reply as OpenEnv's servers send it, or raises an EnvError."""
+
+
+def no_route(request: Request) -> InvalidRequest:
+    """The error for a request that the server has no route for."""
+    return InvalidRequest(
+        f"the server has no route for {request.operation}", request_id=request.request_id
+    )
 
 
 class HttpSession(Protocol):

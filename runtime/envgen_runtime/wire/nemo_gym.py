@@ -9,19 +9,19 @@ it is a tool as well, and its call ends the episode.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
-from ..errors import InvalidRequest, ServerError
+from ..errors import ServerError
 from ..json_value import as_object
 from .cookies import SessionCookies
-from .http_exchange import HttpExchange, HttpResponse
+from .http_exchange import HttpExchange, HttpResponse, no_route
 from .protocol import HttpCall, Request, json_body, parse_json
 from .routes import without_common
-from .tool_servers import check_no_arguments, failed_call, tool_call, tool_reply
+from .tool_servers import ToolServerWire, failed_call, tool_call, tool_reply
 
 VERIFY = "verify"
 """The tool that ends an episode, and gives its reward."""
@@ -40,17 +40,8 @@ _ERROR_TYPES: Mapping[int, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class NemoGymWire:
+class NemoGymWire(ToolServerWire):
     """How clients of a resources server of NeMo Gym travel."""
-
-    arguments: Sequence[str] = ()
-    creates_session: bool = False
-    ends_session: bool = False
-    has_state: bool = False
-
-    def check_arguments(self, client: str, given: Mapping[str, Any]) -> None:
-        """Refuse any. As ``HttpRoutes.check_arguments``."""
-        check_no_arguments(client, given)
 
     def begin(self, _address_path: str, _parameters: Mapping[str, Any], /) -> NemoGymSession:
         """Begin a session. As ``HttpRoutes.begin``."""
@@ -78,10 +69,7 @@ class NemoGymSession:
             case "list_tools":
                 raise ServerError("the server doesn't list its tools", code="NOT_LISTED")
             case _:
-                raise InvalidRequest(
-                    f"the server has no route for {request.operation}",
-                    request_id=request.request_id,
-                )
+                raise no_route(request)
 
     def _reset(self, request: Request) -> HttpExchange:
         self._cookies = SessionCookies()

@@ -10,20 +10,20 @@ without a request.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 from ..errors import EnvError, InvalidRequest, NotReset
 from ..json_value import as_array, as_object
-from .http_exchange import HttpExchange, HttpResponse, Pause
+from .http_exchange import HttpExchange, HttpResponse, Pause, no_route
 from .protocol import HttpCall, Request, json_body, malformed, parse_json, read_json, timed_out
 from .routes import without_common
 from .tool_servers import (
-    check_no_arguments,
+    ToolServerWire,
     failed_call,
     session_is_gone,
     tool_call,
@@ -41,7 +41,7 @@ _POLL_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class OpenRewardWire:
+class OpenRewardWire(ToolServerWire):
     """How clients of an Open Reward Standard environment travel.
 
     Attributes:
@@ -50,14 +50,7 @@ class OpenRewardWire:
 
     environment: str
 
-    arguments: Sequence[str] = ()
-    creates_session: bool = False
-    ends_session: bool = True
-    has_state: bool = False
-
-    def check_arguments(self, client: str, given: Mapping[str, Any]) -> None:
-        """Refuse any. As ``HttpRoutes.check_arguments``."""
-        check_no_arguments(client, given)
+    ends_session: ClassVar[bool] = True
 
     def begin(self, _address_path: str, _parameters: Mapping[str, Any], /) -> OpenRewardSession:
         """Begin a session. As ``HttpRoutes.begin``."""
@@ -89,10 +82,7 @@ class OpenRewardSession:
             case "close":
                 return self._close()
             case _:
-                raise InvalidRequest(
-                    f"the server has no route for {request.operation}",
-                    request_id=request.request_id,
-                )
+                raise no_route(request)
 
     def _reset(self, request: Request) -> HttpExchange:
         task = self._task(request)

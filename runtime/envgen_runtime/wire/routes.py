@@ -15,7 +15,7 @@ from uuid import uuid4
 from ..errors import EnvError, InvalidRequest, NotReset, ProtocolError
 from ..json_value import as_array, at_pointer
 from .cookies import SessionCookies
-from .http_exchange import HttpExchange, HttpResponse
+from .http_exchange import HttpExchange, HttpResponse, no_route
 from .protocol import COMMON_PARAMETERS, HttpCall, Operation, Request, json_body, whole_seconds
 
 _NAME = re.compile(r"\{([^{}]+)\}")
@@ -192,9 +192,7 @@ class RoutedSession:
         """
         route = self._wire.routes.get(request.operation)
         if route is None:
-            raise InvalidRequest(
-                f"the server has no route for {request.operation}", request_id=request.request_id
-            )
+            raise no_route(request)
         data = dict(request.data)
         values = {name: self._value(name, data, request) for name in dict.fromkeys(route.names)}
         for name in data.keys() & values.keys():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from ..errors import InvalidRequest, ServerError
 from ..json_value import as_object
@@ -67,11 +67,19 @@ def session_is_gone(text: str, request: Request) -> ServerError:
     return error
 
 
-def check_no_arguments(client: str, given: Mapping[str, Any]) -> None:
-    """Refuse a client's ``parameters``, where the routes have no place for any.
+class ToolServerWire:
+    """What the wires of such servers have in common, as ``HttpRoutes`` asks for it."""
 
-    Raises:
-        ValueError: there are some.
-    """
-    if given:
-        raise ValueError(f"{client} takes no parameters; its server's routes have none")
+    arguments: ClassVar[Sequence[str]] = ()
+    creates_session: ClassVar[bool] = False
+    ends_session: ClassVar[bool] = False
+    has_state: ClassVar[bool] = False
+
+    def check_arguments(self, client: str, given: Mapping[str, Any]) -> None:
+        """Refuse a client's ``parameters``: the routes have no place for any.
+
+        Raises:
+            ValueError: there are some.
+        """
+        if given:
+            raise ValueError(f"{client} takes no parameters; its server's routes have none")
