@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
-from benchmarks.measuring import introduce, table
+from benchmarks.measuring import introduce, json_files, table
 from envgen.build import build_package
 from envgen.contract.contract import PARTS
 from envgen.sources import read_contract
@@ -50,11 +50,7 @@ def main() -> None:
     parser.add_argument("contracts", type=Path, nargs="+")
     parser.add_argument("--instances", type=int, default=300, help="for each schema")
     asked = parser.parse_args()
-    files = [
-        file
-        for path in asked.contracts
-        for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
-    ]
+    files = json_files(asked.contracts)
     introduce(f"{len(files)} contracts, {asked.instances} instances for each schema.")
     scores = {"default": Score(), "exact": Score()}
     judged: Counter[bool] = Counter()

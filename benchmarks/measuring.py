@@ -228,5 +228,14 @@ def parse_runs(description: str, default: int) -> argparse.ArgumentParser:
     return parser
 
 
+def json_files(paths: Iterable[Path]) -> list[Path]:
+    """The files that are named, and those of the folders that are."""
+    return [
+        file
+        for path in paths
+        for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
+    ]
+
+
 def introduce(what: str) -> None:
     print(f"{what}\nPython {platform.python_version()}, {os.cpu_count()} cores.\n")

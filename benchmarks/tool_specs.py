@@ -30,7 +30,7 @@ import jsonschema_rs
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from benchmarks.measuring import introduce, table
+from benchmarks.measuring import introduce, json_files, table
 from envgen.build import build_package
 from envgen.contract.contract import parse_contract
 from envgen_runtime.adapters.catalogue import ModelTool, catalogue
@@ -123,11 +123,7 @@ def main() -> None:
     parser.add_argument("sources", type=Path, nargs="+")
     parser.add_argument("--instances", type=int, default=300, help="for each schema")
     asked = parser.parse_args()
-    files = [
-        file
-        for path in asked.sources
-        for file in (sorted(path.glob("*.json")) if path.is_dir() else [path])
-    ]
+    files = json_files(asked.sources)
     introduce(f"{len(files)} files, {asked.instances} instances for each schema.")
     scores = Scores()
     began = time.process_time()

@@ -199,9 +199,7 @@ def first_not_json(
         value: the fields of a request, as they were given.
         fields_of: the fields of a model; None for what is none.
     """
-    waiting: list[tuple[tuple[str | int, ...], Any, bool, tuple[int, ...]]] = [
-        ((), value, True, ())
-    ]
+    waiting: list[Found] = [((), value, True, ())]
     while waiting:
         path, found, is_free, around = waiting.pop()
         item = from_numpy(found.value if isinstance(found, Enum) and is_free else found)
