@@ -8,6 +8,7 @@ import math
 import traceback
 from collections.abc import Iterator
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from starlette.routing import Route
 import envgen_runtime as rt
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
+from envgen_runtime.providers import base, readiness
 from envgen_runtime.providers.process.git import GitSource
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv, models
 from tests.runtime.test_watching import CONTRACT
@@ -163,6 +165,21 @@ def test_http_is_told_a_page_from_a_server(page: str) -> None:
             client.reset()
 
 
-def test_a_page_is_not_healthy(page: str) -> None:
+def test_a_page_is_not_healthy(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the server last said is told, although the time limit cuts the last probe short."""
+    answers: list[str] = []
+    now_s = 0.0
+
+    def probe(url: str, **options: Any) -> str:
+        nonlocal now_s
+        if any("a web page" in answer for answer in answers):
+            now_s = 99.0
+            return readiness.NO_ANSWER
+        answers.append(real(url, **options))
+        return answers[-1]
+
+    real = readiness.probe
+    monkeypatch.setattr(readiness, "probe", probe)
+    monkeypatch.setattr(base, "time", SimpleNamespace(monotonic=lambda: now_s))
     with pytest.raises(rt.ReadyTimeout, match="a web page"):
-        CodingEnv.from_url(page, timeout_s=2)
+        CodingEnv.from_url(page, timeout_s=60)

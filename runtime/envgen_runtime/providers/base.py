@@ -97,13 +97,15 @@ class Provider(ABC):
             ReadyTimeout: the server runs but is not healthy in time.
         """
         url = base_url or self.base_url
-        answer = "nothing"
+        answer = readiness.NO_ANSWER
         for left_s in self._polls(timeout_s):
             # Before the probe: if the server has ended, an answer is another server's.
             self._raise_if_ended()
-            answer = self._probe(url, min(left_s, _PROBE_LIMIT_S))
-            if answer == readiness.READY:
+            latest = self._probe(url, min(left_s, _PROBE_LIMIT_S))
+            if latest == readiness.READY:
                 return
+            if latest != readiness.NO_ANSWER:  # the time limit cuts the last probe short
+                answer = latest
         self._raise_if_ended()
         shown = without_secrets(url)
         wanted = (

@@ -23,6 +23,9 @@ READY = "ready"
 NO_CONNECTION = "no connection: "
 """What an answer begins with that is none: nothing accepted the connection, or it broke."""
 
+NO_ANSWER = "none in time"
+"""What stands for an answer where the probe's time was up."""
+
 REDIRECT = "a redirect: "
 """What an answer begins with that sends the client elsewhere."""
 
@@ -69,7 +72,7 @@ def probe(
             response = http.get("/health" if has_health else "/", request)
     except ConnectError as error:
         is_late = isinstance(error.__cause__, TIMED_OUT)
-        return "none in time" if is_late else f"{NO_CONNECTION}{error}"
+        return NO_ANSWER if is_late else f"{NO_CONNECTION}{error}"
     if not has_health and response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return READY
     if is_redirect(response.status):
