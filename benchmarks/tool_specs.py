@@ -33,9 +33,9 @@ from hypothesis import strategies as st
 from benchmarks.measuring import introduce, json_files, table
 from envgen.build import build_package
 from envgen.contract.contract import parse_contract
-from envgen_runtime.adapters.catalogue import ModelTool, catalogue
-from envgen_runtime.adapters.specs import FORMATS, Format, tool_specs
-from envgen_runtime.adapters.strict import without_nulls
+from envgen_runtime.calling.catalogue import ModelTool, catalogue
+from envgen_runtime.calling.specs import FORMATS, Format, tool_specs
+from envgen_runtime.calling.strict import without_nulls
 from envgen_runtime.json_value import at_pointer
 from tests.strategies import instances, mutated
 from tests.support import load

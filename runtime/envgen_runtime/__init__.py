@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .adapters.advice import InvalidCall
-    from .adapters.dispatch import ToolCall
-    from .adapters.specs import ToolSpecs
+    from .calling.advice import InvalidCall
+    from .calling.dispatch import ToolCall
+    from .calling.specs import ToolSpecs
     from .clients.asyncio import AsyncEnvClient
     from .clients.codec import EnvHooks
     from .clients.sync import EnvClient
@@ -90,7 +90,7 @@ if not TYPE_CHECKING:  # type checkers know every name: what they don't find is 
     # envgen imports this package for the modules that read contracts, and needs no clients.
     _MODULES = (
         "errors", "result", "json_value", "wire.retries", "observe.observers", "observe.telemetry",
-        "observe.trace", "contract.exact", "adapters.advice", "adapters.specs", "adapters.dispatch",
+        "observe.trace", "contract.exact", "calling.advice", "calling.specs", "calling.dispatch",
         "providers", "clients.codec", "clients.sync", "clients.asyncio", "tools", "mcp.sync",
         "mcp.asyncio",
     )  # fmt: skip

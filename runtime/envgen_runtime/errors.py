@@ -2,7 +2,7 @@
 
     EnvError
     ├── InvalidRequest          refused before sending: nothing reached the server
-    │   └── InvalidCall         a model's tool call that can't be made (in adapters)
+    │   └── InvalidCall         a model's tool call that can't be made (in calling)
     ├── ConnectError            no session could be opened
     │   └── UpgradeRefused      the server answered the WebSocket handshake with an HTTP status
     ├── RequestTimeout          no reply within the time limit; the session is lost
@@ -29,6 +29,7 @@
     │   └── ReadyTimeout        the server runs, and was not ready in time
     ├── ToolError               a call of a tool failed: envgen_runtime.tools has its kinds
     ├── TraceMismatch           a replayed episode differs from the recorded one
+    ├── EpisodeLost             a trainer's episode that was lost (in adapters)
     └── MissingExtra            an optional library isn't installed
 
 Three attributes of every error tell a caller what to do next: ``retryable`` (the same call may

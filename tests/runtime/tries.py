@@ -25,7 +25,7 @@ from urllib.request import urlopen
 
 import envgen_runtime as rt
 from envgen_runtime import errors
-from envgen_runtime.adapters import advice
+from envgen_runtime.calling import advice
 from envgen_runtime.tools import errors as tool_errors
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 

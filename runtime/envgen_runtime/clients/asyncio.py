@@ -24,7 +24,7 @@ from .stock import explain_names
 from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
-    from ..adapters.dispatch import Outcome
+    from ..calling.dispatch import Outcome
     from ..tools import AsyncToolCaller, ToolReply, ToolResult, ToolResultMismatch
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ class AsyncEnvClient(AsyncConstructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
             ToolError: the tool failed; ``for_model()`` is for the model.
             EnvError: as ``step``.
         """
-        from ..adapters.dispatch import action_of
+        from ..calling.dispatch import action_of
 
         made = self.parse_call(call, strict=strict)
         action = action_of(made)

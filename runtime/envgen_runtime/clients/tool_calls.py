@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..adapters.for_models import ToolsForModels
+from ..calling.for_models import ToolsForModels
 from ..contract.conformance import check_action
 from ..errors import ProtocolError, ServerError
 from ..json_value import JsonFields, JsonValue, as_object
@@ -17,7 +17,7 @@ from .codec import ActT, ObsT, ResetT, StateT
 from .effects import Call
 
 if TYPE_CHECKING:  # imported by the first client that needs them
-    from ..adapters.dispatch import ToolCall
+    from ..calling.dispatch import ToolCall
     from ..tools.live import LiveTools
     from ..tools.result import ToolReply, ToolResult
 

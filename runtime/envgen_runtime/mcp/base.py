@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Self, Unpack, get_args
 from typing_extensions import TypedDict
 
 from .. import forks
-from ..adapters.for_models import ToolsForModels
+from ..calling.for_models import ToolsForModels
 from ..contract.contract import package_contract
 from ..contract.drift import OnDrift
 from ..documented import complete, documented

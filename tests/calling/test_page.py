@@ -13,9 +13,9 @@ import pytest
 
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
-from envgen_runtime.adapters.advice import InvalidCall
+from envgen_runtime.calling.advice import InvalidCall
 from generated.warehouse_env import WarehouseEnv
-from tests.adapters.worlds import model_server
+from tests.calling.worlds import model_server
 from tests.support import ROOT
 
 PAGE = (ROOT / "docs" / "tool-calling.md").read_text()

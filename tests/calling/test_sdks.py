@@ -18,7 +18,7 @@ from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from generated.coding_env import CodingEnv
 from generated.warehouse_env import WarehouseEnv
-from tests.adapters.worlds import NODE, client, model_server, tool, tooled
+from tests.calling.worlds import NODE, client, model_server, tool, tooled
 from tests.support import ROOT
 
 pytestmark = pytest.mark.slow

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from envgen_runtime import EnvClient, InvalidRequest
-from envgen_runtime.adapters.names import PARAMETER_NAME, TOOL_NAME, shown_names
+from envgen_runtime.calling.names import PARAMETER_NAME, TOOL_NAME, shown_names
 from envgen_runtime.errors import ContractMissing
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from generated.warehouse_env import WarehouseEnv
-from tests.adapters.worlds import CALL_TOOL, LIST_TOOLS, NODE, acting, client, tagged, tool, tooled
+from tests.calling.worlds import CALL_TOOL, LIST_TOOLS, NODE, acting, client, tagged, tool, tooled
 
 TEXT = {"type": "string"}
 FORMATS = ("openai", "anthropic", "mcp", "json-schema")

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from envgen_runtime import InvalidRequest
-from envgen_runtime.adapters.advice import InvalidCall
-from envgen_runtime.adapters.calls import read_call
+from envgen_runtime.calling.advice import InvalidCall
+from envgen_runtime.calling.calls import read_call
 from generated.coding_env import CodeAction, CodingEnv
 from generated.warehouse_env import WarehouseEnv
 from generated.warehouse_env.models import Move, Pick, Position
-from tests.adapters.worlds import NODE, acting, client, tagged, tool, tooled
+from tests.calling.worlds import NODE, acting, client, tagged, tool, tooled
 
 ARGUMENTS = {"code": "print(1)"}
 TEXT = json.dumps(ARGUMENTS)

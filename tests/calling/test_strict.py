@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.adapters.worlds import NODE, client, tool, tooled
+from tests.calling.worlds import NODE, client, tool, tooled
 
 TEXT = {"type": "string"}
 

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from benchmarks.tool_specs import Scores, measure
-from envgen_runtime.adapters import catalogue
-from tests.adapters.worlds import NODE, tool, tooled
+from envgen_runtime.calling import catalogue
+from tests.calling.worlds import NODE, tool, tooled
 from tests.support import ROOT
 
 POINT = {"type": "object", "properties": {"x": {"type": "integer", "minimum": 0}}}

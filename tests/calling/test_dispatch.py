@@ -12,8 +12,8 @@ import pytest
 
 from envgen.demo.server import serving
 from envgen_runtime import MissingExtra, NotReset, SessionError
-from envgen_runtime.adapters.advice import InvalidCall
-from tests.adapters.worlds import CALL_TOOL, ECHO, acting, client, tagged, tool, tooled
+from envgen_runtime.calling.advice import InvalidCall
+from tests.calling.worlds import CALL_TOOL, ECHO, acting, client, tagged, tool, tooled
 from tests.support import contract
 
 UNION = acting(

@@ -1,0 +1,33 @@
+"""From the server that a trainer is given to a client of its own for each rollout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias, TypeVar
+
+from ..wire.retries import RetryPolicy
+from .episode import AsyncClient, Client
+
+ClientT = TypeVar("ClientT", Client, AsyncClient)
+
+Server: TypeAlias = str | Callable[[], ClientT]
+"""A server's address, or what makes a connected client: ``partial(CodingEnv, url, token=...)``."""
+
+CAPACITY_WAIT_S = 600.0
+"""How long a rollout waits for a free session by default, in seconds: others have to end first."""
+
+
+def client_of(
+    client: type[ClientT], server: Server[ClientT], *, capacity_wait_s: float = CAPACITY_WAIT_S
+) -> ClientT:
+    """Return a client for a rollout. Nothing is connected yet.
+
+    Args:
+        client: the generated client's class.
+        server: the server's address, or what makes a client.
+        capacity_wait_s: how long a reset waits for a free session of a full server, in seconds.
+            What makes a client itself sets its own ``retry``.
+    """
+    if isinstance(server, str):
+        return client(server, retry=RetryPolicy(capacity_wait_s=capacity_wait_s))
+    return server()

@@ -1,0 +1,257 @@
+"""One episode, as trainers play it: a model's calls or actions go in, texts and a score come out.
+
+What a trainer may be told rests on what is known. While the session stands, a failed call is told
+to the model, and the episode goes on. When the session is lost, or a reply can't be read, the
+reward is unknown: from then on every turn raises the same short ``EpisodeLost`` without touching
+the network, and there is no score. A lost episode is never one of reward 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from ..calling.advice import InvalidCall
+from ..clients.asyncio import AsyncEnvClient
+from ..clients.sync import EnvClient
+from ..errors import ActionRejected, EnvError, ExecutionError, InvalidRequest
+from ..tools.errors import ToolError
+from .losses import EpisodeLost, Losses
+from .rows import reset_arguments
+from .text import observation_to_text
+
+Client: TypeAlias = EnvClient[Any, Any, Any, Any]
+AsyncClient: TypeAlias = AsyncEnvClient[Any, Any, Any, Any]
+ClientT = TypeVar("ClientT", bound=Client | AsyncClient)
+
+Read: TypeAlias = Callable[[Any], str]
+"""What a model reads of a result. ``observation_to_text`` is the usual one."""
+
+OVER = "The episode is over: nothing was done."
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a call or an action came to.
+
+    Attributes:
+        text: what the model reads of it.
+        reward: the step's reward; None if it had none.
+        done: whether the episode has ended.
+        result: what the client returned; None where the call failed.
+        error: why the call failed; the episode goes on. None if it didn't.
+    """
+
+    text: str
+    reward: float | None = None
+    done: bool = False
+    result: Any = None
+    error: EnvError | None = None
+
+
+class Score:
+    """The rewards of one episode, whether it is over, and whether they are all known. No I/O.
+
+    Attributes:
+        rewards: the rewards of its steps so far, without those that had none.
+        steps: how many calls or actions the environment has taken.
+        done: whether the environment has ended the episode.
+        loss: what lost the episode; None while nothing has.
+    """
+
+    def __init__(self, losses: Losses, read: Read = observation_to_text) -> None:
+        self._losses = losses
+        self._read = read
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget the last episode. There is no score until ``begun``."""
+        self.rewards: list[float] = []
+        self.steps = 0
+        self.done = False
+        self.loss: EnvError | None = None
+        self._is_unknown = True
+
+    def value(self, of: Callable[[Sequence[float]], float] = sum) -> float | None:
+        """The episode's score; None if it is unknown.
+
+        It is unknown if no episode was begun, if it was lost, or if the last that the environment
+        did was to fail on a step, which may have counted.
+
+        Args:
+            of: makes the score of the rewards, such as ``max``; of no rewards it is 0.
+        """
+        if self.loss is not None or self._is_unknown:
+            return None
+        return float(of(self.rewards)) if self.rewards else 0.0
+
+    def begun(self, result: Any) -> str:
+        """Take note of a reset's result, and return what the model reads of it."""
+        self.done = bool(result.done)
+        self._is_unknown = False
+        return self._read(result)
+
+    def refusal(self) -> Turn | None:
+        """The turn that a call comes to without being made; None if it can be made.
+
+        Raises:
+            EpisodeLost: the episode was lost.
+        """
+        if self.loss is not None:
+            raise EpisodeLost from self.loss
+        return Turn(OVER, done=True) if self.done else None
+
+    def took(self, result: Any) -> Turn:
+        """Take note of a step's result."""
+        turn = Turn(self._read(result), result.reward, bool(result.done), result)
+        return self._counted(turn)
+
+    def failed(self, error: EnvError) -> Turn:
+        """Take note of a failed call.
+
+        Raises:
+            EpisodeLost: the episode was lost with it.
+        """
+        if error.episode_lost or not isinstance(error, _TOLD):
+            raise self.lost(error) from error
+        match error:
+            case ToolError():
+                return self._counted(Turn(error.for_model(), error.reward, error.done, None, error))
+            case InvalidCall():
+                return Turn(error.for_model(), error=error)
+            case ExecutionError():
+                self._is_unknown = True
+            case _:
+                pass
+        return Turn(error.server_text or str(error), error=error)
+
+    def lost(self, error: EnvError) -> EpisodeLost:
+        """Take note that the episode was lost, and return what to raise."""
+        if self.loss is None:
+            self.loss = error
+            self._losses.add(error, steps=self.steps)
+        return EpisodeLost()
+
+    def _counted(self, turn: Turn) -> Turn:
+        self.steps += 1
+        self._is_unknown = False
+        if turn.reward is not None:
+            self.rewards.append(float(turn.reward))
+        self.done = turn.done
+        return turn
+
+
+_TOLD = (InvalidRequest, ToolError, ActionRejected, ExecutionError)
+"""The errors that a model is told: the session stands, and the episode goes on."""
+
+
+class _Played(Generic[ClientT]):
+    """What both kinds of episodes have.
+
+    Attributes:
+        client: the generated client.
+        score: the score of the episode.
+    """
+
+    def __init__(
+        self,
+        client: ClientT,
+        losses: Losses,
+        *,
+        read: Read = observation_to_text,
+        columns: Collection[str] = (),
+    ) -> None:
+        """Play with a client.
+
+        Args:
+            client: the client; closing it is up to ``close``.
+            losses: counts the episodes that are lost.
+            read: makes what the model reads of a result.
+            columns: as for ``reset_arguments``.
+        """
+        self.client = client
+        self.score = Score(losses, read)
+        self._columns = columns
+
+    def _arguments(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        self.score.begin()
+        return reset_arguments(type(self.client), row, self._columns)
+
+
+class Episode(_Played[Client]):
+    """Plays one episode after the other with a client."""
+
+    def reset(self, row: Mapping[str, Any]) -> str:
+        """Begin an episode for a row of a data set, and return what the model reads.
+
+        Raises:
+            EnvError: no episode could be begun. It counts as lost.
+        """
+        arguments = self._arguments(row)
+        try:
+            return self.score.begun(self.client.reset(**arguments))
+        except EnvError as error:
+            self.score.lost(error)
+            raise
+
+    def call(self, call: object) -> Turn:
+        """Make a model's tool call, as ``dispatch`` takes it.
+
+        Raises:
+            EpisodeLost: the episode was lost, with this call or before.
+        """
+        return self._play(self.client.dispatch, call)
+
+    def act(self, action: Any) -> Turn:
+        """Take a step. Raises as ``call``."""
+        return self._play(self.client.step, action)
+
+    def close(self) -> None:
+        """Close the client."""
+        self.client.close()
+
+    def _play(self, play: Callable[[Any], Any], what: Any) -> Turn:
+        refusal = self.score.refusal()
+        if refusal is not None:
+            return refusal
+        try:
+            result = play(what)
+        except EnvError as error:
+            return self.score.failed(error)
+        return self.score.took(result)
+
+
+class AsyncEpisode(_Played[AsyncClient]):
+    """``Episode``, awaited."""
+
+    async def reset(self, row: Mapping[str, Any]) -> str:
+        """Begin an episode. As ``Episode.reset``."""
+        arguments = self._arguments(row)
+        try:
+            return self.score.begun(await self.client.reset(**arguments))
+        except EnvError as error:
+            self.score.lost(error)
+            raise
+
+    async def call(self, call: object) -> Turn:
+        """Make a model's tool call. As ``Episode.call``."""
+        return await self._play(self.client.dispatch, call)
+
+    async def act(self, action: Any) -> Turn:
+        """Take a step. As ``Episode.act``."""
+        return await self._play(self.client.step, action)
+
+    async def close(self) -> None:
+        """Close the client."""
+        await self.client.close()
+
+    async def _play(self, play: Callable[[Any], Awaitable[Any]], what: Any) -> Turn:
+        refusal = self.score.refusal()
+        if refusal is not None:
+            return refusal
+        try:
+            result = await play(what)
+        except EnvError as error:
+            return self.score.failed(error)
+        return self.score.took(result)

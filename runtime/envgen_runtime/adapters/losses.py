@@ -1,0 +1,54 @@
+"""Episodes that were lost, logged and counted."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from threading import Lock
+from typing import ClassVar
+
+from ..errors import EnvError
+
+_log = logging.getLogger(__name__)
+
+
+class EpisodeLost(EnvError):
+    """The episode was lost, and its score is unknown. ``__cause__`` is what ended it.
+
+    The message is the same for every loss: a trainer may show it to the model.
+    """
+
+    episode_lost = True
+    MESSAGE: ClassVar[str] = "The environment was lost, so this episode doesn't count: stop here."
+
+    def __init__(self, message: str = MESSAGE) -> None:
+        super().__init__(message)
+
+
+class Losses:
+    """Counts lost episodes, in one process; its threads may share it.
+
+    Attributes:
+        env_name: whose episodes they are.
+        by_error: how many there were, by the name of the error's class.
+    """
+
+    def __init__(self, env_name: str) -> None:
+        self.env_name = env_name
+        self.by_error: Counter[str] = Counter()
+        self._lock = Lock()
+
+    @property
+    def count(self) -> int:
+        """How many there were in all."""
+        with self._lock:
+            return self.by_error.total()
+
+    def add(self, error: EnvError, *, steps: int) -> None:
+        """Count an episode that ``error`` ended after so many steps, and log a warning."""
+        with self._lock:
+            self.by_error[type(error).__name__] += 1
+        name = type(error).__name__
+        _log.warning(
+            "%s: an episode was lost after %d steps: %s: %s", self.env_name, steps, name, error
+        )

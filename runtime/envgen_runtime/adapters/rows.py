@@ -1,0 +1,44 @@
+"""The row of a data set that a trainer gives to ``reset``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Collection, Mapping
+from functools import cache
+from typing import Any
+
+_OURS = frozenset({"self", "timeout_s"})
+
+
+def reset_arguments(
+    client: type, row: Mapping[str, Any], columns: Collection[str] = ()
+) -> dict[str, Any]:
+    """The arguments of ``reset`` that a row has. Its other columns are the trainer's.
+
+    A null is left out: data sets have one wherever a row lacks what another has.
+
+    Args:
+        client: the generated client's class. Its contract says what its ``reset`` takes; ``seed``
+            and ``episode_id`` are always taken.
+        row: the row, by the names of its columns.
+        columns: more columns that are arguments, for an environment whose contract doesn't say.
+    """
+    known = _parameters(client)
+    found: dict[str, Any] = {}
+    for column, value in row.items():
+        name = known.get(column, column if column in columns else None)
+        if name is not None and value is not None:
+            found[name] = value
+    return found
+
+
+@cache
+def _parameters(client: type) -> Mapping[str, str]:
+    """The parameters of a client's ``reset``, by the names that columns may have."""
+    signature = inspect.signature(client.reset)  # type: ignore[attr-defined]
+    names = [
+        name
+        for name, parameter in signature.parameters.items()
+        if name not in _OURS and parameter.kind is not parameter.VAR_KEYWORD
+    ]
+    return {name.rstrip("_"): name for name in names} | {name: name for name in names}

@@ -1,0 +1,1 @@
+"""What models are shown of an environment, and their calls, read and validated."""

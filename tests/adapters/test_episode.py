@@ -1,0 +1,174 @@
+"""One episode, played by calls: what the model reads, what it scores, and what a loss does."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import envgen_runtime as rt
+from envgen_runtime.adapters.connecting import client_of
+from envgen_runtime.adapters.episode import OVER, AsyncEpisode, Episode, Turn
+from envgen_runtime.adapters.losses import EpisodeLost, Losses
+from envgen_runtime.adapters.rows import reset_arguments
+from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
+from tests.adapters.faulty import Faulty, faulty
+from tests.support import build, contract
+
+
+@pytest.fixture
+def world() -> Iterator[Faulty]:
+    with faulty() as served:
+        yield served
+
+
+def run(code: str) -> dict[str, Any]:
+    return {"name": "CodeAction", "arguments": {"code": code}}
+
+
+class Played:
+    """An episode, sync or async, behind the same face."""
+
+    def __init__(self, world: Faulty, *, is_async: bool) -> None:
+        self.losses = Losses("coding_env")
+        self._runner = asyncio.Runner() if is_async else None
+        self.episode: Any
+        if is_async:
+            self.episode = AsyncEpisode(AsyncCodingEnv(world.url, step_timeout_s=5), self.losses)
+        else:
+            self.episode = Episode(CodingEnv(world.url, step_timeout_s=5), self.losses)
+
+    def reset(self, **row: Any) -> str:
+        text: str = self._done(self.episode.reset(row))
+        return text
+
+    def call(self, code: str) -> Turn:
+        turn: Turn = self._done(self.episode.call(run(code)))
+        return turn
+
+    def score(self) -> float | None:
+        value: float | None = self.episode.score.value()
+        return value
+
+    def close(self) -> None:
+        self._done(self.episode.close())
+        if self._runner is not None:
+            self._runner.close()
+
+    def _done(self, result: Any) -> Any:
+        return result if self._runner is None else self._runner.run(result)
+
+
+@pytest.fixture(params=[False, True], ids=["sync", "async"])
+def played(world: Faulty, request: pytest.FixtureRequest) -> Iterator[Played]:
+    episode = Played(world, is_async=request.param)
+    yield episode
+    episode.close()
+
+
+def test_rewards_add_up_and_the_end_is_kept(played: Played, world: Faulty) -> None:
+    assert played.score() is None, "nothing was begun"
+    assert played.reset(seed=3, difficulty="hard", episode_id=None) == (
+        '{"stdout": "go", "exit_code": 0}'
+    )
+    assert world.resets == [{"seed": 3}]
+    assert played.score() == 0.0
+    assert played.call("a").text == "ran a"
+    assert played.call("b").reward == 1.0
+    turn = played.call("done")
+    assert (turn.text, turn.done) == ("bye", True)
+    assert played.score() == 7.0
+    assert played.call("more") == Turn(OVER, done=True)
+    assert world.steps == ["a", "b", "done"], "nothing is sent behind the end"
+    assert played.score() == 7.0
+    assert played.episode.score.value(max) == 5.0
+    played.reset()
+    assert played.score() == 0.0
+    assert not played.call("a").done
+
+
+@pytest.mark.parametrize("fault", ["drop", "mismatch"])
+def test_a_loss_is_no_score(
+    played: Played, world: Faulty, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    played.reset()
+    played.call("a")
+    with caplog.at_level(logging.WARNING), pytest.raises(EpisodeLost) as first:
+        played.call(fault)
+    with pytest.raises(EpisodeLost) as second:
+        played.call("b")
+    assert str(first.value) == str(second.value) == EpisodeLost.MESSAGE
+    assert isinstance(second.value.__cause__, rt.ConnectionLost | rt.ReplyMismatch)
+    assert world.steps == ["a", fault]
+    assert played.score() is None
+    assert played.losses.count == 1
+    (record,) = [record for record in caplog.records if "adapters" in record.name]
+    assert "coding_env" in record.getMessage()
+    assert "after 1 steps" in record.getMessage()
+    played.reset()
+    assert played.call("a").reward == 1.0
+    assert played.score() == 1.0
+
+
+def test_what_the_session_survives_is_told(played: Played, world: Faulty) -> None:
+    played.reset()
+    assert "not allowed" in played.call("refuse").text
+    assert played.score() == 0.0
+    unknown = played.episode.call({"name": "CodeAction", "arguments": {"cod": "1"}})
+    turn: Turn = played._done(unknown)
+    assert "cod" in turn.text
+    assert isinstance(turn.error, rt.InvalidCall)
+    assert world.steps == ["refuse"]
+    assert played.losses.count == 0
+
+
+def test_an_environment_that_failed_last_has_no_score(played: Played) -> None:
+    """The step may have counted. One that succeeds behind it settles that."""
+    played.reset()
+    assert "the disk is full" in played.call("fail").text
+    assert played.score() is None
+    played.call("a")
+    assert played.score() == 1.0
+
+
+def test_a_failed_reset_is_raised_and_has_no_score(played: Played, world: Faulty) -> None:
+    played.reset()
+    played.call("a")
+    with pytest.raises(rt.InvalidRequest):
+        played.reset(seed="seven")
+    assert played.score() is None
+    with pytest.raises(EpisodeLost):
+        played.call("b")
+    assert world.steps == ["a"]
+
+
+def test_actions_are_steps(world: Faulty) -> None:
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"), read=lambda result: repr(result.done))
+        assert episode.reset({}) == "False"
+        assert episode.act(CodeAction(code="done")).text == "True"
+
+
+def test_rows_have_what_the_contract_says(tmp_path: Path) -> None:
+    parameters = {
+        "type": "object",
+        "properties": {"level": {"type": "integer"}, "self": {"type": "string"}},
+        "required": ["level"],
+    }
+    module = build(contract(name="maze_env", reset_parameters=parameters), tmp_path)
+    row = {"level": 2, "self": "x", "prompt": "?", "split": "train", "seed": None}
+    assert reset_arguments(module.MazeEnv, row) == {"level": 2, "self_": "x"}
+    assert reset_arguments(module.MazeEnv, row, ["split"])["split"] == "train"
+
+
+@pytest.mark.parametrize("make", [lambda url: url, lambda url: lambda: CodingEnv(url)])
+def test_a_server_is_an_address_or_makes_a_client(
+    world: Faulty, make: Callable[[str], Any]
+) -> None:
+    with client_of(CodingEnv, make(world.url), capacity_wait_s=7) as env:
+        env.reset()
+    assert world.resets == [{}]
