@@ -270,3 +270,20 @@ def test_what_async_grpo_plays(programs: Programs, world: Faulty) -> None:
     assert "after the drop" not in world.steps
     assert world.resets[0] == {"seed": 5}
     assert done["prompts"][0][-1]["content"].endswith('{"stdout": "go", "exit_code": 0}')
+
+
+# --- scripts --------------------------------------------------------------------------------------
+
+
+def test_a_script_of_init_trains(programs: Programs, serve: Serve) -> None:
+    server = serve(OPENENV, "coding")
+    Path("coding_env").rename("built_before")
+    built = run("init", "--trainer", "trl", server.base_url)
+    assert built.exit_code == 0, built.output
+    script = Path("train_trl.py").resolve()
+    assert f'URL = "{server.base_url}"' in script.read_text()
+    scripts = [code(f"print({number})") for number in range(4)]
+    done = programs.run("script", script=str(script), scripts=scripts)
+    (name,) = (name for name in done["rewards"] if name != "lost_environments")
+    assert done["rewards"][name] == [1.0] * 4
+    assert done["log"][0]["reward"] == 1.0
