@@ -165,12 +165,17 @@ def test_what_was_lost_has_no_reward(programs: Programs, world: Faulty) -> None:
         code("f", "done"),
         code("g"),
     ]
+    rows: list[dict[str, Any]] = [
+        {"seed": 1, "options": {"a": 1}, "of_the_trainer": 3},
+        {"seed": None, "options": {"b": [1, "x", None]}},
+    ]
     done = programs.run(
         "grpo",
         url=world.url,
         client={"step_timeout_s": 2.0},
         scripts=scripts,
-        rows=[{}] * 6,
+        rows=rows,
+        options={"columns": ["options"]},
         steps=2,
         **CODING,
     )
@@ -188,6 +193,8 @@ def test_what_was_lost_has_no_reward(programs: Programs, world: Faulty) -> None:
         assert told(completion)[-2:] == [LOST, LOST]
     assert not [text for text in world.steps if text.startswith("after")]
     assert len(world.resets) == 12, "the next step begins new episodes"
+    given = {json.dumps(reset, sort_keys=True) for reset in world.resets}
+    assert given == {'{"options": {"a": 1}, "seed": 1}', '{"options": {"b": [1, "x", null]}}'}
     assert done["is_finite"]
     assert done["has_learnt"]
     assert "an episode was lost after 1 steps: ConnectionLost" in done["stderr"]

@@ -32,7 +32,7 @@ _MAX_LEVELS = 5  # of alternatives within alternatives, where parameters may be 
 _WIDTH = 80  # columns of the list of parameters, which stands further in
 
 _SECTION = re.compile(f"({'|'.join(SECTIONS)}):")
-_INSTEAD = dict(zip(SECTIONS, ("Arguments:", "Return value:", "Errors:"), strict=True))
+_INSTEAD = dict[str, str](zip(SECTIONS, ("Arguments:", "Return value:", "Errors:"), strict=True))
 _ENTRY = re.compile(r"\s*\w+[ \t]*(?:\([^()\n]*\))?[ \t]*:")
 
 
