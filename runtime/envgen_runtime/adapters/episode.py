@@ -9,7 +9,7 @@ the network, and there is no score. A lost episode is never one of reward 0.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from ..calling.advice import InvalidCall
@@ -104,8 +104,8 @@ class Score:
 
     def took(self, result: Any) -> Turn:
         """Take note of a step's result."""
-        turn = Turn(self._read(result), result.reward, bool(result.done), result)
-        return self._counted(turn)
+        turn = self._counted(Turn("", result.reward, bool(result.done), result))
+        return replace(turn, text=self._read(result))  # which may raise: the step counts anyway
 
     def failed(self, error: EnvError) -> Turn:
         """Take note of a failed call.
