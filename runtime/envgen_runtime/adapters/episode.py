@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from ..calling.advice import InvalidCall
 from ..clients.asyncio import AsyncEnvClient
 from ..clients.sync import EnvClient
-from ..errors import ActionRejected, EnvError, ExecutionError, InvalidRequest
+from ..errors import ActionRejected, EnvError, ExecutionError, InvalidRequest, SessionLost
 from ..tools.errors import ToolError
 from .losses import EpisodeLost, Losses
 from .rows import reset_arguments
@@ -133,6 +133,11 @@ class Score:
             self._losses.add(error, steps=self.steps)
         return EpisodeLost()
 
+    def cut_off(self, reason: BaseException) -> None:
+        """Take note of a call that was given up, such as by a cancellation: it may have counted."""
+        if not isinstance(reason, Exception):
+            self.lost(SessionLost(f"a call was cut off by {type(reason).__name__}"))
+
     def _counted(self, turn: Turn) -> Turn:
         self.steps += 1
         self._is_unknown = False
@@ -219,6 +224,9 @@ class Episode(_Played[Client]):
             result = play(what)
         except EnvError as error:
             return self.score.failed(error)
+        except BaseException as error:
+            self.score.cut_off(error)
+            raise
         return self.score.took(result)
 
 
@@ -254,4 +262,7 @@ class AsyncEpisode(_Played[AsyncClient]):
             result = await play(what)
         except EnvError as error:
             return self.score.failed(error)
+        except BaseException as error:
+            self.score.cut_off(error)
+            raise
         return self.score.took(result)
