@@ -288,6 +288,12 @@ def test_policies_are_checked(options: dict[str, Any]) -> None:
         rt.RetryPolicy(**options)
 
 
+@pytest.mark.parametrize("options", [{"attempts": "3"}, {"max_delay_s": None}])
+def test_policies_are_numbers(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="numbers of seconds"):
+        rt.RetryPolicy(**options)
+
+
 # --- waiting ------------------------------------------------------------------------------------
 
 

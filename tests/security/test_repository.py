@@ -171,6 +171,15 @@ def test_a_link_in_a_package_is_refused(kind: str, name: str, options: list[str]
     assert Path("../home/key").read_text() == SECRET
 
 
+def test_a_saved_contract_that_is_a_link_is_not_read() -> None:
+    run("build")
+    save('[tool.envgen.envs.do_env]\nsource = "http://127.0.0.1:9"\n', "pyproject.toml")
+    link("contract.json", "file")
+    refused = run("build")
+    assert refused.exit_code == 1
+    assert "generated/do_env/contract.json: a link" in refused.stderr
+
+
 def test_a_package_that_is_a_link_is_refused(entry: dict[str, Any]) -> None:
     poison(home={**entry, "files": {"key": "0" * 64}})
     Path("generated/home").symlink_to("../../home", target_is_directory=True)
