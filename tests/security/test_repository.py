@@ -155,6 +155,7 @@ def link(name: str, kind: str) -> None:
             place.symlink_to({"file": "../../../home/key", "device": "/dev/zero"}.get(kind, kind))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "folder", "device", "nowhere", "fifo"])
 @pytest.mark.parametrize("name", ["notes", "client.py", "contract.json"])
 @pytest.mark.parametrize("options", [[], ["--check"], ["--force"]], ids=["", "check", "force"])
@@ -219,6 +220,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--check"], ["do_env", "--check"], ["--diff"]], ids=str)
 def test_a_build_contacts_no_server_and_imports_nothing(
     options: list[str], listener: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
