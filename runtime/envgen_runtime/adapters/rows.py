@@ -23,7 +23,7 @@ def reset_arguments(
         row: the row, by the names of its columns.
         columns: more columns that are arguments, for an environment whose contract doesn't say.
     """
-    known = _parameters(client)
+    known = reset_parameters(client)
     found: dict[str, Any] = {}
     for column, value in row.items():
         name = known.get(column, column if column in columns else None)
@@ -33,7 +33,7 @@ def reset_arguments(
 
 
 @cache
-def _parameters(client: type) -> Mapping[str, str]:
+def reset_parameters(client: type) -> Mapping[str, str]:
     """The parameters of a client's ``reset``, by the names that columns may have."""
     signature = inspect.signature(client.reset)  # type: ignore[attr-defined]
     names = [
