@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from envgen.demo.server import create_app, serving
 from tests.adapters.faulty import Faulty, faulty
 from tests.interop.conftest import StartServer, skip_without_venv
 from tests.interop.running import Release
@@ -22,18 +24,23 @@ PROGRAM = Path(__file__).parent / "trainers" / "play_resource_session.py"
 CODING = "generated.coding_env:CodingEnv"
 
 
-def play(folder: Path, client: str, url: str, calls: list[Any], **settings: Any) -> dict[str, Any]:
+def with_openenv(folder: Path, *arguments: str) -> str:
+    """What a program prints that is run with openenv and our runtime."""
     with skip_without_venv():
         python = venv_python("openenv", "0.10.0", *RUNTIME)
     paths = [str(folder), str(ROOT / "runtime"), str(ROOT)]
-    given = json.dumps({"prompts": ["Go."], "calls": calls, **settings})
     done = subprocess.run(
-        [str(python), str(PROGRAM), client, url, given],
+        [str(python), *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         cwd=folder, capture_output=True, text=True, check=False, timeout=PATIENCE_S,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return done.stdout.splitlines()[-1]
+
+
+def play(folder: Path, client: str, url: str, calls: list[Any], **settings: Any) -> dict[str, Any]:
+    given = json.dumps({"prompts": ["Go."], "calls": calls, **settings})
+    found: dict[str, Any] = json.loads(with_openenv(folder, str(PROGRAM), client, url, given))
     return found
 
 
@@ -108,3 +115,12 @@ def test_an_environment_of_tools(
     shown = {tool["name"]: tool["input_schema"] for tool in played["shown"]}
     qty = shown["place_order"]["properties"]["orders"]["items"]["properties"]["qty"]
     assert (qty["minimum"], qty["maximum"]) == (1, 99)
+
+
+def test_the_page(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "openenv-rollouts.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    contract = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
+    with serving(create_app(contract)) as url:
+        printed = with_openenv(tmp_path, "-c", program.replace("http://127.0.0.1:8000", url))
+    assert printed == "[1.0]"

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from envgen.demo.server import serving
+from envgen.demo.environment import CodingEnvironment
+from envgen.demo.server import create_app, serving
+from generated.coding_env import CodingEnv
 from tests.adapters.faulty import Faulty, faulty
 from tests.interop.conftest import StartServer, skip_without_venv
 from tests.interop.running import Release
@@ -40,6 +46,11 @@ class Verifiers:
     python: Path
     folder: Path
 
+    @property
+    def variables(self) -> dict[str, str]:
+        paths = [str(self.folder), str(ROOT / "runtime"), str(ROOT)]
+        return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+
     def play(
         self,
         taskset: str,
@@ -49,11 +60,10 @@ class Verifiers:
     ) -> list[dict[str, Any]]:
         """The rollouts of a taskset's tasks, played by a model that does as the script says."""
         (self.folder / "our_taskset.py").write_text(taskset)
-        paths = [str(self.folder), str(ROOT / "runtime"), str(ROOT)]
         with serving(scripted_model(script, [] if asked is None else asked)) as model_url:
             done = subprocess.run(
                 [str(self.python), str(PROGRAM), "our_taskset", model_url, json.dumps(settings)],
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+                env=self.variables,
                 cwd=self.folder, capture_output=True, text=True, check=False,
                 timeout=3 * PATIENCE_S,
             )  # fmt: skip
@@ -116,18 +126,26 @@ def test_eight_rollouts_wait_for_two_sessions(
 
 
 def test_a_lost_episode_is_a_failed_rollout(verifiers: Verifiers, world: Faulty) -> None:
-    """A drop, a timeout, a reply that can't be read: an error, and no reward at all."""
+    """A drop, a timeout, a reply that can't be read: an error, and no reward at all.
+
+    It is played again if the settings say so.
+    """
     faults = ["drop", "hang", "mismatch"]
     tasks = [{"prompt": f"a {fault} b"} for fault in faults]
     tasks += [{"prompt": "a done"}, {"prompt": "a fail"}, {"prompt": "fail a"}]
     server = f"partial(AsyncCodingEnv, {world.url!r}, step_timeout_s=3)"
-    *lost, finished, failed, recovered = verifiers.play(coding(server, tasks), as_prompted)
+    retries = {"rules": [{"type": "EnvironmentLost", "max_retries": 1}]}
+    settings = {"env": {"retries": retries}}
+    *lost, finished, failed, recovered = verifiers.play(
+        coding(server, tasks), as_prompted, **settings
+    )
     causes = ["ConnectionLost", "RequestTimeout", "ReplyMismatch"]
     for rollout, cause in zip(lost, causes, strict=True):
         assert not rollout["ok"]
         assert rollout["rewards"] == {}
         assert [error for error, _ in rollout["errors"]] == ["EnvironmentLost"]
         assert rollout["errors"][0][1].startswith(cause)
+    assert [world.steps.count(fault) for fault in faults] == [2, 2, 2]
     assert "b" not in world.steps, "nothing is sent behind a loss"
     assert (finished["ok"], finished["rewards"]) == (True, {"environment_reward": 6.0})
     assert (failed["ok"], failed["rewards"]) == (False, {}), "the last step may have counted"
@@ -135,15 +153,22 @@ def test_a_lost_episode_is_a_failed_rollout(verifiers: Verifiers, world: Faulty)
     assert (recovered["ok"], recovered["rewards"]) == (True, {"environment_reward": 1.0})
 
 
-def test_a_lost_episode_is_played_again_if_the_settings_say_so(
-    verifiers: Verifiers, world: Faulty
-) -> None:
-    server = f"partial(AsyncCodingEnv, {world.url!r})"
-    rule = {"type": "EnvironmentLost", "max_retries": 1}
-    settings = {"retries": {"rules": [rule]}}
-    (rollout,) = verifiers.play(coding(server, [{"prompt": "drop"}]), as_prompted, env=settings)
-    assert not rollout["ok"]
-    assert world.steps == ["drop", "drop"]
+def test_a_restarted_server_loses_the_episode(verifiers: Verifiers) -> None:
+    contract = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
+    app = create_app(contract)
+    with ExitStack() as stack:
+        url = stack.enter_context(serving(app))
+
+        def script(messages: list[dict[str, Any]]) -> Any:
+            if messages[-1]["role"] == "tool":
+                stack.close()
+                stack.enter_context(serving(app, port=int(url.rpartition(":")[2])))
+            return [run_code("print(6 * 7)")]
+
+        (rollout,) = verifiers.play(coding(repr(url), [{}]), script)
+    assert [error for error, _ in rollout["errors"]] == ["EnvironmentLost"]
+    assert rollout["rewards"] == {}
+    assert [role for role, _ in rollout["messages"]] == ["user", "assistant", "tool", "assistant"]
 
 
 def test_a_cancelled_rollout_gives_its_session_back(
@@ -159,9 +184,11 @@ def test_a_cancelled_rollout_gives_its_session_back(
 def test_a_full_server_is_waited_for_within_bounds(
     verifiers: Verifiers, start_server: StartServer
 ) -> None:
-    url = start_server(NEWEST, "words", fresh=True, MAX_SESSIONS="0")
-    taskset = coding(repr(url), [{}], ", capacity_wait_s=0.5")
-    (rollout,) = verifiers.play(taskset, as_prompted)
+    url = start_server(NEWEST, "words", fresh=True, MAX_SESSIONS="1")
+    taskset = coding(repr(url), [{}], ', capacity_wait_s=0.5, calls="text"')
+    with CodingEnv(url) as env:
+        env.reset()
+        (rollout,) = verifiers.play(taskset, as_prompted)
     assert rollout["rewards"] == {}
     ((error, message),) = rollout["errors"]
     assert (error, message.partition(":")[0]) == ("EnvironmentLost", "CapacityReached")
@@ -200,7 +227,7 @@ def test_an_environment_of_tools(
     assert read[2] == "Oslo: 2"
     assert "sold out" in read[3]
     shown = {tool["function"]["name"]: tool["function"]["parameters"] for tool in asked[0]["tools"]}
-    assert {"place_order", "get-weather", "add"} <= shown.keys()
+    assert {"place_order", "get-weather", "fail"} <= shown.keys()
     line = shown["place_order"]["properties"]["orders"]["items"]
     assert (line["properties"]["qty"]["minimum"], line["properties"]["qty"]["maximum"]) == (1, 99)
 
@@ -221,3 +248,32 @@ def test_a_model_that_answers_in_text(verifiers: Verifiers, world: Faulty) -> No
 
 def json_call(code: str) -> str:
     return json.dumps({"name": "CodeAction", "arguments": {"code": code}})
+
+
+def test_the_page(verifiers: Verifiers) -> None:
+    """Its module, by its command, and its settings."""
+    page = (ROOT / "docs" / "train-with-verifiers.md").read_text()
+    module, factory = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    command, retries = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
+    assert len([line for line in module.splitlines() if line]) <= 5
+    contract = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
+    script = calls_in_turn(run_code("print(1)"), run_code("print(2)"))
+    with (
+        serving(create_app(contract, partial(CodingEnvironment, max_steps=2))) as url,
+        serving(scripted_model(script, [])) as model_url,
+    ):
+        module = module.replace("http://127.0.0.1:8000", url)
+        (verifiers.folder / "coding_rollouts.py").write_text(module + factory)
+        line = command.splitlines()[1].replace("http://127.0.0.1:9000", model_url)
+        program, *arguments = shlex.split(f"{line} {retries}")
+        done = subprocess.run(
+            [str(verifiers.python.with_name(program)), *arguments, "--rich", "None"],
+            env={**verifiers.variables, "MODEL_KEY": "none"},
+            cwd=verifiers.folder, capture_output=True, text=True, check=False,
+            timeout=PATIENCE_S,
+        )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (written,) = verifiers.folder.glob("outputs/*/traces.jsonl")
+    episodes = [json.loads(line) for line in written.read_text().splitlines()]
+    traces = [trace for episode in episodes for trace in episode["traces"]]
+    assert [trace["rewards"]["environment_reward"]["score"] for trace in traces] == [2.0, 2.0]

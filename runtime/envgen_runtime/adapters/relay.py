@@ -87,10 +87,9 @@ class ToolRelay:
             await asyncio.gather(answering, hanging_up, return_exceptions=True)
 
     async def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        client = type(self.episode.client)
         name = request.get("name")
         if name is None:
-            return {"tools": listed_tools(client)}
+            return {"tools": listed_tools(type(self.episode.client))}
         async with self._one_at_a_time:  # models make several calls at once; a session takes one
             try:
                 turn = await self.episode.call({"name": name, "arguments": request["arguments"]})
@@ -99,7 +98,7 @@ class ToolRelay:
             except Exception as error:  # noqa: BLE001 - such as of a user's `read`
                 self.episode.score.interrupted(error)
                 return lost_result()
-        return called_result(client, str(name), turn)
+        return called_result(turn)
 
 
 def lost_result(text: str = EpisodeLost.MESSAGE) -> dict[str, Any]:

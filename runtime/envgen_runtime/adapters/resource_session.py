@@ -130,7 +130,7 @@ class _Session:
         return [
             self._tool_type(
                 name=name,
-                description=tool.get("description", ""),
+                description=tool["description"],
                 input_schema=tool["inputSchema"],
             )
             for name, (_, tool) in self._tools.items()
