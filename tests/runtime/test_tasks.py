@@ -136,13 +136,14 @@ def test_requests_carry_what_the_client_s_do(library: Library) -> None:
 
 
 def test_a_passing_error_is_repeated(library: Library, env: CodingEnv) -> None:
-    env.splits()
-    library.answers = [Response("busy", 503)]
+    env.reset()
+    library.answers = [Response("busy", 502)]
     assert len(env.tasks()) == 250
-    library.answers = [Response("busy", 503), Response("busy", 503)]
-    with pytest.raises(rt.ServerError, match="503"):
+    library.answers = [Response("busy", 502), Response("busy", 502)]
+    with pytest.raises(rt.ServerError, match="502"):
         len(env.tasks())
     assert library.answers == []
+    env.step(CodeAction(code="1"))  # the session is still there
 
 
 @pytest.mark.parametrize("split", ["tarin", ""])
@@ -181,7 +182,6 @@ def test_a_server_that_can_t_be_reached() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        HTMLResponse("<title>Sign in</title>"),
         JSONResponse(["an array"]),
         JSONResponse({"num_tasks": True}),
         JSONResponse({"num_tasks": -1}),
@@ -192,11 +192,18 @@ def test_a_server_that_can_t_be_reached() -> None:
 )
 def test_replies_that_are_none(library: Library, env: CodingEnv, answer: Response) -> None:
     rows = env.tasks("train")
+    env.splits()
     if b"num_tasks" not in bytes(answer.body):
         assert len(rows) == 250
-    library.answers = [answer, answer]
+    library.answers = [answer]
     with pytest.raises(rt.ProtocolError):
         list(rows[:2])
+
+
+def test_a_page_in_place_of_a_server(library: Library, env: CodingEnv) -> None:
+    library.answers = [HTMLResponse("<title>Sign in</title>")]
+    with pytest.raises(rt.ProtocolError, match="a web page"):
+        env.splits()
 
 
 @pytest.mark.parametrize("listed", [{"splits": []}, [{"type": "train"}], [3], None])
