@@ -292,6 +292,7 @@ def test_a_server_that_does_not_start_says_why(command: list[str], told: str) ->
     assert "s3cr3t" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_ready_in_time() -> None:
     # A shell says it at once, at any load.
     program = "echo loading >&2; while read -r _; do :; done"

@@ -94,6 +94,7 @@ async def stuck(request: Request) -> Response:
     return Response()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mcp", "reason"),
     [

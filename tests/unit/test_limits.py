@@ -121,6 +121,7 @@ REFUSED = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", REFUSED.values(), ids=REFUSED.keys())
 def test_a_contract_that_would_take_too_long_is_refused(document: dict[str, Any]) -> None:
     with calls_up_to(10_000_000), pytest.raises(ContractError) as caught:
@@ -178,6 +179,7 @@ GROWING: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", GROWING.values(), ids=GROWING.keys())
 def test_work_grows_with_the_contract(document: Callable[[int], dict[str, Any]]) -> None:
     """Twice the size is twice the work; a square would be four times."""
@@ -247,6 +249,7 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", ODD, ids=range(len(ODD)))
 def test_a_client_can_look_at_any_schema(schema: Any) -> None:
     ours = contract()
@@ -258,6 +261,7 @@ def test_a_client_can_look_at_any_schema(schema: Any) -> None:
     assert all(isinstance(line, str) and len(line) < 500 for line in found)
 
 
+@pytest.mark.slow
 def test_a_clients_work_grows_with_the_schema() -> None:
     calls: list[int] = []
     for number in (200, 400, 800):

@@ -110,6 +110,7 @@ def test_another_packages_templates_are_its_own() -> None:
     assert Path("generated/other_env/client.py").read_text().startswith('"""Mine."""')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
@@ -183,6 +184,7 @@ HEAVY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heavy", HEAVY, ids=range(len(HEAVY)))
 def test_a_template_that_would_not_end(heavy: str) -> None:
     template(f"{EXTENDS}{{% block header %}}\n{heavy}{{% endblock %}}")
@@ -233,6 +235,7 @@ def test_a_template_may_loop_and_format() -> None:
     assert header == f'"""1/2, 2/2; 00003 {"-" * 20}        x DoEnv1"""'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from numbers import Real
 from time import monotonic
 
 from ..errors import (
@@ -47,6 +48,11 @@ class RetryPolicy:
     capacity_wait_s: float = 5.0
 
     def __post_init__(self) -> None:
+        given: tuple[object, ...] = (
+            self.attempts, self.first_delay_s, self.max_delay_s, self.capacity_wait_s
+        )  # fmt: skip
+        if not all(isinstance(value, Real) for value in given):
+            raise ValueError(f"attempts must be a number, and waits numbers of seconds: {self}")
         if self.attempts < 1 or min(self.first_delay_s, self.max_delay_s, self.capacity_wait_s) < 0:
             raise ValueError("attempts must be at least 1, and no wait negative")
 
