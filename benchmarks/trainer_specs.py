@@ -36,10 +36,8 @@ from envgen.options import PackageOptions
 from envgen_runtime.calling.specs import tool_specs
 from envgen_runtime.contract.normal_form import normal_form
 from envgen_runtime.json_value import as_array, as_object, at_pointer
-from tests.interop.venvs import venv_python
+from tests.interop.venvs import RUNTIME, venv_python
 from tests.strategies import SCHEMAS, objects
-
-RUNTIME = ("httpx", "pydantic>=2.12", "websockets>=15")
 
 
 @dataclass(frozen=True)

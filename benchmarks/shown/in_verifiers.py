@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from mcp.types import ListToolsResult, Tool
 
 from benchmarks.shown.jobs import Shown, Source, answer, client_of, places, shown
-from envgen_runtime.adapters.verifiers import listed_tools
+from envgen_runtime.adapters.shown import listed_tools
 from envgen_runtime.calling.catalogue import catalogue
 
 

@@ -20,7 +20,7 @@ from envgen_runtime import InvalidRequest, ServerError
 from envgen_runtime.adapters.rows import reset_arguments
 from tests.interop.conftest import RELEASES, Release, Serve, skip_without_venv
 from tests.interop.running import serving
-from tests.interop.venvs import venv_python
+from tests.interop.venvs import RUNTIME, venv_python
 from tests.runtime.library import listing
 from tests.support import ROOT, load
 
@@ -53,7 +53,7 @@ def built(source: str, name: str, out: Path) -> ModuleType:
 def python_with_datasets() -> Path:
     """A Python that has ``datasets`` and what the runtime needs, but not the runtime."""
     with skip_without_venv():
-        return venv_python("datasets", "5.2.0", "httpx", "pydantic>=2.12", "websockets>=15")
+        return venv_python("datasets", "5.2.0", *RUNTIME)
 
 
 def through_a_data_set(rows: list[Any], folder: Path) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The row of a data set that a trainer gives to ``reset``."""
+"""The row of a data set that a trainer gives to ``reset``, and what a model reads first."""
 
 from __future__ import annotations
 
@@ -35,6 +35,29 @@ def reset_arguments(
         if name is not None and value is not None:
             found[name] = value
     return found
+
+
+def first_messages(row: Mapping[str, Any], observation: str) -> list[dict[str, Any]]:
+    """The messages that an episode begins with: the row's ``prompt``, then the first observation.
+
+    Chat templates want something of a user, and users' messages one at a time. So the observation
+    goes behind a user's last text, and where there is nothing to say the text is "Begin.".
+
+    Args:
+        row: the row. Its ``prompt`` is a text or messages, if it has one.
+        observation: what the model reads of the reset; "" if nothing.
+    """
+    prompt = row.get("prompt")
+    if prompt is None or isinstance(prompt, str):
+        messages = [{"role": "user", "content": prompt}] if prompt else []
+    else:
+        messages = [dict(message) for message in prompt]
+    last = messages[-1] if messages else {}
+    if observation and last.get("role") == "user" and isinstance(last["content"], str):
+        last["content"] = f"{last['content']}\n\n{observation}"
+    elif observation or not messages:
+        messages.append({"role": "user", "content": observation or "Begin."})
+    return messages
 
 
 @cache
