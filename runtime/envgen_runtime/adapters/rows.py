@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
+from ..clients.tasks import TASK_COLUMNS, TASK_JSON
+
 _OURS = frozenset({"self", "timeout_s"})
 
 
@@ -15,7 +17,8 @@ def reset_arguments(
 ) -> dict[str, Any]:
     """The arguments of ``reset`` that a row has. Its other columns are the trainer's.
 
-    A null is left out: data sets have one wherever a row lacks what another has.
+    A null is left out: data sets have one wherever a row lacks what another has. The row of a task
+    (``TaskRow``) gives ``split`` and ``index``, whatever the contract says.
 
     Args:
         client: the generated client's class. Its contract says what its ``reset`` takes; ``seed``
@@ -24,6 +27,8 @@ def reset_arguments(
         columns: more columns that are arguments, for an environment whose contract doesn't say.
     """
     known = reset_parameters(client)
+    if TASK_JSON in row:
+        columns = {*columns, *TASK_COLUMNS}
     found: dict[str, Any] = {}
     for column, value in row.items():
         name = known.get(column, column if column in columns else None)

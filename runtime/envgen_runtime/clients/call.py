@@ -37,10 +37,10 @@ from ..wire.detection import explain_refused_upgrade, holds_episode, no_episode,
 from ..wire.mismatch import reply_mismatch
 from ..wire.protocol import Request
 from ..wire.redaction import redact
-from ..wire.retries import Attempts, RetryPolicy, may_repeat
+from ..wire.retries import SESSIONLESS, Attempts, RetryPolicy, may_repeat
 from .codec import Codec
 from .comparison import Comparison, server_schema
-from .effects import Call, Diagnose, Drop, Get, Open, Send, Wait
+from .effects import Ask, Call, Diagnose, Drop, Open, Send, Wait
 from .options import Barrier
 from .session import Flight, Phase, Session, closed_meanwhile
 from .warning import warn_user
@@ -218,10 +218,14 @@ class Calls:
             )
         return self._repeat(server_schema, request)
 
+    def read_only(self, request: Request, attempt: Callable[[Request], Call[T]]) -> Call[T]:
+        """Ask what only reads, as often as the policy allows. The session takes no part in it."""
+        return self._repeat(attempt, request)
+
     def is_healthy(self, request: Request) -> Call[bool]:
         """Ask once whether the server is healthy. The session takes no part in it."""
         try:
-            response = yield Get("/health" if self._wire is None else "/", request)
+            response = yield Ask("/health" if self._wire is None else "/", request)
         except EnvError:
             return False
         if self._wire is not None:
@@ -232,10 +236,10 @@ class Calls:
 
     def _repeat(
         self,
-        attempt: Callable[[Request], Call[dict[str, Any]]],
+        attempt: Callable[[Request], Call[T]],
         request: Request,
         event: RequestEvent | None = None,
-    ) -> Call[dict[str, Any]]:
+    ) -> Call[T]:
         """Make an attempt; make another while the policy allows it and nothing can be lost."""
         attempts = Attempts(self._retry, request)
         while True:
@@ -253,7 +257,7 @@ class Calls:
                 self._notifier.retry(
                     event, request, attempt=attempts.count, delay_s=delay_s, error=error
                 )
-            if request.operation != "schema" and self._wire is None:
+            if request.operation not in SESSIONLESS and self._wire is None:
                 yield from self._drop()
             yield Wait(delay_s)
             attempts.resume(after=failed)
@@ -279,8 +283,8 @@ class Calls:
             except UpgradeRefused as refusal:
                 if self.transport == "websocket" or refusal.retryable:
                     raise
-                schema = yield Get("/schema", request)
-                health = yield Get("/health", request)
+                schema = yield Ask("/schema", request)
+                health = yield Ask("/health", request)
                 error = explain_refused_upgrade(
                     refusal,
                     schema=schema.status,
@@ -306,7 +310,7 @@ class Calls:
 
     def _check_http(self, request: Request) -> Call[None]:
         """Ask once whether HTTP, chosen by the user, holds an episode."""
-        schema = yield Get("/schema", request)
+        schema = yield Ask("/schema", request)
         page = web_page(schema.headers, schema.body)
         self._has_episodes = holds_episode(schema.status, base_url=self._url, page=page)
         self._checks_http = False

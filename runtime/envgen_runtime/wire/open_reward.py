@@ -52,6 +52,11 @@ class OpenRewardWire(ToolServerWire):
 
     ends_session: ClassVar[bool] = True
 
+    @property
+    def tasks_of(self) -> str:
+        """The environment's name. As ``HttpRoutes.tasks_of``."""
+        return self.environment
+
     def begin(self, _address_path: str, _parameters: Mapping[str, Any], /) -> OpenRewardSession:
         """Begin a session. As ``HttpRoutes.begin``."""
         return OpenRewardSession(self.environment)

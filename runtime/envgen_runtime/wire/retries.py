@@ -64,7 +64,7 @@ def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_htt
     would have ended is gone either way. A state can if there is no episode to lose, or if it is a
     plain GET (``over_http``), as ``/schema`` is. Never ask about a step: a call sends it once.
     """
-    if request.operation == "schema":
+    if request.operation in SESSIONLESS:
         return error.retryable
     if isinstance(error, CapacityReached):
         return request.operation == "reset" or not has_episode
@@ -78,6 +78,9 @@ def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_htt
         return error.retryable
     return isinstance(error, ConnectionLost | ProtocolError) and not error.sent
 
+
+SESSIONLESS = ("schema", "tasks")
+"""Operations in which the session takes no part, and that only read."""
 
 _OF_EPISODE = ("state", "list_tools")
 _TURNED_AWAY = ("HTTP_429", "HTTP_503")

@@ -75,6 +75,11 @@ class ToolServerWire:
     ends_session: ClassVar[bool] = False
     has_state: ClassVar[bool] = False
 
+    @property
+    def tasks_of(self) -> str | None:
+        """As ``HttpRoutes.tasks_of``: no such server lists any, but those that say so."""
+        return None
+
     def check_arguments(self, client: str, given: Mapping[str, Any]) -> None:
         """Refuse a client's ``parameters``: the routes have no place for any.
 
