@@ -54,7 +54,12 @@ class ToolCalls(ClientBase[ActT, ObsT, StateT, ResetT], ToolsForModels[ActT]):
         step = yield from self._calls.exchange(request, parse)
         sent = as_object(payloads[-1].get("observation")) or {}
         return ToolReply(
-            sent.get("result"), sent.get("error"), step.reward, step.done, step.observation
+            sent.get("result"),
+            sent.get("error"),
+            step.reward,
+            step.done,
+            step.observation,
+            self._calls.secrets,
         )
 
     def _made_tool_call(
