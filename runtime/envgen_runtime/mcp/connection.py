@@ -17,8 +17,9 @@ from ..tools.result import ToolReply, ToolResult, read_result
 from ..transports.loops import is_running
 from ..wire.limits import refused_limit
 from ..wire.redaction import redact
+from ..wire.tools import ToolPages
 from .comparison import Comparison
-from .replies import ToolPages, call_error, may_be_unknown, may_say_missing, not_found
+from .replies import call_error, may_be_unknown, may_say_missing, not_found
 from .servers import Server
 from .session import OnProgress, Session
 
