@@ -142,6 +142,7 @@ def test_the_runtime_never_imports_the_generator() -> None:
         assert ("other", "envgen") not in imports(file, RUNTIME)
 
 
+@pytest.mark.slow
 def test_few_modules_know_a_library_of_the_wire() -> None:
     for library, allowed in KNOWN_TO.items():
         users = [

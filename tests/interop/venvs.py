@@ -10,9 +10,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+
+RUNTIME = ("httpx", "jsonschema-rs>=0.30", "pydantic>=2.12", "typing-extensions", "websockets>=15")
+"""What the runtime needs in a venv of a trainer, to be imported there from its folder."""
 
 # What uv and npm say when they reached nobody; a package that doesn't exist reads otherwise.
 _OFFLINE = (
@@ -57,7 +61,9 @@ def venv_python(
     of, base = sys.version_info[:2], sys.executable
     if of < needs:
         of, base = needs, _python_of(*needs)
-    venv = venv_cache() / f"{package}-{version}-py{of[0]}.{of[1]}"
+    others = sha256(" ".join(beside).encode()).hexdigest()[:8] if beside else ""
+    name = "-".join(filter(None, (package, version, f"py{of[0]}.{of[1]}", others)))
+    venv = venv_cache() / name
     make = _make_with_pip if ignores_patch else _make
     _once(venv, lambda making: make(making, base, f"{package}=={version}", *beside))
     return venv / "bin" / "python"

@@ -133,10 +133,10 @@ class Score:
             self._losses.add(error, steps=self.steps)
         return EpisodeLost()
 
-    def cut_off(self, reason: BaseException) -> None:
-        """Take note of a call that was given up, such as by a cancellation: it may have counted."""
-        if not isinstance(reason, Exception):
-            self.lost(SessionLost(f"a call was cut off by {type(reason).__name__}"))
+    def interrupted(self, error: BaseException) -> None:
+        """Take note that a call was left, as by a cancellation: what came of it isn't known."""
+        cause = ": ".join(filter(None, (type(error).__name__, str(error))))
+        self.lost(SessionLost(f"a call was left before its end: {cause}"))
 
     def _counted(self, turn: Turn) -> Turn:
         self.steps += 1
@@ -225,7 +225,7 @@ class Episode(_Played[Client]):
         except EnvError as error:
             return self.score.failed(error)
         except BaseException as error:
-            self.score.cut_off(error)
+            self.score.interrupted(error)
             raise
         return self.score.took(result)
 
@@ -263,6 +263,6 @@ class AsyncEpisode(_Played[AsyncClient]):
         except EnvError as error:
             return self.score.failed(error)
         except BaseException as error:
-            self.score.cut_off(error)
+            self.score.interrupted(error)
             raise
         return self.score.took(result)

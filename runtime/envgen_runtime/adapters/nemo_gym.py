@@ -208,7 +208,11 @@ def _imported(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtra("a server for NeMo Gym", extra="nemo-gym") from error
+        missing = MissingExtra("a server for NeMo Gym", extra="nemo-gym")
+        missing.add_note(
+            "It runs beside nemo-gym itself, in the venv that NeMo makes for a server."
+        )
+        raise missing from error
 
 
 def _session_key() -> str:

@@ -1,4 +1,4 @@
-"""The row of a data set that a trainer gives to ``reset``."""
+"""The row of a data set that a trainer gives to ``reset``, and what a model reads first."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
+
+from ..clients.tasks import TASK_COLUMNS, TASK_JSON
 
 _OURS = frozenset({"self", "timeout_s"})
 
@@ -15,7 +17,8 @@ def reset_arguments(
 ) -> dict[str, Any]:
     """The arguments of ``reset`` that a row has. Its other columns are the trainer's.
 
-    A null is left out: data sets have one wherever a row lacks what another has.
+    A null is left out: data sets have one wherever a row lacks what another has. The row of a task
+    (``TaskRow``) gives ``split`` and ``index``, whatever the contract says.
 
     Args:
         client: the generated client's class. Its contract says what its ``reset`` takes; ``seed``
@@ -24,12 +27,37 @@ def reset_arguments(
         columns: more columns that are arguments, for an environment whose contract doesn't say.
     """
     known = reset_parameters(client)
+    if TASK_JSON in row:
+        columns = {*columns, *TASK_COLUMNS}
     found: dict[str, Any] = {}
     for column, value in row.items():
         name = known.get(column, column if column in columns else None)
         if name is not None and value is not None:
             found[name] = value
     return found
+
+
+def first_messages(row: Mapping[str, Any], observation: str) -> list[dict[str, Any]]:
+    """The messages that an episode begins with: the row's ``prompt``, then the first observation.
+
+    Chat templates want something of a user, and users' messages one at a time. So the observation
+    goes behind a user's last text, and where there is nothing to say the text is "Begin.".
+
+    Args:
+        row: the row. Its ``prompt`` is a text or messages, if it has one.
+        observation: what the model reads of the reset; "" if nothing.
+    """
+    prompt = row.get("prompt")
+    if prompt is None or isinstance(prompt, str):
+        messages = [{"role": "user", "content": prompt}] if prompt else []
+    else:
+        messages = [dict(message) for message in prompt]
+    last = messages[-1] if messages else {}
+    if observation and last.get("role") == "user" and isinstance(last["content"], str):
+        last["content"] = f"{last['content']}\n\n{observation}"
+    elif observation or not messages:
+        messages.append({"role": "user", "content": observation or "Begin."})
+    return messages
 
 
 @cache

@@ -146,9 +146,14 @@ def catalogue(client: type) -> Catalogue:
     Raises:
         ContractMissing: the client was written by hand.
     """
-    contract = package_contract(client)
+    return catalogue_of(package_contract(client))
+
+
+def catalogue_of(contract: Mapping[str, Any]) -> Catalogue:
+    """Return what a model can call in an environment with this contract."""
     findings: list[Finding] = []
     tools = as_array(contract.get("tools")) or []
+    hidden = _not_for_models(client)
     action = as_object(contract.get("action"))
     actions = [] if action is None else [*_actions(normal_form(action))]
     called = [item for item in actions if item.is_of_tools]
@@ -163,11 +168,18 @@ def catalogue(client: type) -> Catalogue:
                 "parameters: build the package from a server that lists them",
             )
         )
-    found = [*_unique(actions, {str(tool["name"]) for tool in tools}), *map(_tool, count(), tools)]
+    called_tools = [item for item in map(_tool, count(), tools) if item.wire_name not in hidden]
+    found = [*_unique(actions, {str(tool["name"]) for tool in tools}), *called_tools]
     names = shown_names([item.wire_name for item in found], TOOL_NAME)
     named = tuple(_named(item, names[item.wire_name]) for item in found)
     by_name = {item.name: item for item in named} | {item.wire_name: item for item in named}
     return Catalogue(named, by_name, tuple(findings), bool(called))
+
+
+def _not_for_models(client: type) -> frozenset[str]:
+    """The tools that are the trainer's, as the standard that a client's server follows has it."""
+    hidden: frozenset[str] = getattr(getattr(client, "wire", None), "not_for_models", frozenset())
+    return hidden
 
 
 def _named(item: ModelTool, name: str) -> ModelTool:

@@ -1,0 +1,105 @@
+"""One rollout's episode in verifiers, in the process that scores it. Knows nothing of verifiers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ..errors import EnvError
+from .connecting import Server, client_of
+from .episode import AsyncClient, AsyncEpisode, Read, Turn
+from .losses import Losses
+from .relay import ToolRelay
+from .rows import first_messages
+
+Calls = Literal["tools", "text"]
+Rows = Iterable[Mapping[str, Any]]
+
+_FAILED_LAST = "the environment failed on the last step, which may have counted"
+
+
+@dataclass(frozen=True)
+class World:
+    """What ``environment`` was given. The attributes are its arguments."""
+
+    client: type[AsyncClient]
+    server: Server[AsyncClient]
+    tasks: Rows | Callable[[], Rows]
+    calls: Calls
+    read: Read
+    score: Callable[[Sequence[float]], float]
+    capacity_wait_s: float
+    losses: Losses
+
+    @property
+    def rows(self) -> Rows:
+        """The rows, one for each task."""
+        return self.tasks() if callable(self.tasks) else self.tasks
+
+    def rollout(self, server: str | None, capacity_wait_s: float | None) -> Rollout:
+        """A rollout, not begun; None stands for what the package says."""
+        wait_s = self.capacity_wait_s if capacity_wait_s is None else capacity_wait_s
+        made = client_of(self.client, server or self.server, capacity_wait_s=wait_s)
+        columns = getattr(self.tasks, "columns", ())
+        return Rollout(AsyncEpisode(made, self.losses, read=self.read, columns=columns), self.score)
+
+
+class Rollout:
+    """One rollout's episode: begun once, and closed whatever becomes of it.
+
+    Attributes:
+        relay: answers for the tools.
+        opening: what the model reads first.
+    """
+
+    def __init__(self, episode: AsyncEpisode, score: Callable[[Sequence[float]], float]) -> None:
+        self.relay = ToolRelay(episode)
+        self.opening: list[dict[str, Any]] = []
+        self._episode = episode
+        self._score = score
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be done in it: the environment ended it, or it was lost."""
+        return self._episode.score.done or self._episode.score.loss is not None
+
+    @property
+    def steps(self) -> int:
+        """How many calls the environment has taken."""
+        return self._episode.score.steps
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the environment has ended the episode."""
+        return self._episode.score.done
+
+    async def begin(self, row: Mapping[str, Any]) -> None:
+        """Reset, and answer for the tools. Raises EnvError; then nothing is left to close."""
+        try:
+            self.opening = first_messages(row, await self._episode.reset(row))
+            await self.relay.open()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def say(self, text: str) -> Turn:
+        """Make the call that a model's text is. Raises EpisodeLost."""
+        return await self._episode.call(text)
+
+    def loss(self) -> EnvError | str | None:
+        """Why there is no score; None if there is one."""
+        score = self._episode.score
+        return None if score.value(self._score) is not None else score.loss or _FAILED_LAST
+
+    def value(self) -> float:
+        """The episode's score. Raises ValueError if it is unknown."""
+        found = self._episode.score.value(self._score)
+        if found is None:
+            raise ValueError(f"the episode has no score: {self.loss()}")
+        return found
+
+    async def close(self) -> None:
+        """End the session. A call in flight loses the episode."""
+        await self.relay.close()
+        await self._episode.close()
