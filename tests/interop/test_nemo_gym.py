@@ -32,14 +32,12 @@ from generated.coding_env import CodingEnv
 from tests.adapters.faulty import Faulty, faulty
 from tests.interop.conftest import Release, StartServer, skip_without_venv
 from tests.interop.running import loopback
-from tests.interop.venvs import ROOT, venv_python
+from tests.interop.venvs import ROOT, RUNTIME, venv_python
 from tests.support import PATIENCE_S
 
 PAGE = (ROOT / "docs" / "train-with-nemo-gym.md").read_text()
 APP, TASK_DATA, ROWS, GYMNASIUM = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 NEWEST = Release("openenv", "0.10.0")
-RUNTIME = ("httpcore", "httpx", "pydantic>=2.12", "typing-extensions", "websockets",
-           "jsonschema-rs>=0.30")  # fmt: skip
 SCRIPT = "Script: "
 _POLL_S = 0.1
 

@@ -146,14 +146,18 @@ def catalogue(client: type) -> Catalogue:
     Raises:
         ContractMissing: the client was written by hand.
     """
-    return catalogue_of(package_contract(client))
+    return catalogue_of(package_contract(client), hidden=_not_for_models(client))
 
 
-def catalogue_of(contract: Mapping[str, Any]) -> Catalogue:
-    """Return what a model can call in an environment with this contract."""
+def catalogue_of(contract: Mapping[str, Any], *, hidden: frozenset[str] = frozenset()) -> Catalogue:
+    """Return what a model can call in an environment with this contract.
+
+    Args:
+        contract: the contract.
+        hidden: the names of tools that are none of a model's.
+    """
     findings: list[Finding] = []
     tools = as_array(contract.get("tools")) or []
-    hidden = _not_for_models(client)
     action = as_object(contract.get("action"))
     actions = [] if action is None else [*_actions(normal_form(action))]
     called = [item for item in actions if item.is_of_tools]
