@@ -30,7 +30,7 @@ from envgen.demo.server import serving as serving_app
 from envgen.sources import read_contract
 from generated.coding_env import CodingEnv
 from tests.adapters.faulty import Faulty, faulty
-from tests.interop.conftest import Release, StartServer, skip_without_venv
+from tests.interop.conftest import Release, Serve, StartServer, skip_without_venv
 from tests.interop.running import loopback
 from tests.interop.venvs import ROOT, RUNTIME, venv_python
 from tests.support import PATIENCE_S
@@ -290,13 +290,6 @@ def test_rollouts_of_every_kind(gym: Callable[..., Gym], world: Faulty) -> None:
         assert http.post("/seed_session", json={"seed": "x"}).status_code == 422
 
 
-def test_a_server_that_is_gone_fails_the_rollout(gym: Callable[..., Gym]) -> None:
-    found = gym(at(APP, f"http://127.0.0.1:{free_port()}")).rollout([run("a")])
-    assert found["status"] == 500
-    assert "ConnectError (retryable=True" in found["text"]
-    assert "reward" not in found
-
-
 SESSION = """
 import json, sys
 from unittest.mock import MagicMock
@@ -337,13 +330,20 @@ def test_nemos_own_checks(
     assert world.resets == [{"seed": 7}], "a repeated seed begins nothing"
 
 
-def test_rollouts_wait_for_a_free_session(
-    gym: Callable[..., Gym], start_server: StartServer
+def test_rollouts_wait_for_a_free_session_and_a_server_that_dies(
+    gym: Callable[..., Gym], serve: Serve
 ) -> None:
-    url = start_server(NEWEST, "words", MAX_SESSIONS="2")
-    served = gym(at(APP, url, f"retry=RetryPolicy(capacity_wait_s={PATIENCE_S})"))
+    url = serve(NEWEST, "words", fresh=True, MAX_SESSIONS="2").base_url
+    wait = f"retry=RetryPolicy(attempts=1, capacity_wait_s={PATIENCE_S})"
+    served = gym(at(APP, url, wait))
     found = served.rollouts([[run("a"), run("b")]] * 8)
     assert [(item["reward"], item["mask_sample"]) for item in found] == [(2.0, False)] * 8
+    lost = served.rollout([run("a"), run("exit"), run("b")])
+    assert (lost["mask_sample"], lost["failure_kind"]) == (True, "transport_peer_drop")
+    gone = served.rollout([run("a")])
+    assert gone["status"] == 500
+    assert "ConnectError (retryable=True" in gone["text"]
+    assert "reward" not in gone
 
 
 def test_an_environment_of_tools(
