@@ -287,47 +287,28 @@ def test_rollouts_of_every_kind(gym: Callable[..., Gym], world: Faulty) -> None:
             "responses_create_params": {"input": "x"}, "response": again["response"]})  # fmt: skip
         assert (verdict.json()["mask_sample"], verdict.json()["failure_kind"]) == (
             True, "session_lost")  # fmt: skip
-        assert http.post("/seed_session", json={"seed": "x"}).status_code == 422
+        for row in ({"seed": "x"}, {"seed": 1, "verifier_metadata": {"seed": 2}}):
+            assert http.post("/seed_session", json=row).status_code == 422
 
 
-SESSION = """
-import json, sys
-from unittest.mock import MagicMock
-from nemo_gym.base_resources_server import BaseResourcesServerConfig, ResourcesSeedSessionRequest
-from nemo_gym.server_utils import ServerClient
-from nemo_gym.testing.session_conformance import check_resources_session_contract
-from nemo_gym.mcp_auto_exposure import install_auto_exposure
-from app import CodingServer
-config = BaseResourcesServerConfig(host="h", port=0, entrypoint="", name="coding", domain="other")
-server = CodingServer(config=config, server_client=MagicMock(spec=ServerClient))
-seed = ResourcesSeedSessionRequest.model_validate({"resources_session_id": "s", "episode_id":
-    {"rollout_id": "r"}, "task_id": {"taskset": "t", "task_id": "1"}, "task_data": {"seed": 7}})
-check_resources_session_contract(server.setup_webserver(), seed, keeps_state=True)
-many = config.model_copy(update={"num_workers": 2})
-try:
-    CodingServer(config=many, server_client=MagicMock(spec=ServerClient)).setup_webserver()
-except ValueError as error:
-    assert "num_workers" in str(error)
-else:
-    raise AssertionError("two workers are accepted")
-app = server.setup_webserver()
-tools = install_auto_exposure(server, app)
-print(json.dumps([tools["CodeAction"].tool.inputSchema, app.openapi()["components"]["schemas"]]))
-"""
-
-
-def test_nemos_own_checks(
-    gym: Callable[..., Gym], python: Path, tmp_path: Path, world: Faulty
-) -> None:
+def test_nemos_own_checks(python: Path, tmp_path: Path, world: Faulty) -> None:
+    """The contract of sessions, one worker, and the same schema in OpenAPI and over MCP."""
+    shutil.copytree(ROOT / "generated", tmp_path / "generated")
     (tmp_path / "app.py").write_text(at(APP, world.url))
     paths = os.pathsep.join(map(str, (tmp_path, ROOT / "runtime")))
     printed = subprocess.check_output(
-        [python, "-c", SESSION], cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, text=True
-    )
-    advertised, schemas = json.loads(printed.splitlines()[-1])
+        [python, ROOT / "tests/interop/rollouts/nemo_checks.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, text=True,
+    )  # fmt: skip
+    found = json.loads(printed.splitlines()[-1])
+    assert "num_workers" in found["refused"]
     expected = CodingEnv.tool_specs("openai")[0]["function"]["parameters"]
-    assert advertised == schemas["CodeAction_arguments"] == expected
-    assert world.resets == [{"seed": 7}], "a repeated seed begins nothing"
+    assert found["advertised"] == found["shown"] == expected
+    assert world.resets == [{"seed": 7}, {}], "a repeated seed begins nothing"
+    called, refused = found["called"]
+    assert called["content"][0]["text"].endswith("ran a")
+    assert refused["isError"]
+    assert "Did you mean 'code'?" in refused["content"][0]["text"]
 
 
 def test_rollouts_wait_for_a_free_session_and_a_server_that_dies(
