@@ -156,8 +156,6 @@ class _TextEnv:
         except BaseException:
             self.close()  # SkyRL doesn't
             raise
-        if done:
-            self.close()  # others may wait for the session
         return {
             "observations": [{"role": "user", "content": turn.text or _NOTHING}],
             "reward": float(turn.reward or 0.0),
