@@ -237,8 +237,17 @@ def test_a_model_that_answers_in_text(verifiers: Verifiers, world: Faulty) -> No
         calls = ['I run it. {"name": "CodeAction"}', *map(json_call, ["a", "done"])]
         return calls[sum(message["role"] == "assistant" for message in messages)]
 
-    taskset = coding(repr(world.url), [{"prompt": "Go."}], ', calls="text"')
-    (rollout,) = verifiers.play(taskset, script)
+    row = {"prompt": "Go.", "seed": 3, "level": "hard", "answer": 42}
+    lazily = """
+
+class Levels(list):
+    columns = ("level",)
+"""
+    taskset = coding(repr(world.url), row, ', calls="text"').replace(
+        f"tasks={row!r}", f"tasks=lambda: Levels([{row!r}])"
+    )
+    (rollout,) = verifiers.play(lazily + taskset, script)
+    assert world.resets == [{"seed": 3, "level": "hard"}]
     assert rollout["errors"] == []
     assert rollout["rewards"] == {"environment_reward": 6.0}
     roles = [role for role, _ in rollout["messages"]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -32,16 +32,12 @@ class World:
     capacity_wait_s: float
     losses: Losses
 
-    @property
-    def rows(self) -> Rows:
-        """The rows, one for each task."""
-        return self.tasks() if callable(self.tasks) else self.tasks
-
-    def rollout(self, server: str | None, capacity_wait_s: float | None) -> Rollout:
+    def rollout(
+        self, server: str | None, capacity_wait_s: float | None, columns: Collection[str]
+    ) -> Rollout:
         """A rollout, not begun; None stands for what the package says."""
         wait_s = self.capacity_wait_s if capacity_wait_s is None else capacity_wait_s
         made = client_of(self.client, server or self.server, capacity_wait_s=wait_s)
-        columns = getattr(self.tasks, "columns", ())
         return Rollout(AsyncEpisode(made, self.losses, read=self.read, columns=columns), self.score)
 
 
