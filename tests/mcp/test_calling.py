@@ -15,7 +15,6 @@ import pytest
 
 import envgen_runtime as rt
 from envgen_runtime import AsyncToolsClient, ToolsClient
-from envgen_runtime.mcp import comparison
 from tests.mcp.desk import tools
 
 DESK = [sys.executable, str(Path(__file__).parent / "desk.py")]
@@ -73,7 +72,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     (folder / "__init__.py").write_text(_PACKAGE)
     (folder / "contract.json").write_text(json.dumps({"name": "desk", "tools": tools([])}))
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(comparison, "_compared", set())  # no other test has met the server
     yield importlib.import_module(name)
     sys.modules.pop(name)
 

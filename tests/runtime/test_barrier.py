@@ -109,6 +109,7 @@ LARGE = json.dumps({"type": "state", "data": {"all": "x" * 3_000_000}})
 LATE_TYPE = '{ "data": {}, "type" : "state" }'
 
 
+@pytest.mark.slow
 @both_clients
 @pytest.mark.parametrize(
     "replies",
@@ -172,6 +173,7 @@ def test_an_error_of_a_server_that_hangs_up_is_told(is_async: bool) -> None:
     assert again.observation.stdout == "asked"
 
 
+@pytest.mark.slow
 @both_clients
 @pytest.mark.parametrize(
     "replies",

@@ -308,6 +308,7 @@ def test_closing_leaves_the_request_in_flight_to_end() -> None:
         server.server_close()
 
 
+@pytest.mark.slow
 def test_httpx_is_imported_only_for_a_client_of_the_users() -> None:
     code = (
         "import sys, envgen_runtime.transports.http, envgen_runtime.transports.websocket;"

@@ -99,6 +99,7 @@ def full(times: int) -> Starlette:
     return Starlette(routes=[WebSocketRoute("/ws", session)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_free_session_is_waited_for(is_async: bool) -> None:
     seen = Seen()
@@ -208,6 +209,7 @@ def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
             ask(url)
 
 
+@pytest.mark.slow
 def test_a_limit_is_for_the_whole_reply_through_a_client_of_the_users() -> None:
     with trickling(HEAD) as url, httpx.Client() as own:
         with CodingEnv(url, transport="http-unchecked", http_client=own) as env:
@@ -285,6 +287,12 @@ def test_a_reply_over_http_has_a_limit_too() -> None:
 )
 def test_policies_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1, and no wait negative"):
+        rt.RetryPolicy(**options)
+
+
+@pytest.mark.parametrize("options", [{"attempts": "3"}, {"max_delay_s": None}])
+def test_policies_are_numbers(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="numbers of seconds"):
         rt.RetryPolicy(**options)
 
 

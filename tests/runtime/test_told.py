@@ -56,6 +56,7 @@ WHY = [
 ]
 
 
+@pytest.mark.slow
 @both_clients
 @pytest.mark.parametrize(("code", "kind", "why"), WHY, ids=[why[0] for why in WHY])
 def test_a_lost_session_says_why_once(
@@ -273,6 +274,7 @@ kept.append(kept)  # a cycle
 """
 
 
+@pytest.mark.slow
 def test_clients_that_are_open_at_exit_are_named() -> None:
     with faulty_process() as url:
         ended = subprocess.run(

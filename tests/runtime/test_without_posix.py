@@ -7,6 +7,8 @@ import subprocess
 import sys
 from functools import partial
 
+import pytest
+
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from tests.support import ROOT
@@ -87,10 +89,12 @@ def program(*parts: str, argument: str = "") -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_module_imports() -> None:
     assert program(IMPORT) == "imported\n"
 
 
+@pytest.mark.slow
 def test_clients_play() -> None:
     contract = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
     with serving(create_app(contract, partial(CodingEnvironment, max_steps=9))) as url:

@@ -118,6 +118,7 @@ def _is_block(node: ast.AST) -> bool:
     return isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_nothing_can_be_put_into_a_module(data: st.DataObject) -> None:
@@ -194,6 +195,7 @@ def test_type_parameters(statement: str) -> None:
         audit("models.py", f"from envgen_runtime.generated import ReplyModel\n{statement}\n")
 
 
+@pytest.mark.slow
 def test_mutants_that_pass_are_harmless() -> None:
     passing = [*mutants.accepted(mutants.mutants(400, seed=7))]
     assert passing

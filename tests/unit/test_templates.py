@@ -18,6 +18,8 @@ from envgen.render.context import (
     ActionField,
     ClientClass,
     ClientContext,
+    FunctionContext,
+    FunctionParameter,
     InitContext,
     ModelsContext,
     ReplyContext,
@@ -27,6 +29,7 @@ from envgen.render.context import (
     ToolsClientContext,
     ToolsContext,
     ToolsetClass,
+    TRLContext,
     WireContext,
 )
 from envgen.render.template_limits import LimitedEnvironment, Work
@@ -110,6 +113,7 @@ def test_another_packages_templates_are_its_own() -> None:
     assert Path("generated/other_env/client.py").read_text().startswith('"""Mine."""')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
@@ -183,6 +187,7 @@ HEAVY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heavy", HEAVY, ids=range(len(HEAVY)))
 def test_a_template_that_would_not_end(heavy: str) -> None:
     template(f"{EXTENDS}{{% block header %}}\n{heavy}{{% endblock %}}")
@@ -233,6 +238,7 @@ def test_a_template_may_loop_and_format() -> None:
     assert header == f'"""1/2, 2/2; 00003 {"-" * 20}        x DoEnv1"""'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -301,6 +307,7 @@ def rows(heading: str) -> list[str]:
         ("`models.py.jinja`", ModelsContext),
         ("`tools.py.jinja`", ToolsContext),
         ("`tools_client.py.jinja`", ToolsClientContext),
+        ("`trl.py.jinja`", TRLContext),
         ("`__init__.py.jinja`", InitContext),
         ("PlannedPart", PlannedPart),
         ("WireContext", WireContext),
@@ -309,6 +316,8 @@ def rows(heading: str) -> list[str]:
         ("ToolContext", ToolContext),
         ("ToolsetClass", ToolsetClass),
         ("ToolsClientClass", ToolsClientClass),
+        ("FunctionContext", FunctionContext),
+        ("FunctionParameter", FunctionParameter),
         ("ActionField", ActionField),
         ("ResetParameter", ResetParameter),
     ],

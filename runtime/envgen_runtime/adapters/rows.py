@@ -7,6 +7,8 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any
 
+from ..clients.tasks import TASK_COLUMNS, TASK_JSON
+
 _OURS = frozenset({"self", "timeout_s"})
 
 
@@ -15,7 +17,8 @@ def reset_arguments(
 ) -> dict[str, Any]:
     """The arguments of ``reset`` that a row has. Its other columns are the trainer's.
 
-    A null is left out: data sets have one wherever a row lacks what another has.
+    A null is left out: data sets have one wherever a row lacks what another has. The row of a task
+    (``TaskRow``) gives ``split`` and ``index``, whatever the contract says.
 
     Args:
         client: the generated client's class. Its contract says what its ``reset`` takes; ``seed``
@@ -23,7 +26,9 @@ def reset_arguments(
         row: the row, by the names of its columns.
         columns: more columns that are arguments, for an environment whose contract doesn't say.
     """
-    known = _parameters(client)
+    known = reset_parameters(client)
+    if TASK_JSON in row:
+        columns = {*columns, *TASK_COLUMNS}
     found: dict[str, Any] = {}
     for column, value in row.items():
         name = known.get(column, column if column in columns else None)
@@ -56,7 +61,7 @@ def first_messages(row: Mapping[str, Any], observation: str) -> list[dict[str, A
 
 
 @cache
-def _parameters(client: type) -> Mapping[str, str]:
+def reset_parameters(client: type) -> Mapping[str, str]:
     """The parameters of a client's ``reset``, by the names that columns may have."""
     signature = inspect.signature(client.reset)  # type: ignore[attr-defined]
     names = [
