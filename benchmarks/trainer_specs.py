@@ -48,12 +48,14 @@ class Trainer:
         shows: the ways of showing tools that the program prints.
         requirements: what is installed: a package, its version, and what goes with it.
         needs: the oldest Python that it runs on.
+        ignores_patch: as for ``venv_python``.
     """
 
     program: str
     shows: tuple[str, ...]
     requirements: tuple[str, ...]
     needs: tuple[int, int] = (3, 11)
+    ignores_patch: bool = False
 
 
 OWN = "TRL's own, for ORS"
@@ -61,7 +63,7 @@ TRAINERS: Mapping[str, Trainer] = {
     "trl": Trainer("in_trl", ("TRL", OWN), ("trl", "1.16.0", "torch==2.13.0", "jmespath")),
     "verifiers": Trainer("in_verifiers", ("verifiers",), ("verifiers", "0.4.0")),
     "openenv": Trainer("in_openenv", ("ResourceSession",), ("openenv", "0.10.0")),
-    "nemo": Trainer("in_nemo", ("NeMo Gym",), ("nemo-gym", "0.7.0"), (3, 13)),
+    "nemo": Trainer("in_nemo", ("NeMo Gym",), ("nemo-gym", "0.7.0"), (3, 13), True),
 }
 _SAYABLE = "that hints can say"
 
@@ -235,7 +237,14 @@ def ask(trainer: Trainer, python: Path | None, job: Path) -> dict[str, dict[str,
     """
     if python is None:
         package, version, *beside = trainer.requirements
-        python = venv_python(package, version, *beside, *RUNTIME, needs=trainer.needs)
+        python = venv_python(
+            package,
+            version,
+            *beside,
+            *RUNTIME,
+            needs=trainer.needs,
+            ignores_patch=trainer.ignores_patch,
+        )
     paths = os.pathsep.join((str(ROOT / "runtime"), str(ROOT)))
     done = subprocess.run(
         [str(python), "-m", f"benchmarks.shown.{trainer.program}", str(job)],
