@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice, zip_longest
@@ -74,10 +75,12 @@ class Scores:
         ways: for each way of showing tools; those of functions twice, for all schemas and for those
             that hints can say.
         beyond: what hints can't say of each schema.
+        broken: how many schemas have an instance that breaks each keyword.
     """
 
     ways: dict[str, Score] = field(default_factory=dict[str, Score])
     beyond: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    broken: Counter[str] = field(default_factory=Counter[str])
 
     def of(self, way: str) -> Score:
         """The score of a way."""
@@ -182,7 +185,7 @@ def measure(
         shown |= ask(trainer, pythons.get(name), file)
     scores = Scores()
     for case in (case for package in packages for case in package.cases):
-        _judge(case, tried(case, count), shown, scores)
+        _judge(case, count, shown, scores)
     return scores
 
 
@@ -254,9 +257,12 @@ def ask(trainer: Trainer, python: Path | None, job: Path) -> dict[str, dict[str,
 # --- judging --------------------------------------------------------------------------------------
 
 
-def _judge(case: Case, of: Tried, shown: Mapping[str, Mapping[str, Shown]], scores: Scores) -> None:
-    beyond = beyond_hints(case.item.schema)
-    scores.beyond[case.place] = beyond
+def _judge(
+    case: Case, count: int, shown: Mapping[str, Mapping[str, Shown]], scores: Scores
+) -> None:
+    of, of_function = tried(case, count), _for_function(case, tried(case, 2 * count), count)
+    beyond = scores.beyond[case.place] = beyond_hints(case.item.schema)
+    scores.broken.update(of.broken)
     for way, by_place in shown.items():
         is_function = way in TRAINERS["trl"].shows
         what = by_place.get(case.place)
@@ -268,25 +274,22 @@ def _judge(case: Case, of: Tried, shown: Mapping[str, Mapping[str, Shown]], scor
                 score.schemas += 1
                 score.crashes.append(f"{case.place}: {what['error']}")
             elif is_function:
-                callable_with = _for_function(case, of)
-                judge_shown(score, case, callable_with, normal_form(what["schema"]), what["names"])
+                judge_shown(score, case, of_function, normal_form(what["schema"]), what["names"])
             else:
                 judge_shown(score, case, of, what["schema"], what["names"])
 
 
-def _for_function(case: Case, of: Tried) -> Tried:
+def _for_function(case: Case, of: Tried, count: int) -> Tried:
     """The instances that a function can be called with, without an action's tags."""
     tags = case.item.tags
     known = case.item.properties.keys() - tags.keys()
-    kept = [
-        (own, fits)
-        for instance, fits in zip(of.instances, of.verdicts, strict=True)
-        if (
-            own := {name: it for name, it in instance.items() if tags.get(name, _NO_TAG) != it}
-        ).keys()
-        <= known
-    ]
-    return replace(of, instances=[own for own, _ in kept], verdicts=[fits for _, fits in kept])
+    untagged = (
+        {name: value for name, value in instance.items() if tags.get(name, _NO_TAG) != value}
+        for instance in of.instances
+    )
+    both = zip(untagged, of.verdicts, strict=True)
+    kept = [(instance, fits) for instance, fits in both if instance.keys() <= known][:count]
+    return replace(of, instances=[it for it, _ in kept], verdicts=[fits for _, fits in kept])
 
 
 _NO_TAG = object()
@@ -329,11 +332,22 @@ def _beyond(schema: Any) -> frozenset[str]:
 def report(scores: Scores) -> None:
     """Print the table, and what differs."""
     table(["shown by", *HEAD], [[way, *score.row()] for way, score in scores.ways.items()])
-    sayable = sum(not beyond for beyond in scores.beyond.values())
-    share = sayable / max(1, len(scores.beyond))
-    print(f"\nHints can say {sayable} of {len(scores.beyond)} schemas ({share:.0%}).")
+    sayable = Counter(_origin(place) for place, beyond in scores.beyond.items() if not beyond)
+    said = (
+        f"{sayable[origin]} of {count} {origin}"
+        for origin, count in Counter(map(_origin, scores.beyond)).items()
+    )
+    print(f"\nHints can say {sayable.total()} of {len(scores.beyond)}: {', '.join(said)}.")
+    shown = ", ".join(f"{keyword} {count}" for keyword, count in scores.broken.most_common())
+    print(f"Schemas with an instance that breaks a keyword: {shown}.")
     for line in differences(scores):
         print(line)
+
+
+def _origin(place: str) -> str:
+    if place.startswith("generated_env:"):
+        return "generated"
+    return "actions" if "_action_env:" in place else "tools"
 
 
 def differences(scores: Scores) -> Iterator[str]:
