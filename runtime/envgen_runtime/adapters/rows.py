@@ -26,7 +26,7 @@ def reset_arguments(
         row: the row, by the names of its columns.
         columns: more columns that are arguments, for an environment whose contract doesn't say.
     """
-    known = _parameters(client)
+    known = reset_parameters(client)
     if TASK_JSON in row:
         columns = {*columns, *TASK_COLUMNS}
     found: dict[str, Any] = {}
@@ -61,7 +61,7 @@ def first_messages(row: Mapping[str, Any], observation: str) -> list[dict[str, A
 
 
 @cache
-def _parameters(client: type) -> Mapping[str, str]:
+def reset_parameters(client: type) -> Mapping[str, str]:
     """The parameters of a client's ``reset``, by the names that columns may have."""
     signature = inspect.signature(client.reset)  # type: ignore[attr-defined]
     names = [
