@@ -22,8 +22,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ from envgen.options import PackageOptions
 from envgen_runtime.calling.specs import tool_specs
 from envgen_runtime.contract.normal_form import normal_form
 from envgen_runtime.json_value import as_array, as_object, at_pointer
-from tests.interop.venvs import RUNTIME, venv_python
+from tests.interop.venvs import RUNTIME, trainer_python, venv_python
 from tests.strategies import SCHEMAS, objects
 
 
@@ -47,22 +48,29 @@ class Trainer:
 
     Attributes:
         shows: the ways of showing tools that the program prints.
-        requirements: what is installed: a package, its version, and what goes with it.
-        needs: the oldest Python that it runs on.
+        python: makes the interpreter that has the trainer.
     """
 
     program: str
     shows: tuple[str, ...]
-    requirements: tuple[str, ...]
-    needs: tuple[int, int] = (3, 11)
+    python: Callable[[], Path]
 
 
 OWN = "TRL's own, for ORS"
+TRL = ("trl==1.16.0", "torch==2.13.0", "jmespath", "aiohttp")
 TRAINERS: Mapping[str, Trainer] = {
-    "trl": Trainer("in_trl", ("TRL", OWN), ("trl", "1.16.0", "torch==2.13.0", "jmespath")),
-    "verifiers": Trainer("in_verifiers", ("verifiers",), ("verifiers", "0.4.0")),
-    "openenv": Trainer("in_openenv", ("ResourceSession",), ("openenv", "0.10.0")),
-    "nemo": Trainer("in_nemo", ("NeMo Gym",), ("nemo-gym", "0.7.0"), (3, 13)),
+    "trl": Trainer("in_trl", ("TRL", OWN), partial(trainer_python, "trl-1.16.0", *TRL)),
+    "verifiers": Trainer(
+        "in_verifiers", ("verifiers",), partial(venv_python, "verifiers", "0.4.0", *RUNTIME)
+    ),
+    "openenv": Trainer(
+        "in_openenv", ("ResourceSession",), partial(venv_python, "openenv", "0.10.0", *RUNTIME)
+    ),
+    "nemo": Trainer(
+        "in_nemo",
+        ("NeMo Gym",),
+        partial(venv_python, "nemo-gym", "0.7.0", *RUNTIME, needs=(3, 13), ignores_patch=True),
+    ),
 }
 _SAYABLE = "that hints can say"
 
@@ -233,15 +241,12 @@ def ask(trainer: Trainer, python: Path | None, job: Path) -> dict[str, dict[str,
     """What a trainer shows, by the ways of showing and by places.
 
     Raises:
-        VenvUnavailable: as ``venv_python``.
+        VenvUnavailable: the trainer can't be installed here.
         RuntimeError: the program failed.
     """
-    if python is None:
-        package, version, *beside = trainer.requirements
-        python = venv_python(package, version, *beside, *RUNTIME, needs=trainer.needs)
     paths = os.pathsep.join((str(ROOT / "runtime"), str(ROOT)))
     done = subprocess.run(
-        [str(python), "-m", f"benchmarks.shown.{trainer.program}", str(job)],
+        [str(python or trainer.python()), "-m", f"benchmarks.shown.{trainer.program}", str(job)],
         cwd=job.parent,
         env={**os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1"},
         capture_output=True,
