@@ -61,8 +61,8 @@ class Comparison:
             ContractDrift: they differ, and ``on_drift`` is ``error``.
         """
         self._listed = listed
-        contract = package_contract(self._client)
-        drift = tool_differences(contract, listed, all_of_them=self.is_strict)
+        ours = package_contract(self._client).get("tools")
+        drift = self._differences(ours, listed, all_of_them=self.is_strict)
         if drift and self.is_strict:
             raise ContractDrift(self._told(drift), drift=drift)
         self._is_due = False
@@ -85,15 +85,18 @@ class Comparison:
         drift: list[str] | None = None
         if self._listed is not None:  # of this tool alone: of many differences, some are left out
             ours = _of_tool(package_contract(self._client).get("tools"), error.tool)
-            found = tool_differences({"tools": ours}, _of_tool(self._listed, error.tool))
-            drift = [printable(scrub(line, self._server.secrets)) for line in found]
+            drift = self._differences(ours, _of_tool(self._listed, error.tool))
         explain_drift(error, drift, url=self._server.source)
+
+    def _differences(self, ours: Any, listed: list[Any], *, all_of_them: bool = True) -> list[str]:
+        """The differences as lines that may be shown."""
+        found = tool_differences({"tools": ours}, listed, all_of_them=all_of_them)
+        return [printable(scrub(line, self._server.secrets)) for line in found]
 
     def _told(self, drift: list[str]) -> str:
         name = str(getattr(self._client, "server_name", "")) or self._client.__name__
         server = self._server
-        text = told_drift(drift, server=server.label, name=name, source=server.source)
-        return printable(scrub(text, server.secrets))
+        return told_drift(drift, server=server.label, name=name, source=server.source)
 
 
 def _of_tool(tools: Any, name: str) -> list[Any]:
