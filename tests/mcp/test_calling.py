@@ -15,6 +15,7 @@ import pytest
 
 import envgen_runtime as rt
 from envgen_runtime import AsyncToolsClient, ToolsClient
+from envgen_runtime.mcp import comparison
 from envgen_runtime.mcp.servers import StdioServer
 from tests.mcp.desk import tools
 
