@@ -24,12 +24,16 @@ from ..json_value import (
     pointer_of,
     pointer_to,
 )
+from ..wire.nemo_gym import NemoGymWire
 from .names import PARAMETER_NAME, TOOL_NAME, shown_names
 
 Kind = Literal["action", "tool"]
 
 _BESIDE_A_UNION = frozenset({*DESCRIBING, *DEFINITIONS, *NAMING, "$schema", "discriminator"})
 _TOLD: tuple[str, ...] = ("title", "outputSchema", "annotations")
+_NOT_FOR_MODELS: Mapping[str, frozenset[str]] = {"nemo-gym": NemoGymWire.not_for_models}
+"""The tools that are the trainer's, by the standard that a contract's server follows."""
+
 _OF_TOOLS = frozenset({"call_tool", "list_tools"})
 """The tags of OpenEnv's actions that call and list tools."""
 
@@ -146,18 +150,15 @@ def catalogue(client: type) -> Catalogue:
     Raises:
         ContractMissing: the client was written by hand.
     """
-    return catalogue_of(package_contract(client), hidden=_not_for_models(client))
+    return catalogue_of(package_contract(client))
 
 
-def catalogue_of(contract: Mapping[str, Any], *, hidden: frozenset[str] = frozenset()) -> Catalogue:
-    """Return what a model can call in an environment with this contract.
-
-    Args:
-        contract: the contract.
-        hidden: the names of tools that are none of a model's.
-    """
+def catalogue_of(contract: Mapping[str, Any]) -> Catalogue:
+    """Return what a model can call in an environment with this contract."""
     findings: list[Finding] = []
     tools = as_array(contract.get("tools")) or []
+    protocol = (as_object(contract.get("wire")) or {}).get("protocol")
+    hidden = _NOT_FOR_MODELS.get(str(protocol), frozenset[str]())
     action = as_object(contract.get("action"))
     actions = [] if action is None else [*_actions(normal_form(action))]
     called = [item for item in actions if item.is_of_tools]
@@ -178,12 +179,6 @@ def catalogue_of(contract: Mapping[str, Any], *, hidden: frozenset[str] = frozen
     named = tuple(_named(item, names[item.wire_name]) for item in found)
     by_name = {item.name: item for item in named} | {item.wire_name: item for item in named}
     return Catalogue(named, by_name, tuple(findings), bool(called))
-
-
-def _not_for_models(client: type) -> frozenset[str]:
-    """The tools that are the trainer's, as the standard that a client's server follows has it."""
-    hidden: frozenset[str] = getattr(getattr(client, "wire", None), "not_for_models", frozenset())
-    return hidden
 
 
 def _named(item: ModelTool, name: str) -> ModelTool:
