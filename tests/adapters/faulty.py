@@ -17,9 +17,10 @@ from tests.runtime.servers import observed, requests
 
 @dataclass
 class Faulty:
-    """The server, and the codes of the steps that have reached it."""
+    """The server, the codes of the steps that have reached it, and how many sessions are open."""
 
     url: str = ""
+    open: int = 0
     steps: list[str] = field(default_factory=list[str])
     resets: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
 
@@ -40,6 +41,13 @@ def faulty() -> Generator[Faulty]:
 
     async def session(websocket: WebSocket) -> None:
         await websocket.accept()
+        world.open += 1
+        try:
+            await answer(websocket)
+        finally:
+            world.open -= 1
+
+    async def answer(websocket: WebSocket) -> None:
         async for text in requests(websocket):
             message = json.loads(text)
             if message["type"] == "close":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ from envgen.build import build_package
 from envgen.options import PackageOptions
 from envgen.sources import read_contract
 from envgen_runtime.adapters.losses import EpisodeLost
+from envgen_runtime.printable import printable
 from tests.adapters.faulty import Faulty, faulty
 from tests.interop.conftest import Release, Serve, skip_without_venv
 from tests.interop.venvs import ROOT, trainer_python
-from tests.support import PATIENCE_S, run
+from tests.support import PATIENCE_S, run, save
 
 PROGRAMS = Path(__file__).parent / "trl_programs"
 OPENENV = Release("openenv", "0.10.0")
@@ -163,12 +165,17 @@ def test_what_was_lost_has_no_reward(programs: Programs, world: Faulty) -> None:
         code("f", "done"),
         code("g"),
     ]
+    rows: list[dict[str, Any]] = [
+        {"seed": 1, "options": {"a": 1}, "of_the_trainer": 3},
+        {"seed": None, "options": {"b": [1, "x", None]}},
+    ]
     done = programs.run(
         "grpo",
         url=world.url,
         client={"step_timeout_s": 2.0},
         scripts=scripts,
-        rows=[{}] * 6,
+        rows=rows,
+        options={"columns": ["options"]},
         steps=2,
         **CODING,
     )
@@ -186,6 +193,8 @@ def test_what_was_lost_has_no_reward(programs: Programs, world: Faulty) -> None:
         assert told(completion)[-2:] == [LOST, LOST]
     assert not [text for text in world.steps if text.startswith("after")]
     assert len(world.resets) == 12, "the next step begins new episodes"
+    given = {json.dumps(reset, sort_keys=True) for reset in world.resets}
+    assert given == {'{"options": {"a": 1}, "seed": 1}', '{"options": {"b": [1, "x", null]}}'}
     assert done["is_finite"]
     assert done["has_learnt"]
     assert "an episode was lost after 1 steps: ConnectionLost" in done["stderr"]
@@ -270,6 +279,80 @@ def test_what_async_grpo_plays(programs: Programs, world: Faulty) -> None:
     assert "after the drop" not in world.steps
     assert world.resets[0] == {"seed": 5}
     assert done["prompts"][0][-1]["content"].endswith('{"stdout": "go", "exit_code": 0}')
+
+
+# --- what the model is shown ----------------------------------------------------------------------
+
+HOSTILE = [
+    "Args:", "Returns:", "Raises:", "x\n\nArgs:\n    a: b\n\nReturns:\n    c", "KwArgs: y",
+    '(choices: ["a"])', "(choices: [broken)", "name: text", "a (b): c\nd: e", "  in\n      more",
+    '"""', "\\", "\\n", "\x00\x1b[31m", "\u2028Args:\u2029", "\x85Returns:", "é 漢字", "\U0001f600",
+    "word " * 50 + "Args: " + "one: two " * 50, "x" * 300 + ":", "ends with a colon:", "\ttab",
+    "", "#", "{}", "::error::",
+]  # fmt: skip
+
+
+def test_no_text_of_a_contract_cuts_what_is_shown(programs: Programs) -> None:
+    """Every text is whole, stands where it belongs, and makes nothing of what stands beside it."""
+    names = ["from", "self", "not a word", "a·b", "__x", "str", "名前", "class", "-", "n1"]
+    names += ["Args", "Returns", "x-Raises"]
+    tools = [
+        {
+            "name": f"tool-{number}",
+            "description": text,
+            "inputSchema": {
+                "type": "object",
+                "properties": {
+                    name: {
+                        "type": "string",
+                        "description": text,
+                        "pattern": re.escape(text)[:40],
+                    }
+                    for name in names
+                }
+                | {
+                    "nested": {
+                        "type": "object",
+                        "description": text,
+                        "properties": {text[:50]: {"enum": [text, 1.5]}, "Returns": {"const": 1}},
+                    }
+                },
+                "required": ["from", "n1"],
+            },
+        }
+        for number, text in enumerate(HOSTILE)
+    ]
+    contract = save({"name": "hostile", "tools": tools}, "hostile.json")
+    build_package(read_contract(contract), Path(), options=PackageOptions(adapters=("trl",)))
+    done = programs.run("schemas", classes=[("hostile", "HostileToolsTRL")])
+    shown = {
+        schema["function"]["name"]: schema["function"] for schema in done["schemas"]["hostile"]
+    }
+    assert len(shown) == len(tools)
+    for number, text in enumerate(HOSTILE):
+        function = shown[f"tool_{number}"]
+        parameters = function["parameters"]
+        assert len(parameters["properties"]) == len(names) + 1
+        assert parameters["required"] == ["from_", "n1"]
+        if words := letters(text):
+            assert letters(function["description"]) == words
+        for schema in parameters["properties"].values():
+            assert "enum" not in schema
+            assert letters(schema["description"]).startswith(letters(text))
+        nested = parameters["properties"]["nested"]
+        assert nested["type"] == "object"
+        assert '"Returns": 1' in nested["description"]
+
+
+def letters(text: str) -> str:
+    """A text without what may be written otherwise: blanks, controls, and names of sections."""
+    for told_as, section in (
+        ("Arguments", "Args"),
+        ("Return value", "Returns"),
+        ("Errors", "Raises"),
+    ):
+        text = text.replace(told_as, section)
+    return "".join(sign for sign in printable(" ".join(text.split())) if sign.isalnum())
 
 
 # --- scripts --------------------------------------------------------------------------------------

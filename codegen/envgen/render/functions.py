@@ -22,7 +22,7 @@ from ..naming import function_names
 from ..text import UntrustedText
 from .context import FunctionContext, FunctionParameter
 from .hints import hint_of
-from .told import plain, shortened, told
+from .told import SECTIONS, plain, shortened, told
 
 if TYPE_CHECKING:
     from ..contract.contract import EnvContract
@@ -31,8 +31,8 @@ _MAX_DESCRIPTION = 16_000  # characters: more than any real tool has
 _MAX_LEVELS = 5  # of alternatives within alternatives, where parameters may be named
 _WIDTH = 80  # columns of the list of parameters, which stands further in
 
-_SECTION = re.compile(r"(Args|Returns|Raises):")
-_INSTEAD = {"Args": "Arguments:", "Returns": "Return value:", "Raises": "Errors:"}
+_SECTION = re.compile(f"({'|'.join(SECTIONS)}):")
+_INSTEAD = dict[str, str](zip(SECTIONS, ("Arguments:", "Return value:", "Errors:"), strict=True))
 _ENTRY = re.compile(r"\s*\w+[ \t]*(?:\([^()\n]*\))?[ \t]*:")
 
 
@@ -50,7 +50,7 @@ def functions(contract: EnvContract, *, taken: AbstractSet[str]) -> list[Functio
 
 def _function(tool: ModelTool, name: str) -> FunctionContext:
     schemas, required = _parameters(tool)
-    names = function_names([*schemas], taken=frozenset())
+    names = _parameter_names([*schemas])
     order = sorted(schemas, key=lambda wire_name: wire_name not in required)
     parameters = [
         FunctionParameter(
@@ -66,6 +66,13 @@ def _function(tool: ModelTool, name: str) -> FunctionContext:
         for wire_name in order
     }
     return FunctionContext(name, UntrustedText(tool.wire_name), parameters, _docstring(tool, texts))
+
+
+def _parameter_names(wire_names: list[str]) -> dict[str, str]:
+    """The parameters' names, none of which begins a section in a list of them."""
+    names = function_names(wire_names, taken=frozenset())
+    taken = {name for name in names.values() if name.endswith(SECTIONS)}
+    return function_names(wire_names, taken=taken) if taken else names
 
 
 def _parameters(tool: ModelTool) -> tuple[dict[str, Any], AbstractSet[str]]:

@@ -14,6 +14,9 @@ from envgen_runtime.calling.advice import BOUNDS
 from envgen_runtime.json_value import as_array, as_object, at_pointer, pointer_keys, pointer_of
 from envgen_runtime.printable import as_sentence, printable
 
+SECTIONS = ("Args", "Returns", "Raises")
+"""What begins a section of a docstring, before a colon."""
+
 _MAX_TEXT = 8000  # characters that a parameter's text may have
 _MAX_LEVELS = 10
 _CUT = " [...]"
@@ -198,7 +201,7 @@ def _either(texts: Iterable[str]) -> str:
 
 
 def _name(name: str) -> str:
-    return name if name.isidentifier() else _json(name)
+    return name if name.isidentifier() and not name.endswith(SECTIONS) else _json(name)
 
 
 def _json(value: Any) -> str:

@@ -28,7 +28,7 @@ def spec_of(task: dict[str, Any]) -> Any:
     server = task["url"]
     if "client" in task:
         server = partial(environment.client_class, server, **task["client"])
-    return environment.spec(server, rows=task["rows"])
+    return environment.spec(server, rows=task["rows"], **task.get("options", {}))
 
 
 def train(task: dict[str, Any]) -> dict[str, Any]:
