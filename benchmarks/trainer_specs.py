@@ -21,8 +21,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
@@ -36,7 +38,7 @@ from envgen.options import PackageOptions
 from envgen_runtime.calling.specs import tool_specs
 from envgen_runtime.contract.normal_form import normal_form
 from envgen_runtime.json_value import as_array, as_object, at_pointer
-from tests.interop.venvs import RUNTIME, venv_python
+from tests.interop.venvs import RUNTIME, trainer_python, venv_python
 from tests.strategies import SCHEMAS, objects
 
 
@@ -46,22 +48,29 @@ class Trainer:
 
     Attributes:
         shows: the ways of showing tools that the program prints.
-        requirements: what is installed: a package, its version, and what goes with it.
-        needs: the oldest Python that it runs on.
+        python: makes the interpreter that has the trainer.
     """
 
     program: str
     shows: tuple[str, ...]
-    requirements: tuple[str, ...]
-    needs: tuple[int, int] = (3, 11)
+    python: Callable[[], Path]
 
 
 OWN = "TRL's own, for ORS"
+TRL = ("trl==1.16.0", "torch==2.13.0", "jmespath", "aiohttp")
 TRAINERS: Mapping[str, Trainer] = {
-    "trl": Trainer("in_trl", ("TRL", OWN), ("trl", "1.16.0", "torch==2.13.0", "jmespath")),
-    "verifiers": Trainer("in_verifiers", ("verifiers",), ("verifiers", "0.4.0")),
-    "openenv": Trainer("in_openenv", ("ResourceSession",), ("openenv", "0.10.0")),
-    "nemo": Trainer("in_nemo", ("NeMo Gym",), ("nemo-gym", "0.7.0"), (3, 13)),
+    "trl": Trainer("in_trl", ("TRL", OWN), partial(trainer_python, "trl-1.16.0", *TRL)),
+    "verifiers": Trainer(
+        "in_verifiers", ("verifiers",), partial(venv_python, "verifiers", "0.4.0", *RUNTIME)
+    ),
+    "openenv": Trainer(
+        "in_openenv", ("ResourceSession",), partial(venv_python, "openenv", "0.10.0", *RUNTIME)
+    ),
+    "nemo": Trainer(
+        "in_nemo",
+        ("NeMo Gym",),
+        partial(venv_python, "nemo-gym", "0.7.0", *RUNTIME, needs=(3, 13), ignores_patch=True),
+    ),
 }
 _SAYABLE = "that hints can say"
 
@@ -74,10 +83,12 @@ class Scores:
         ways: for each way of showing tools; those of functions twice, for all schemas and for those
             that hints can say.
         beyond: what hints can't say of each schema.
+        broken: how many schemas have an instance that breaks each keyword.
     """
 
     ways: dict[str, Score] = field(default_factory=dict[str, Score])
     beyond: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    broken: Counter[str] = field(default_factory=Counter[str])
 
     def of(self, way: str) -> Score:
         """The score of a way."""
@@ -182,7 +193,7 @@ def measure(
         shown |= ask(trainer, pythons.get(name), file)
     scores = Scores()
     for case in (case for package in packages for case in package.cases):
-        _judge(case, tried(case, count), shown, scores)
+        _judge(case, count, shown, scores)
     return scores
 
 
@@ -230,15 +241,12 @@ def ask(trainer: Trainer, python: Path | None, job: Path) -> dict[str, dict[str,
     """What a trainer shows, by the ways of showing and by places.
 
     Raises:
-        VenvUnavailable: as ``venv_python``.
+        VenvUnavailable: the trainer can't be installed here.
         RuntimeError: the program failed.
     """
-    if python is None:
-        package, version, *beside = trainer.requirements
-        python = venv_python(package, version, *beside, *RUNTIME, needs=trainer.needs)
     paths = os.pathsep.join((str(ROOT / "runtime"), str(ROOT)))
     done = subprocess.run(
-        [str(python), "-m", f"benchmarks.shown.{trainer.program}", str(job)],
+        [str(python or trainer.python()), "-m", f"benchmarks.shown.{trainer.program}", str(job)],
         cwd=job.parent,
         env={**os.environ, "PYTHONPATH": paths, "HF_HUB_OFFLINE": "1"},
         capture_output=True,
@@ -254,9 +262,12 @@ def ask(trainer: Trainer, python: Path | None, job: Path) -> dict[str, dict[str,
 # --- judging --------------------------------------------------------------------------------------
 
 
-def _judge(case: Case, of: Tried, shown: Mapping[str, Mapping[str, Shown]], scores: Scores) -> None:
-    beyond = beyond_hints(case.item.schema)
-    scores.beyond[case.place] = beyond
+def _judge(
+    case: Case, count: int, shown: Mapping[str, Mapping[str, Shown]], scores: Scores
+) -> None:
+    of, of_function = tried(case, count), _for_function(case, tried(case, 2 * count), count)
+    beyond = scores.beyond[case.place] = beyond_hints(case.item.schema)
+    scores.broken.update(of.broken)
     for way, by_place in shown.items():
         is_function = way in TRAINERS["trl"].shows
         what = by_place.get(case.place)
@@ -268,25 +279,22 @@ def _judge(case: Case, of: Tried, shown: Mapping[str, Mapping[str, Shown]], scor
                 score.schemas += 1
                 score.crashes.append(f"{case.place}: {what['error']}")
             elif is_function:
-                callable_with = _for_function(case, of)
-                judge_shown(score, case, callable_with, normal_form(what["schema"]), what["names"])
+                judge_shown(score, case, of_function, normal_form(what["schema"]), what["names"])
             else:
                 judge_shown(score, case, of, what["schema"], what["names"])
 
 
-def _for_function(case: Case, of: Tried) -> Tried:
+def _for_function(case: Case, of: Tried, count: int) -> Tried:
     """The instances that a function can be called with, without an action's tags."""
     tags = case.item.tags
     known = case.item.properties.keys() - tags.keys()
-    kept = [
-        (own, fits)
-        for instance, fits in zip(of.instances, of.verdicts, strict=True)
-        if (
-            own := {name: it for name, it in instance.items() if tags.get(name, _NO_TAG) != it}
-        ).keys()
-        <= known
-    ]
-    return replace(of, instances=[own for own, _ in kept], verdicts=[fits for _, fits in kept])
+    untagged = (
+        {name: value for name, value in instance.items() if tags.get(name, _NO_TAG) != value}
+        for instance in of.instances
+    )
+    both = zip(untagged, of.verdicts, strict=True)
+    kept = [(instance, fits) for instance, fits in both if instance.keys() <= known][:count]
+    return replace(of, instances=[it for it, _ in kept], verdicts=[fits for _, fits in kept])
 
 
 _NO_TAG = object()
@@ -329,11 +337,22 @@ def _beyond(schema: Any) -> frozenset[str]:
 def report(scores: Scores) -> None:
     """Print the table, and what differs."""
     table(["shown by", *HEAD], [[way, *score.row()] for way, score in scores.ways.items()])
-    sayable = sum(not beyond for beyond in scores.beyond.values())
-    share = sayable / max(1, len(scores.beyond))
-    print(f"\nHints can say {sayable} of {len(scores.beyond)} schemas ({share:.0%}).")
+    sayable = Counter(_origin(place) for place, beyond in scores.beyond.items() if not beyond)
+    said = (
+        f"{sayable[origin]} of {count} {origin}"
+        for origin, count in Counter(map(_origin, scores.beyond)).items()
+    )
+    print(f"\nHints can say {sayable.total()} of {len(scores.beyond)}: {', '.join(said)}.")
+    shown = ", ".join(f"{keyword} {count}" for keyword, count in scores.broken.most_common())
+    print(f"Schemas with an instance that breaks a keyword: {shown}.")
     for line in differences(scores):
         print(line)
+
+
+def _origin(place: str) -> str:
+    if place.startswith("generated_env:"):
+        return "generated"
+    return "actions" if "_action_env:" in place else "tools"
 
 
 def differences(scores: Scores) -> Iterator[str]:

@@ -42,10 +42,14 @@ def faulty() -> Generator[Faulty]:
         await websocket.accept()
         async for text in requests(websocket):
             message = json.loads(text)
+            if message["type"] == "close":
+                return
             if message["type"] == "reset":
                 world.resets.append(message["data"])
                 await websocket.send_text(observed({"stdout": "go", "exit_code": 0}))
                 continue
+            if message["type"] == "close":
+                return
             code = message["data"]["code"]
             world.steps.append(code)
             match code:

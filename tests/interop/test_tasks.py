@@ -43,6 +43,11 @@ from itertools import islice
 
 stream = IterableDataset.from_generator(lambda: iter(tasks))
 print([row["index"] for row in islice(stream, 121)][-1])
+
+from envgen_runtime.adapters.train_dataset import train_dataset
+
+given = train_dataset(env.tasks("train")[:120], [{"role": "user", "content": "Go."}], extra="trl")
+print(given[119]["index"], given[119]["prompt"], given[119]["task_json"] == row["task_json"])
 """
 
 
@@ -146,10 +151,11 @@ def test_the_example_of_the_page(tmp_path: Path) -> None:
                 "[{'role': 'user', 'content': 'Solve the task with the tools.'}]\n"
                 """{"split": "train", "index": 117}\n"""
                 "120\n"
+                "119 [{'role': 'user', 'content': 'Go.'}] False\n"
             ),
             "",
         )
-        assert library.ranges[-2:] == [(0, 100), (100, 200)]
+        assert library.ranges[-4:] == [(0, 100), (100, 200), (0, 100), (100, 120)]
 
 
 def test_with_asyncio(riddles: tuple[ModuleType, str]) -> None:

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -66,6 +67,33 @@ def venv_python(
     venv = venv_cache() / name
     make = _make_with_pip if ignores_patch else _make
     _once(venv, lambda making: make(making, base, f"{package}=={version}", *beside))
+    return venv / "bin" / "python"
+
+
+def trainer_python(name: str, *requirements: str) -> Path:
+    """The interpreter of a venv with a trainer and what the runtime needs, made by pip.
+
+    pip takes the build of torch that the machine's index prefers, where uv takes the largest.
+
+    Args:
+        name: what the venv is called.
+        requirements: the trainer, and what it needs beside.
+
+    Raises:
+        VenvUnavailable: pip reaches no package index.
+        RuntimeError: pip failed for another reason; its output is the message.
+    """
+    major, minor = sys.version_info[:2]
+    venv = venv_cache() / f"{name}-py{major}.{minor}"
+    project = tomllib.loads((ROOT / "runtime" / "pyproject.toml").read_text())["project"]
+    needed = (*project["dependencies"], *project["optional-dependencies"]["exact"])
+
+    def make(making: Path) -> None:
+        _run([sys.executable, "-m", "venv", str(making)])
+        python = str(making / "bin" / "python")
+        _run([python, "-m", "pip", "install", "--quiet", *requirements, *needed])
+
+    _once(venv, make)
     return venv / "bin" / "python"
 
 

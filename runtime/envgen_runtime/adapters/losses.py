@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from threading import Lock
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ..errors import EnvError
 
@@ -37,6 +37,9 @@ class Losses:
         self.env_name = env_name
         self.by_error: Counter[str] = Counter()
         self._lock = Lock()
+
+    def __reduce__(self) -> Any:  # another process counts its own
+        return type(self), (self.env_name,)
 
     @property
     def count(self) -> int:
