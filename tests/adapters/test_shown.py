@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -107,6 +108,16 @@ def test_a_failed_call_is_an_error() -> None:
     ],
 )
 def test_the_first_messages(prompt: Any, observation: str, messages: list[Any]) -> None:
-    row = {"prompt": prompt, "seed": 1}
-    assert first_messages(row, observation) == messages
-    assert row == {"prompt": prompt, "seed": 1}
+    before = deepcopy(prompt)
+    assert first_messages(prompt, observation) == messages
+    assert prompt == before
+
+
+def test_the_system_message_tells_more() -> None:
+    told = {"role": "system", "content": "Answer with code."}
+    begin = {"role": "user", "content": "Begin."}
+    assert first_messages(None, "", "Answer with code.") == [told, begin]
+    prompt = [{"role": "system", "content": "You play."}, {"role": "user", "content": []}]
+    first, last = first_messages(prompt, "a board", "Answer with code.")
+    assert first["content"] == "You play.\n\nAnswer with code."
+    assert last["content"] == [{"type": "text", "text": "a board"}]

@@ -283,7 +283,7 @@ def test_the_page(verifiers: Verifiers) -> None:
             [str(verifiers.python.with_name(program)), *arguments, "--rich", "None"],
             env={**verifiers.variables, "MODEL_KEY": "none"},
             cwd=verifiers.folder, capture_output=True, text=True, check=False,
-            timeout=PATIENCE_S,
+            timeout=3 * PATIENCE_S,
         )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (written,) = verifiers.folder.glob("outputs/*/traces.jsonl")

@@ -116,7 +116,7 @@ class _Session:
         self._harness = harness
         self._tool_type: Any = import_module("openenv.core.env_server.mcp_types").Tool
         try:
-            self._messages = first_messages(row, episode.reset(row))
+            self._messages = first_messages(row.get("prompt"), episode.reset(row))
         except BaseException:
             self.close()
             raise

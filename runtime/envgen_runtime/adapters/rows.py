@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -37,27 +37,38 @@ def reset_arguments(
     return found
 
 
-def first_messages(row: Mapping[str, Any], observation: str) -> list[dict[str, Any]]:
-    """The messages that an episode begins with: the row's ``prompt``, then the first observation.
+def first_messages(
+    prompt: str | Sequence[Mapping[str, Any]] | None, observation: str, told: str = ""
+) -> list[dict[str, Any]]:
+    """The messages that an episode begins with: a row's prompt, then the first observation.
 
     Chat templates want something of a user, and users' messages one at a time. So the observation
-    goes behind a user's last text, and where there is nothing to say the text is "Begin.".
+    ends a user's last message, and where nobody says anything a user's message is "Begin.".
 
     Args:
-        row: the row. Its ``prompt`` is a text or messages, if it has one.
+        prompt: a text, or messages, as of OpenAI's Chat Completions.
         observation: what the model reads of the reset; "" if nothing.
+        told: what the system message says beside the prompt's; "" if nothing.
     """
-    prompt = row.get("prompt")
     if prompt is None or isinstance(prompt, str):
         messages = [{"role": "user", "content": prompt}] if prompt else []
     else:
         messages = [dict(message) for message in prompt]
-    last = messages[-1] if messages else {}
-    if observation and last.get("role") == "user" and isinstance(last["content"], str):
-        last["content"] = f"{last['content']}\n\n{observation}"
-    elif observation or not messages:
+    if told and messages and messages[0].get("role") == "system":
+        messages[0]["content"] = _added(messages[0].get("content"), told)
+    elif told:
+        messages.insert(0, {"role": "system", "content": told})
+    if observation and messages and messages[-1].get("role") == "user":
+        messages[-1]["content"] = _added(messages[-1].get("content"), observation)
+    elif observation or all(message.get("role") == "system" for message in messages):
         messages.append({"role": "user", "content": observation or "Begin."})
     return messages
+
+
+def _added(content: Any, text: str) -> Any:
+    if isinstance(content, list):  # blocks, as of models that see
+        return [*content, {"type": "text", "text": text}]  # pyright: ignore[reportUnknownVariableType]
+    return f"{content}\n\n{text}" if content else text
 
 
 @cache

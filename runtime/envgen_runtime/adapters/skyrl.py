@@ -19,6 +19,7 @@ from ..errors import CapacityReached, EnvError, MissingExtra
 from .connecting import CAPACITY_WAIT_S, Server, client_of
 from .episode import Client, Episode, Read, Turn
 from .losses import EpisodeLost, Losses
+from .rows import first_messages
 from .text import call_from_text, instructions, observation_to_text
 
 Conversation: TypeAlias = list[dict[str, Any]]
@@ -137,7 +138,7 @@ class _TextEnv:
             if isinstance(error, CapacityReached):
                 error.add_note(_FULL)
             raise
-        return _conversation(prompt, known.prompt, text), {}
+        return first_messages(prompt, text, known.prompt), {}
 
     def step(self, action: str) -> dict[str, Any]:
         """Take what the model said.
@@ -216,23 +217,3 @@ class _TextEnv:
         if self.episode is None:
             raise RuntimeError("call init() first: there is no episode yet")
         return self.episode
-
-
-def _conversation(prompt: Sequence[Mapping[str, Any]], told: str, seen: str) -> Conversation:
-    """A prompt with what the system message tells, and what the model sees first."""
-    messages = [dict(message) for message in prompt]
-    if told and messages and messages[0].get("role") == "system":
-        messages[0]["content"] = _added(messages[0].get("content"), told)
-    elif told:
-        messages.insert(0, {"role": "system", "content": told})
-    if seen and messages and messages[-1].get("role") == "user":
-        messages[-1]["content"] = _added(messages[-1].get("content"), seen)
-    elif seen:
-        messages.append({"role": "user", "content": seen})
-    return messages
-
-
-def _added(content: Any, text: str) -> Any:
-    if isinstance(content, list):  # blocks, as of models that see
-        return [*content, {"type": "text", "text": text}]  # pyright: ignore[reportUnknownVariableType]
-    return f"{content}\n\n{text}" if content else text

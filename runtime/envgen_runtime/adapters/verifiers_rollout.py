@@ -91,8 +91,8 @@ class Rollout:
     async def begin(self, row: Mapping[str, Any]) -> None:
         """Reset, and answer for the tools. Raises EnvError; then nothing is left to close."""
         try:
-            messages = first_messages(row, await self._episode.reset(row))
-            self.opening = _with_system_text(messages, self._forms)
+            observation = await self._episode.reset(row)
+            self.opening = first_messages(row.get("prompt"), observation, self._forms)
             await self.relay.open()
         except BaseException:
             await self.close()
@@ -122,13 +122,3 @@ class Rollout:
         """End the session. A call in flight loses the episode."""
         await self.relay.close()
         await self._episode.close()
-
-
-def _with_system_text(messages: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
-    """The messages, whose system message says this, too."""
-    if not text:
-        return messages
-    first, *others = messages
-    if first.get("role") != "system" or not isinstance(first["content"], str):
-        return [{"role": "system", "content": text}, *messages]
-    return [{**first, "content": f"{first['content']}\n\n{text}"}, *others]
