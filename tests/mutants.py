@@ -31,7 +31,9 @@ PACKAGES = [
     *sorted(path.parent for path in (ROOT / "generated").glob("*/models.py")),
     *sorted(path.parent for path in (ROOT / "tests/golden").glob("*/expected/models.py")),
 ]
-_FILES = ("models.py", "models.py", "client.py", "client.py", "tools.py", "tools.py", "__init__.py")
+_FILES = (
+    "models.py", "models.py", "client.py", "client.py", "tools.py", "tools.py", "trl.py", "__init__.py",
+)  # fmt: skip
 
 _NAMES = sorted({*LIBRARY, "list", "dict", "str", "int", "super", "object", "type", "print"})
 _SPECIAL = [
@@ -88,6 +90,9 @@ _STATEMENTS = [
     "class A(Toolset):\n    def {special}(self): return 1", "@property\ndef step(self): return 1",
     "@property\ndef tools(self): return canary()", "class A(Toolset):\n    @canary\n    def x(self): return 1",
     "class A(RequestModel):\n    x: TypeAdapter['canary()'] = 1", "nonlocal {name}",
+    "client_class = canary", "client_class = {name}", "client_class = canary()", "def reset(self): return 1",
+    "class A(TRLEnvironment):\n    client_class = {name}", "class A(TRLEnvironment[canary()]): pass",
+    "class A(TRLTools):\n    def {special}(self): return 1", "def get_reward(self): return 1.0",
 ]  # fmt: skip
 if sys.version_info >= (3, 12):
     _STATEMENTS += [
@@ -330,7 +335,7 @@ def evaluate(module):
 for number in range(int(sys.argv[1])):
     ran.clear()
     bound = []
-    for part in ("models", "tools", "client", None):
+    for part in ("models", "tools", "client", "trl", None):
         name = f"mutant{number}" + (f".{part}" if part else "")
         try:
             module = importlib.import_module(name)

@@ -9,13 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from envgen.build import build_package
+from envgen.build import BuiltPackage, build_package
+from envgen.options import ADAPTERS, PackageOptions
 from envgen.sources import read_contract
 from tests.support import ROOT
 
 SCHEMAS = sorted((ROOT / "schemas").glob("*.json"))
 GOLDEN = sorted((ROOT / "tests" / "golden").glob("*/*.json"))
 """A contract, or an OpenAPI document whose contract is among what is expected."""
+
+
+def build_case(case: Path, out: Path) -> BuiltPackage:
+    """Build a golden package, with the modules for the trainers that its folder is named after."""
+    adapters = tuple(name for name in ADAPTERS if case.parent.name.startswith(name))
+    return build_package(read_contract(str(case)), out, options=PackageOptions(adapters=adapters))
 
 
 def tree(folder: Path) -> dict[str, str]:
@@ -36,7 +43,7 @@ def test_every_generated_package_has_its_schema() -> None:
 
 @pytest.mark.parametrize("case", GOLDEN, ids=lambda path: path.parent.name)
 def test_golden(case: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    package = build_package(read_contract(str(case)), tmp_path)
+    package = build_case(case, tmp_path)
     written = tree(package.folder)
     if case.name == "contract.json":
         del written["contract.json"]
@@ -66,7 +73,7 @@ def test_importing_a_client_imports_neither_docker_nor_a_transport() -> None:
 @pytest.mark.parametrize("checker", ["mypy", "pyright"])
 def test_golden_packages_type_check(checker: str, tmp_path: Path) -> None:
     for case in GOLDEN:
-        build_package(read_contract(str(case)), tmp_path / "golden")
+        build_case(case, tmp_path / "golden")
     check_types(checker, tmp_path)
 
 

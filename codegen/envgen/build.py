@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from envgen_runtime.contract.parts import CONTRACT_FILE
 from .contract.contract import EnvContract
 from .errors import AuditError, ConfigError
 from .findings import Finding
-from .options import PackageOptions
+from .options import Adapter, PackageOptions
 from .output.apply import Mode, Package, apply
 from .output.differences import Difference
 from .output.lock import Lock, Origin
 from .plan.plan import Plan
 from .plan.planner import make_plan
+from .render.adapters import render_adapters
 from .render.audit import audit
 from .render.client import render_client, render_init
 from .render.models import render_models
@@ -63,7 +65,8 @@ def build_package(
         options: the project's settings for the package.
         templates: what it is rendered with; None for envgen's own.
         source: where the contract came from, as the lock records it.
-        lock: what was generated before; it is brought up to date. None to go without.
+        lock: what was generated before; it is brought up to date. None to go without. Where the
+            options name no adapters, the package keeps those that it had.
         mode: what the build is allowed to do; None to write without overwriting edits.
 
     Raises:
@@ -72,7 +75,10 @@ def build_package(
         TemplateError, AuditError: it can't be rendered, or the result is not what envgen emits.
         OutputError: the folder can't be written, or a file in it was edited by hand.
     """
+    lock = Lock() if lock is None else lock
     options = options or PackageOptions()
+    if options.adapters is None and (locked := lock.packages.get(contract.name)) is not None:
+        options = replace(options, adapters=locked.origin.adapters)
     if contract.wire is not None and options.transport == "websocket":
         raise ConfigError(
             f"{contract.name}: its server has routes of its own, and no WebSocket",
@@ -84,15 +90,18 @@ def build_package(
     origin = Origin.of(
         contract, source=source, client=plan.client, options=options, templates=templates.digest
     )
-    package = Package(contract.name, origin, findings, partial(_render, contract, plan, templates))
+    render = partial(_render, contract, plan, templates, origin.adapters)
+    package = Package(contract.name, origin, findings, render)
     folder = out / contract.name
-    changed, differences = apply(package, folder, Lock() if lock is None else lock, mode or Mode())
+    changed, differences = apply(package, folder, lock, mode or Mode())
     return BuiltPackage(
         contract.name, plan.client, folder, changed, findings, contract, differences
     )
 
 
-def _render(contract: EnvContract, plan: Plan, templates: Templates) -> dict[str, str]:
+def _render(
+    contract: EnvContract, plan: Plan, templates: Templates, adapters: Sequence[Adapter]
+) -> dict[str, str]:
     """The package's files by name, audited."""
     name, fingerprint = contract.name, contract.fingerprint
     try:
@@ -109,6 +118,7 @@ def _render(contract: EnvContract, plan: Plan, templates: Templates) -> dict[str
             modules["tools.py"] = render_tools(
                 plan, templates, env_name=name, fingerprint=fingerprint
             )
+        modules |= render_adapters(adapters, contract, plan, templates)
         for file, source in modules.items():
             audit(file, source, has_own_methods=templates.folder is not None)
     except AuditError as error:

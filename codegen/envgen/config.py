@@ -7,6 +7,7 @@ schemas = "schemas"
 
 templates = "envgen-templates"         # templates that replace blocks of envgen's own
 remove_stale = true                    # packages that no source generates are removed
+adapters = ["trl"]                     # trainers that packages have a module for
 
 [tool.envgen.envs.coding_env]          # the name of the environment and of its package
 source = "https://me-coding.hf.space"  # default: schemas/coding_env.json
@@ -40,7 +41,7 @@ from .naming import (
     is_environment_name,
     is_field_name,
 )
-from .options import PackageOptions, Transport
+from .options import ADAPTERS, Adapter, PackageOptions, Transport
 from .schema.keywords import as_object
 from .text import UntrustedText
 
@@ -119,10 +120,13 @@ class EnvSettings(SourceSettings):
     naming: dict[str, str] = Field(default_factory=dict[str, str])
     """New names for classes and fields, by ``Class`` or ``Class.field``."""
 
+    adapters: tuple[Adapter, ...] | None = None
+    """The trainers that its package has a module for; None for what the project says."""
+
     @property
     def options(self) -> PackageOptions:
         """The options for the generation of its package."""
-        return PackageOptions(self.class_name, self.transport, self.naming)
+        return PackageOptions(self.class_name, self.transport, self.naming, self.adapters)
 
     @field_validator("class_name")
     @classmethod
@@ -164,6 +168,9 @@ class Config(BaseModel):
 
     remove_stale: bool = False
     """Whether a build of all sources removes packages that none of them generates."""
+
+    adapters: tuple[Adapter, ...] | None = None
+    """The trainers that packages have a module for; None to keep the modules that they have."""
 
     envs: dict[str, EnvSettings] = Field(default_factory=dict[str, EnvSettings])
     """Environments with settings of their own, by name."""
@@ -269,6 +276,15 @@ def refuse_variables(texts: Mapping[str, str]) -> None:
                     source=place,
                     hint=f"if you trust them, and where they send it: {ALLOW_VARS}={variable}",
                 )
+
+
+def adapters_named(names: Iterable[str]) -> list[Adapter]:
+    """The adapters of these names. ValueError: there is none of a name."""
+    known: dict[str, Adapter] = {name: name for name in ADAPTERS}
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{name!r} is not one of {', '.join(known)}")
+    return [known[name] for name in names]
 
 
 def mcp_settings_of(source: str) -> tuple[str, str]:

@@ -39,6 +39,7 @@ _IMPORTS = {
         "AsyncToolset", "NemoGymWire", "OMITTED", "OpenRewardWire", "Tool", "ToolResult", "Toolset",
     ),
     "envgen_runtime.mcp": ("AsyncToolsClient", "ToolsClient"),
+    "envgen_runtime.adapters.trl": ("TRLEnvironment", "TRLTools"),
     "pydantic": ("ConfigDict", "Field", "TypeAdapter"),
     "typing_extensions": ("TypeAliasType",),
 }  # fmt: skip
@@ -62,6 +63,7 @@ _PROTECTED = ("model_dump", "model_validate", "envgen_", "EnvgenN")
 _DEVICE = re.compile(r"(?is)(?:aux|con|conin\$|conout\$|nul|prn|(?:com|lpt)\d)(?:\..*)?")
 _CLASS = re.compile(r"[A-Z][A-Za-z0-9]*")
 _SHOUT = re.compile(r"(?<![^\W_])[A-Z]{2,}(_+[A-Z]{2,})+(?![^\W_])")
+_PLAIN_WORD = re.compile(r"\w+")
 _WORD = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[^\W_A-Z]+|[A-Z]+|\d+")
 
 
@@ -241,16 +243,31 @@ def method_names(wire_names: list[UntrustedText], *, taken: frozenset[str]) -> d
     return _member_names(wire_names, _RESERVED_METHODS | taken, ("envgen_",))
 
 
+def function_names(wire_names: list[str], *, taken: AbstractSet[str]) -> dict[str, str]:
+    """The name of each function, or of each parameter, that a trainer shows models.
+
+    As ``method_names``, and each is a word, as the parsers of docstrings know them.
+    """
+    texts = [UntrustedText(name) for name in wire_names]
+    return _member_names(texts, _RESERVED_METHODS | taken | {"self"}, ("envgen_",), is_word=True)
+
+
 def is_method_name(name: str) -> bool:
     """Whether an identifier is one that ``method_names`` gives: no type's, and not private."""
     return name not in _RESERVED_METHODS and not name.startswith("_")
 
 
 def _member_names(
-    wire_names: list[UntrustedText], reserved: AbstractSet[str], protected: tuple[str, ...]
+    wire_names: list[UntrustedText],
+    reserved: AbstractSet[str],
+    protected: tuple[str, ...],
+    *,
+    is_word: bool = False,
 ) -> dict[str, str]:
     names = {
-        text.raw: text.raw if _needs_no_change(text.raw) else identifier(text, fallback="field")
+        text.raw: text.raw
+        if _needs_no_change(text.raw) and (not is_word or _PLAIN_WORD.fullmatch(text.raw))
+        else identifier(text, fallback="field")
         for text in wire_names
     }
     result = {

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 Transport = Literal["auto", "websocket", "http", "http-unchecked"]
+
+Adapter = Literal["trl"]
+"""A trainer that a package can have a module for."""
+
+ADAPTERS: tuple[Adapter, ...] = get_args(Adapter)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +23,10 @@ class PackageOptions:
         transport: the client's default transport; None for ``auto``.
         naming: new names for classes, ``{"CodeAction": "Code"}``, and for fields, by the new name
             of their class, ``{"Code.class_": "kind"}``.
+        adapters: the trainers that the package has a module for; None for those that the lock says.
     """
 
     class_name: str | None = None
     transport: Transport | None = None
     naming: Mapping[str, str] = field(default_factory=dict[str, str])
+    adapters: tuple[Adapter, ...] | None = None

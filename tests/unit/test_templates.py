@@ -18,6 +18,8 @@ from envgen.render.context import (
     ActionField,
     ClientClass,
     ClientContext,
+    FunctionContext,
+    FunctionParameter,
     InitContext,
     ModelsContext,
     ReplyContext,
@@ -27,6 +29,7 @@ from envgen.render.context import (
     ToolsClientContext,
     ToolsContext,
     ToolsetClass,
+    TRLContext,
     WireContext,
 )
 from envgen.render.template_limits import LimitedEnvironment, Work
@@ -301,6 +304,7 @@ def rows(heading: str) -> list[str]:
         ("`models.py.jinja`", ModelsContext),
         ("`tools.py.jinja`", ToolsContext),
         ("`tools_client.py.jinja`", ToolsClientContext),
+        ("`trl.py.jinja`", TRLContext),
         ("`__init__.py.jinja`", InitContext),
         ("PlannedPart", PlannedPart),
         ("WireContext", WireContext),
@@ -309,6 +313,8 @@ def rows(heading: str) -> list[str]:
         ("ToolContext", ToolContext),
         ("ToolsetClass", ToolsetClass),
         ("ToolsClientClass", ToolsClientClass),
+        ("FunctionContext", FunctionContext),
+        ("FunctionParameter", FunctionParameter),
         ("ActionField", ActionField),
         ("ResetParameter", ResetParameter),
     ],

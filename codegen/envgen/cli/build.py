@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from envgen_runtime.providers import PullProgress
 
     from ..config import SourceSettings
+    from ..options import Adapter
     from ..project.reading import Progress, Stage
 
 _reading = partial(typer.Option, rich_help_panel="How a source is read", show_default=False)
@@ -115,6 +116,15 @@ def build(
             show_default="10",
         ),
     ] = None,
+    adapters: Annotated[
+        list[str] | None,
+        _writing(
+            "--adapter",
+            metavar="TRAINER",
+            help="Also write a module for a trainer: trl.py, with the class that TRL trains with. "
+            "Later builds keep it. Repeatable.",
+        ),
+    ] = None,
     templates: Annotated[
         Path | None,
         _writing(
@@ -209,6 +219,7 @@ def build(
                 timeout_s=timeout_s,
             ),
             templates=moved(templates),
+            adapters=_adapters(adapters or ()),
             mode=Mode(write=not compares, force=force, strict=strict),
             remove_stale=remove_stale,
             progress=progress,
@@ -220,6 +231,16 @@ def build(
     if is_stale:
         print_hint("run envgen build, and commit what it writes")
     raise typer.Exit(exit_code)
+
+
+def _adapters(names: Collection[str]) -> list[Adapter]:
+    """The adapters of these names."""
+    from ..config import adapters_named
+
+    try:
+        return adapters_named(names)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--adapter") from None
 
 
 def _mcp_sources(file: str, report: ResultFormat) -> list[str]:

@@ -73,7 +73,12 @@ def apply(
         _refuse_edited(locked, files, folder)
     # The files and their lock entry change together: files that the lock doesn't know look edited.
     with uninterrupted():
-        has_changed = publish(files, folder, is_known=locked is not None)
+        has_changed = publish(
+            files,
+            folder,
+            is_known=locked is not None,
+            obsolete=() if locked is None else locked.files.keys() - files.keys(),
+        )
         lock.packages[package.name] = rendered
     return has_changed, ()
 

@@ -12,6 +12,7 @@
           "templates": "9b1c...",      SHA-256 of the templates, the project's own included
           "transport": "http",         as configured; left out where it is not
           "naming": {"CodeAction": "Code"},
+          "adapters": ["trl"],         trainers that it has a module for; left out if none
           "files": {"client.py": ["77c2...", "5d0e..."], ...}  SHA-256 of text and of meaning
         }
       }
@@ -41,7 +42,7 @@ from ..config import read_carried
 from ..contract.contract import EnvContract
 from ..errors import OutputError
 from ..naming import is_device_name, is_environment_name
-from ..options import PackageOptions, Transport
+from ..options import Adapter, PackageOptions, Transport
 from .digests import FileDigest, says, sha256
 
 FILE = "envgen.lock"
@@ -64,6 +65,7 @@ class Origin:
     templates: str
     transport: Transport | None = None
     naming: Mapping[str, str] = field(default_factory=dict[str, str])
+    adapters: tuple[Adapter, ...] = ()
 
     @classmethod
     def of(
@@ -85,6 +87,7 @@ class Origin:
             templates=templates,
             transport=options.transport,
             naming=dict(sorted(options.naming.items())),
+            adapters=tuple(sorted(set(options.adapters or ()))),
         )
 
     def is_of(self, contract: EnvContract) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -43,17 +43,25 @@ def refuse_links(folder: Path) -> None:
         )
 
 
-def publish(files: Mapping[str, str], folder: Path, *, is_known: bool = False) -> bool:
+def publish(
+    files: Mapping[str, str],
+    folder: Path,
+    *,
+    is_known: bool = False,
+    obsolete: Collection[str] = (),
+) -> bool:
     """Make ``folder`` a package of ``files``. Return whether anything changed.
 
     The package is staged in a hidden folder beside its place and renamed into it: a build that
-    fails or is interrupted leaves the old package. Other files in the folder stay. If the lock
-    doesn't know the package, its files have to show that envgen made it.
+    fails or is interrupted leaves the old package. Other files in the folder stay, except those
+    that are ``obsolete``: generated once, and no longer. If the lock doesn't know the package, its
+    files have to show that envgen made it.
 
     Raises:
         OutputError: the folder holds something that envgen did not make, or can't be written.
     """
-    if all(_holds(folder / name, content) for name, content in files.items()):
+    is_current = all(_holds(folder / name, content) for name, content in files.items())
+    if is_current and not any((folder / name).exists() for name in obsolete):
         return False
     if folder.exists() and not (is_known or _is_replaceable(folder)):
         raise OutputError(
@@ -62,7 +70,7 @@ def publish(files: Mapping[str, str], folder: Path, *, is_known: bool = False) -
             hint="choose another place with --out, or another name with --name",
         )
     with _staging(folder) as stage:
-        _swap(files, folder, stage)
+        _swap(files, folder, stage, obsolete)
     return True
 
 
@@ -117,11 +125,13 @@ def _holds(path: Path, content: str) -> bool:
         return False
 
 
-def _swap(files: Mapping[str, str], folder: Path, stage: Path) -> None:
+def _swap(files: Mapping[str, str], folder: Path, stage: Path, obsolete: Collection[str]) -> None:
     new, old = stage / "new", stage / "old"
     if folder.exists():
         shutil.copytree(folder, new, ignore=_IGNORED)
     new.mkdir(exist_ok=True)
+    for name in obsolete:
+        (new / name).unlink(missing_ok=True)
     for name, content in files.items():
         (new / name).write_bytes(content.encode())
     try:

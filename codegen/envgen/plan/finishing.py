@@ -285,9 +285,14 @@ class Finisher:
         """The tags that a field may have; none where it has others than strings and integers."""
         while isinstance(type_, Named) and type_.name in self._aliases:
             type_ = self._aliases[type_.name].type
-        if not isinstance(type_, Values) or any(isinstance(value, bool) for value in type_.values):
+        if not isinstance(type_, Values):
             return ()
-        return type_.values
+        tags = tuple(
+            value
+            for value in type_.values
+            if isinstance(value, str | int) and not isinstance(value, bool)
+        )
+        return tags if len(tags) == len(type_.values) else ()
 
     def _admits_null(self, type_: Type) -> bool:
         return any(item in (NONE, JSON_VALUE) for item in self._alternatives(type_))

@@ -69,7 +69,7 @@ class Named(Node):
 class Values(Node):
     """An enumeration or a constant that ``Literal`` can say."""
 
-    values: tuple[str | int | bool, ...]
+    values: tuple[str | int | bool | None, ...]
 
     def __eq__(self, other: object) -> bool:  # 1 is not true
         return isinstance(other, Values) and comparable(self.values) == comparable(other.values)

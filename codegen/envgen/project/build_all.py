@@ -11,6 +11,7 @@ from ..config import SourceSettings, load_config
 from ..contract.contract import EnvContract
 from ..errors import ContractError, EnvgenError
 from ..interrupts import Interrupts, uninterrupted
+from ..options import Adapter
 from ..output.apply import Mode, discard, keep, keep_lock
 from ..output.differences import Difference
 from ..output.lock import Lock, read_lock
@@ -64,6 +65,7 @@ def build_all(
     name: str | None = None,
     settings: SourceSettings | None = None,
     templates: Path | None = None,
+    adapters: Sequence[Adapter] = (),
     mode: Mode | None = None,
     online: bool = False,
     remove_stale: bool = False,
@@ -82,6 +84,8 @@ def build_all(
         name: the environment's name, for a single source.
         settings: how sources are read. Fields that are not set are as configured.
         templates: a folder of templates over envgen's own.
+        adapters: trainers that the packages get a module for, beside those that the settings name.
+            Where neither names any, packages keep the modules that they have.
         mode: what the build is allowed to do. It is strict if the settings say so, too.
         online: whether servers that only the settings name are asked.
         remove_stale: whether packages that no source generates are removed, if all of the
@@ -94,7 +98,15 @@ def build_all(
     """
     config = load_config()
     mode = mode or Mode()
-    jobs = plan_jobs(config, sources, out=out, name=name, settings=settings, online=online)
+    jobs = plan_jobs(
+        config,
+        sources,
+        out=out,
+        name=name,
+        settings=settings,
+        adapters=adapters,
+        online=online,
+    )
     templates = templates or config.templates
     if any(job.saved is None and starts_server(job.source) for job in jobs):
         # Imported only where an environment is started, because the runtime takes 0.2 s.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from ..config import Config, EnvSettings, SourceSettings
 from ..errors import ConfigError, EnvgenError
-from ..options import PackageOptions
+from ..options import Adapter, PackageOptions
 from ..output.lock import read_lock
 from ..sources import kind_of
 from ..sources.address import exists
@@ -46,6 +46,7 @@ def plan_jobs(
     out: Path | None = None,
     name: str | None = None,
     settings: SourceSettings | None = None,
+    adapters: Sequence[Adapter] = (),
     online: bool = False,
 ) -> list[Job]:
     """List the jobs for sources, each source once; by default for those that the settings list.
@@ -54,7 +55,8 @@ def plan_jobs(
     otherwise its saved contract is.
 
     The name of a configured environment, or its source, is read as configured; fields that are set
-    in ``settings`` override the configuration, as do ``out`` and ``name``.
+    in ``settings`` override the configuration, as do ``out`` and ``name``. ``adapters`` are added
+    to those that are configured.
 
     Raises:
         ConfigError: there is nothing to build.
@@ -81,13 +83,23 @@ def plan_jobs(
                 env.model_copy(update=overrides),
                 out or home,
                 name or env_name,
-                env.options,
+                replace(env.options, adapters=_adapters(config, env, adapters)),
                 None if is_read else SavedContract(source, env_name, home, config.schemas),
                 is_named=is_named,
                 has_own_headers="headers" in overrides,
             )
         )
     return jobs
+
+
+def _adapters(
+    config: Config, env: EnvSettings, asked_for: Sequence[Adapter]
+) -> tuple[Adapter, ...] | None:
+    """The adapters of a package: as configured, and those that this build was asked for."""
+    configured = config.adapters if env.adapters is None else env.adapters
+    if configured is None and not asked_for:
+        return None
+    return (*(configured or ()), *asked_for)
 
 
 def with_way_out(error: EnvgenError, source: str, config: Config) -> EnvgenError:

@@ -27,6 +27,7 @@ _SIBLINGS: Mapping[str, frozenset[str]] = {
     "client.py": frozenset({".models", ".tools"}),
     "models.py": frozenset(),
     "tools.py": frozenset({".models"}),
+    "trl.py": frozenset({".client"}),
 }
 
 _TRUSTED = LIBRARY.keys() | TYPE_NAMES
@@ -44,7 +45,9 @@ _METHOD_NAMES = _CODEC_METHODS | {"reset", "state", "step", "tools"}
 _MODEL_BASES = frozenset({"ReplyModel", "RequestModel"})
 _CLIENT_BASES = frozenset({"AsyncEnvClient", "Codec", "EnvClient"})
 _TOOLS_BASES = frozenset({"AsyncToolsClient", "AsyncToolset", "ToolsClient", "Toolset"})
-_TOOLSETS = frozenset({"AsyncToolset", "Toolset"})
+_ADAPTER_BASES = frozenset({"TRLEnvironment", "TRLTools"})
+_WITH_TOOLS = frozenset({"AsyncToolset", "Toolset", *_ADAPTER_BASES})
+"""Bases of classes whose methods are named after tools."""
 
 _FIELDS = frozenset(
     {
@@ -208,7 +211,7 @@ class _Auditor:
         for base in definition.bases:
             self._base(base)
         are_tools = any(
-            isinstance(base, ast.Name) and base.id in _TOOLSETS for base in definition.bases
+            isinstance(base, ast.Name) and base.id in _WITH_TOOLS for base in definition.bases
         )
         fields = {name for node in definition.body for name in _bound_in_class(node)}
         grammar = self._grammar.without(fields)
@@ -224,17 +227,32 @@ class _Auditor:
                     grammar.type(statement.annotation)
                     if statement.value is not None:
                         grammar.default(statement.value)
-                case ast.Assign(targets=[ast.Name(id=name)]) if name in _CONSTANTS:
-                    grammar.constant(statement.value)
+                case ast.Assign(targets=[ast.Name(id=name)]):
+                    self._constant(name, statement.value, grammar)
                 case ast.FunctionDef() | ast.AsyncFunctionDef():
                     self._method(statement, grammar, is_tool=are_tools)
                 case _:
                     raise NotEmitted(statement)
 
+    def _constant(self, name: str, value: ast.expr, grammar: Grammar) -> None:
+        """Accept a constant of a class."""
+        match value:
+            case ast.Name(id=client) if name == "client_class" and self._is_sibling(client):
+                grammar.known(client, value)
+            case _ if name in _CONSTANTS:
+                grammar.constant(value)
+            case _:
+                raise NotEmitted(value)
+
+    def _is_sibling(self, name: str) -> bool:
+        """Whether a name is imported from another module of the package."""
+        definition = self._defined.get(name)
+        return isinstance(definition, ast.ImportFrom) and definition.level == 1
+
     def _base(self, base: ast.expr) -> None:
         """Accept the runtime's models and clients, and the classes of the package."""
         match base:
-            case ast.Name(id=name) if name in _TOOLS_BASES:
+            case ast.Name(id=name) if name in _TOOLS_BASES | _ADAPTER_BASES:
                 self._grammar.known(name, base)
             case ast.Name(id=name) if name in _MODEL_BASES or (
                 name in self._defined and name not in LIBRARY

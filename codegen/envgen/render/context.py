@@ -256,6 +256,61 @@ class ToolsClientContext:
 
 
 @dataclass(frozen=True, slots=True)
+class FunctionParameter:
+    """A parameter of a function that models call.
+
+    Attributes:
+        name: its name.
+        wire_name: the parameter's name in the contract.
+        type: its type, in Python's own types.
+        required: whether it must be given.
+    """
+
+    name: str
+    wire_name: UntrustedText
+    type: str
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionContext:
+    """A function that models call: a tool, the action, or a variant of it.
+
+    Attributes:
+        name: its name.
+        wire_name: what it calls, by the contract's name.
+        parameters: its parameters, those that must be given first.
+        docstring: what models are told of it.
+    """
+
+    name: str
+    wire_name: UntrustedText
+    parameters: list[FunctionParameter]
+    docstring: UntrustedText
+
+
+@dataclass(frozen=True, slots=True)
+class TRLContext:
+    """For ``trl.py``.
+
+    Attributes:
+        env_name: the name of the environment, or of the MCP server.
+        fingerprint: identifies the structure of the contract, 64 hex digits.
+        name: the class.
+        base: the class of the runtime that it extends.
+        client: the client that plays.
+        functions: what models can call.
+    """
+
+    env_name: str
+    fingerprint: str
+    name: str
+    base: str
+    client: str
+    functions: list[FunctionContext]
+
+
+@dataclass(frozen=True, slots=True)
 class InitContext:
     """For ``__init__.py``.
 
@@ -268,4 +323,6 @@ class InitContext:
     exports: list[str]
 
 
-Context = ClientContext | ModelsContext | ToolsContext | ToolsClientContext | InitContext
+Context = (
+    ClientContext | ModelsContext | ToolsContext | ToolsClientContext | TRLContext | InitContext
+)

@@ -175,7 +175,7 @@ def _expected(schema: Any, root: JsonSchema) -> str:
     return f"expected {_described(schema, root, 0)}"
 
 
-_BOUNDS = {
+BOUNDS = {
     "minimum": "at least {}", "maximum": "at most {}", "exclusiveMinimum": "more than {}",
     "exclusiveMaximum": "less than {}", "multipleOf": "a multiple of {}",
     "minLength": "at least {} characters", "maxLength": "at most {} characters",
@@ -183,6 +183,8 @@ _BOUNDS = {
     "minProperties": "at least {} properties", "maxProperties": "at most {} properties",
     "pattern": "matching {}", "format": "of the format {}",
 }  # fmt: skip
+"""How models are told each bound, by its keyword."""
+
 _ARTICLES = {"array": "an array", "integer": "an integer", "object": "an object", "null": "null"}
 
 
@@ -209,7 +211,7 @@ def _described(schema: Any, root: JsonSchema, level: int) -> str:
         text += f" with {_listed(names)}"
     if "items" in fields and level <= _MAX_ITEM_LEVELS:
         text += f" of {_described(fields['items'], root, level + 2)}"
-    bounds = [said.format(_value(fields[key])) for key, said in _BOUNDS.items() if key in fields]
+    bounds = [said.format(_value(fields[key])) for key, said in BOUNDS.items() if key in fields]
     return ", ".join([text, *bounds])
 
 

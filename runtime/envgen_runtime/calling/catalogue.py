@@ -146,11 +146,11 @@ def catalogue(client: type) -> Catalogue:
     Raises:
         ContractMissing: the client was written by hand.
     """
-    return read_catalogue(package_contract(client))
+    return catalogue_of(package_contract(client))
 
 
-def read_catalogue(contract: Mapping[str, Any]) -> Catalogue:
-    """Return what a model can call in the environment of a contract."""
+def catalogue_of(contract: Mapping[str, Any]) -> Catalogue:
+    """Return what a model can call in an environment with this contract."""
     findings: list[Finding] = []
     tools = as_array(contract.get("tools")) or []
     action = as_object(contract.get("action"))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...calling.catalogue import ModelTool, read_catalogue
+from ...calling.catalogue import ModelTool, catalogue_of
 from ...contract.inlining import inlined
 from ...contract.normal_form import normal_form
 from .fields import Field, Union
@@ -74,7 +74,7 @@ def read_interface(contract: Mapping[str, Any], hints: Mapping[str, object]) -> 
 
 
 def _actions(contract: Mapping[str, Any], known: Notes) -> Iterator[ActionMember]:
-    found = read_catalogue(contract)
+    found = catalogue_of(contract)
     for item in found.findings:
         known.refuse("action", item.message, ())
     members = found.tools
