@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -35,34 +35,29 @@ _TRUNCATED = ("truncated", "TimeLimit.truncated")
 metadata. The second is Gymnasium's own name for it."""
 
 
-class ContractEnv(gymnasium.Env[Any, Any]):
+class GymnasiumEnv(gymnasium.Env[Any, Any]):
     """An environment of Gymnasium that plays with a generated client.
 
     Its spaces come from the client's contract, and from hints for what that can't say. Nothing is
-    connected before the first ``reset``.
+    connected before the first ``reset``. ``envgen build --adapter gymnasium`` writes subclasses.
 
     Attributes:
-        client: the client's class.
+        client_class: the generated client.
+        hints: what the contract doesn't say, by places such as ``action.code``, as ``Hint``
+            describes it.
         interface: what the spaces are made of.
     """
 
+    client_class: ClassVar[type[Client]]
+    hints: ClassVar[Mapping[str, Any]] = {}
+
     metadata: dict[str, Any] = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012
 
-    def __init__(
-        self,
-        client: type[Client],
-        server: Server[Client],
-        *,
-        hints: Mapping[str, object] | None = None,
-        render_mode: str | None = None,
-    ) -> None:
+    def __init__(self, server: Server[Client], *, render_mode: str | None = None) -> None:
         """Make an environment.
 
         Args:
-            client: the generated client's class.
             server: the server's address, or what makes a client.
-            hints: what the contract doesn't say, by places such as ``action.code``, as ``Hint``
-                describes it.
             render_mode: "ansi": ``render`` returns the last observation as text.
 
         Raises:
@@ -73,8 +68,7 @@ class ContractEnv(gymnasium.Env[Any, Any]):
         """
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(f"render_mode is 'ansi' or None, not {render_mode!r}")
-        self.client = client
-        self.interface = _interface(client, json.dumps(dict(hints or {}), default=repr))
+        self.interface = _interface(self.client_class, json.dumps(self.hints, default=repr))
         self.action_space: spaces.Space[Any] = _action_space(self.interface)
         self.observation_space: spaces.Space[Any] = space_of(
             self.interface.observed, is_action=False
@@ -111,7 +105,7 @@ class ContractEnv(gymnasium.Env[Any, Any]):
         elif seed is not None:
             raise InvalidRequest("seed is given twice: as seed, and among the options")
         if self._session is None:
-            self._session = client_of(self.client, self._server)
+            self._session = client_of(self.client_class, self._server)
         try:
             result = self._session.reset(**arguments)
         except InvalidRequest:
@@ -189,7 +183,7 @@ class ContractEnv(gymnasium.Env[Any, Any]):
         fields = as_object(value)
         if fields is not None and tool.kind == "action":
             value = {**tool.tags, **fields}
-        return typed_action(self.client, tool, value)
+        return typed_action(self.client_class, tool, value)
 
     def _observed(self, result: Any, field: Field, index: int) -> Any:
         part = "observation" if index else "reset_observation"
@@ -215,14 +209,16 @@ class ContractEnv(gymnasium.Env[Any, Any]):
             raise self._loss from error
 
     def _reset_arguments(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        columns = options.keys() if _takes_any_option(self.client) else ()
+        columns = options.keys() if _takes_any_option(self.client_class) else ()
         unknown = [
-            name for name in options if not reset_arguments(self.client, {name: True}, columns)
+            name
+            for name in options
+            if not reset_arguments(self.client_class, {name: True}, columns)
         ]
         if unknown:
             names = ", ".join(sorted(unknown))
             raise InvalidRequest(f"reset() has no parameter of this name: {names}")
-        return reset_arguments(self.client, options, columns)
+        return reset_arguments(self.client_class, options, columns)
 
 
 _DONE = "the episode is over, and reset() begins another"

@@ -53,7 +53,7 @@ def read_hints(hints: Mapping[str, object]) -> dict[str, Hint]:
 
     Args:
         hints: for each place, a mapping with some of ``Hint``'s attributes, as TOML and JSON have
-            them: arrays for ``bounds`` and ``shape``.
+            them: arrays for ``bounds`` and ``shape``, an infinite bound as ``inf`` or null.
 
     Raises:
         HintError: one can't be read.
@@ -79,8 +79,9 @@ def _hint(place: str, value: object) -> Hint:
 
 def _bounds(value: Any) -> tuple[float, float]:
     match as_array(value):
-        case [low, high] if _is_number(low) and _is_number(high):
-            pass
+        case [least, most] if _is_bound(least) and _is_bound(most):
+            low = -math.inf if least is None else least
+            high = math.inf if most is None else most
         case _:
             raise ValueError("two numbers, such as [0, 6]")
     if math.isnan(low) or math.isnan(high) or low > high:
@@ -122,8 +123,8 @@ def _true(value: Any) -> bool:
     return True
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_bound(value: Any) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool))
 
 
 def _is_count(value: Any) -> bool:

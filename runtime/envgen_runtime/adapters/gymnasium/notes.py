@@ -25,6 +25,15 @@ class NoSpace(EnvError, TypeError):
         super().__init__(message)
         self.places = dict(places or {})
 
+    @property
+    def settings(self) -> list[str]:
+        """The hints that would help, as lines of TOML whose values are to be filled in."""
+        return [
+            f"{json.dumps(place)} = {{ {', '.join(_EXAMPLES[name] for name in helping)} }}"
+            for place, helping in self.places.items()
+            if helping
+        ]
+
 
 @dataclass(slots=True)
 class Notes:
@@ -74,13 +83,8 @@ class Notes:
                 f"no space of Gymnasium can say what the contract allows: {shown}",
                 places={place: helping for place, (_, helping) in self.refused.items()},
             )
-            lines = [
-                f"{json.dumps(place)} = {{ {', '.join(_EXAMPLES[name] for name in helping)} }}"
-                for place, helping in error.places.items()
-                if helping
-            ]
-            if lines:
-                error.add_note("\n  ".join(["These hints would help:", *lines]))
+            if error.settings:
+                error.add_note("\n  ".join(["These hints would help:", *error.settings]))
             raise error
 
 
