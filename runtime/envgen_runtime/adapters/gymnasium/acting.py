@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -92,8 +93,14 @@ def _flags(field: Flags, element: Any) -> Any:
     return found.astype(bool).tolist()
 
 
-def _string(field: String, element: Any) -> str:
-    return checked_text(field, element)
+def _string(field: String, element: Any) -> Any:
+    text = checked_text(field, element)
+    if not field.is_json:
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise Outside("is no JSON") from None
 
 
 def _list(field: ListOf, element: Any) -> Any:

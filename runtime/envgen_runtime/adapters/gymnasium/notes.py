@@ -63,6 +63,16 @@ class Notes:
         """Note that no space says what is at a place."""
         self.refused.setdefault(place, (why, helping))
 
+    def helping(self, place: str) -> tuple[str, ...] | None:
+        """The hints that would help at a place; None if it wasn't refused."""
+        refused = self.refused.get(place)
+        return None if refused is None else refused[1]
+
+    def forget(self, places: Iterable[str]) -> None:
+        """Forget that places were refused."""
+        for place in places:
+            del self.refused[place]
+
     def check(self) -> None:
         """Raise HintError, or NoSpace, if there is a reason."""
         unknown = [place for place in self.hints if place not in self.places]

@@ -177,6 +177,7 @@ class Reader:
             self.only(place, self.hint(place))
         read: list[tuple[str, Field]] = []
         ignored: list[Field] = []
+        unsaid: list[str] = []
         waiting = iter(labels)
         for member in members:
             if member not in others:
@@ -190,7 +191,12 @@ class Reader:
                 ignored.append(replace(self, known=Notes({})).read(member, where))
                 continue
             found = self.read(member, where)
+            if label and self.known.helping(where) == ("ignore",):
+                unsaid.append(where)
             read += found.members if isinstance(found, Union) and not label else [(label, found)]
+        if len(unsaid) == len(others):
+            self.known.forget(unsaid)
+            return self.refuse(place, "has no member that a space can say", *_AS_JSON)
         if not read:
             self.wrong(place, "every member is ignored")
             return Fixed(None)
@@ -209,7 +215,8 @@ class Reader:
         undescribed = [name for name in required if name not in properties]
         if undescribed:
             return self.refuse(place, f"requires {', '.join(undescribed)}, undescribed", *_AS_JSON)
-        if not properties and not is_closed:
+        is_free = "properties" not in schema or "additionalProperties" in schema
+        if not properties and not is_closed and is_free:
             return self.refuse(place, "is an object of any fields", *_AS_JSON)
         is_root = place in self.known.roots
         kept: list[Property] = []

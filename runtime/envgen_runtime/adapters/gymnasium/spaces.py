@@ -57,7 +57,8 @@ def _tensor(field: Tensor, is_action: bool) -> spaces.Space[Any]:
 
 
 def _flags(field: Flags, _is_action: bool) -> spaces.Space[Any]:
-    return spaces.MultiBinary(list(field.shape))
+    shape = field.shape
+    return spaces.MultiBinary(shape[0] if len(shape) == 1 else list(shape))
 
 
 def _string(field: String, _is_action: bool) -> spaces.Space[Any]:
