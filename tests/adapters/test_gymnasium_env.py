@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -299,6 +301,7 @@ def test_gymnasium_finds_nothing_in_the_demo(demo: str) -> None:
 CHECKED = {"atari_env", "carla_env", "chess_env", "connect4_env", "snake_env", "textarena_env"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [case for case in contract_cases("corpus") if case.id in CHECKED])
 def test_gymnasium_finds_nothing_in_real_contracts(file: Any, tmp_path: Path) -> None:
     document = json.loads(
@@ -413,3 +416,19 @@ def test_an_observation_can_be_flattened(env: CodingGym) -> None:
     flat = FlattenObservation(env)
     observation, _ = flat.reset()
     assert observation in flat.observation_space
+
+
+def test_without_gymnasium_the_extra_is_named() -> None:
+    program = (
+        "import sys\n"
+        "sys.modules['gymnasium'] = sys.modules['numpy'] = None\n"
+        "import envgen_runtime.adapters.gymnasium.reading\n"
+        "from envgen_runtime import MissingExtra\n"
+        "try:\n    import envgen_runtime.adapters.gymnasium.env\n"
+        "except MissingExtra as error:\n    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert "envgen-runtime[gymnasium]" in done.stdout
+    assert done.stderr == ""

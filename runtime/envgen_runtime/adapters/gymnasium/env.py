@@ -7,7 +7,13 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, ClassVar
 
-import gymnasium
+from ...errors import EnvError, InvalidRequest, MissingExtra
+
+try:
+    import gymnasium
+except ImportError as error:
+    raise MissingExtra("an environment of Gymnasium", extra="gymnasium") from error
+
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
@@ -15,7 +21,6 @@ from pydantic import BaseModel
 
 from ...calling.dispatch import typed_action
 from ...contract.contract import package_contract
-from ...errors import EnvError, InvalidRequest
 from ...json_value import as_object
 from ..connecting import Server, client_of
 from ..episode import Client
