@@ -228,17 +228,20 @@ def test_free_notes_on_an_action_are_left_out() -> None:
         read_interface(action({"metadata": notes}, required=["metadata"]), {})
 
 
-def test_float32_bounds_are_never_wider_than_the_contract() -> None:
-    schema = {"type": "number", "minimum": 0.1, "maximum": 0.7}
+@pytest.mark.parametrize(("low", "high"), [(0.1, 0.7), (0.7, 1.1)])
+def test_float32_bounds_are_never_wider_than_the_contract(low: float, high: float) -> None:
+    """The nearest float32 of 0.1 and of 1.1 is greater, that of 0.7 is less."""
+    schema = {"type": "number", "minimum": low, "maximum": high}
     hint = {"dtype": "float32"}
     box = inner(sent(schema, hint), is_action=True)
-    assert float(box.low[0]) >= 0.1
-    assert float(box.high[0]) <= 0.7
+    assert low <= float(box.low[0]) < float(box.high[0]) <= high
+    for end in (box.low, box.high):
+        assert low <= to_value(sent(schema, hint), {"x": end})["x"] <= high
     seen = inner(shown(schema, hint), is_action=False)
-    assert float(seen.low[0]) <= 0.1
-    assert float(seen.high[0]) >= 0.7
-    value = to_value(sent(schema, hint), {"x": box.high})
-    assert 0.1 <= value["x"] <= 0.7
+    assert float(seen.low[0]) <= low
+    assert float(seen.high[0]) >= high
+    for value in (low, high):
+        assert to_element(shown(schema, hint), {"x": value})["x"] in seen
 
 
 def test_exclusive_bounds_of_numbers_are_excluded() -> None:
