@@ -20,6 +20,7 @@ from envgen.render.context import (
     ClientContext,
     FunctionContext,
     FunctionParameter,
+    GymnasiumContext,
     InitContext,
     ModelsContext,
     ReplyContext,
@@ -282,7 +283,7 @@ def test_a_folder_that_cannot_be_used(files: list[str], message: str) -> None:
     refused = run("build", "--templates", "mine")
     assert refused.exit_code == 1
     assert message in refused.stderr
-    assert "templates are __init__.py.jinja, client.py.jinja, models.py.jinja" in refused.stderr
+    assert "templates are __init__.py.jinja, client.py.jinja, gymnasium.py.jinja" in refused.stderr
 
 
 # --- the page -------------------------------------------------------------------------------------
@@ -308,6 +309,7 @@ def rows(heading: str) -> list[str]:
         ("`tools.py.jinja`", ToolsContext),
         ("`tools_client.py.jinja`", ToolsClientContext),
         ("`trl.py.jinja`", TRLContext),
+        ("`gymnasium.py.jinja`", GymnasiumContext),
         ("`__init__.py.jinja`", InitContext),
         ("PlannedPart", PlannedPart),
         ("WireContext", WireContext),
