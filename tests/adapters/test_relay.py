@@ -78,7 +78,7 @@ def test_only_who_has_the_token_may_call(world: Faulty) -> None:
     assert world.steps == []
 
 
-def test_what_is_no_request_gets_no_answer(world: Faulty) -> None:
+def test_what_is_no_request_gets_no_answer(world: Faulty, caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
         async with relayed(world) as relay:
             host, _, port = relay.address.rpartition(":")
@@ -91,6 +91,7 @@ def test_what_is_no_request_gets_no_answer(world: Faulty) -> None:
             assert text(await call(relay, "a")) == "ran a"
 
     asyncio.run(play())
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 def test_a_loss_is_told_and_is_no_score(world: Faulty) -> None:

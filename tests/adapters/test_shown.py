@@ -73,6 +73,8 @@ def test_results_keep_what_the_server_sent() -> None:
         {"type": "text", "text": "a note"},
         {"type": "text", "text": "(novel)"},
     ]
+    image = called_result(result(None, blocks[1]))
+    assert [block["type"] for block in image["content"]] == ["text", "image"]
     assert called_result(result(None))["isError"] is False
 
 

@@ -57,6 +57,11 @@ def test_other_text_is_taken_as_it_stands(text: str) -> None:
     assert action_from_text(CodingEnv, text).code == text
 
 
+def test_a_fence_in_a_list_is_as_far_to_the_left_as_it_begins() -> None:
+    text = "1. It prints:\n   ```python\n   if 1:\n     print(1)\n   ```\n"
+    assert action_from_text(CodingEnv, text).code == "if 1:\n  print(1)"
+
+
 def test_lines_of_a_fence_keep_their_indentation() -> None:
     code = "if 1:\n\n    print('```')  # ```\n\ty"
     assert action_from_text(CodingEnv, f"Now\n```python\n{code}\n```\n").code == code
@@ -75,6 +80,7 @@ def test_lines_of_a_fence_keep_their_indentation() -> None:
         f"I call {CALL.replace('CodeAction', 'CodeActon')}",
         CALL.replace('"', "'"),
         '{"arguments": {"code": 1}, "name": "CodeAction"}',
+        'I call {"arguments": {"code": "1"}, "name": "CodeAction"}',
         '[{"function": {"name": "f"}, "type": "function"}]',
         "<tool_call>print(1)</tool_call>",
         "print(1)</tool_call>",

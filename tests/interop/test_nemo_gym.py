@@ -30,16 +30,14 @@ from envgen.demo.server import serving as serving_app
 from envgen.sources import read_contract
 from generated.coding_env import CodingEnv
 from tests.adapters.faulty import Faulty, faulty
-from tests.interop.conftest import Release, StartServer, skip_without_venv
+from tests.interop.conftest import Release, Serve, StartServer, skip_without_venv
 from tests.interop.running import loopback
-from tests.interop.venvs import ROOT, venv_python
+from tests.interop.venvs import ROOT, RUNTIME, venv_python
 from tests.support import PATIENCE_S
 
 PAGE = (ROOT / "docs" / "train-with-nemo-gym.md").read_text()
 APP, TASK_DATA, ROWS, GYMNASIUM = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 NEWEST = Release("openenv", "0.10.0")
-RUNTIME = ("httpcore", "httpx", "pydantic>=2.12", "typing-extensions", "websockets",
-           "jsonschema-rs>=0.30")  # fmt: skip
 SCRIPT = "Script: "
 _POLL_S = 0.1
 
@@ -289,63 +287,44 @@ def test_rollouts_of_every_kind(gym: Callable[..., Gym], world: Faulty) -> None:
             "responses_create_params": {"input": "x"}, "response": again["response"]})  # fmt: skip
         assert (verdict.json()["mask_sample"], verdict.json()["failure_kind"]) == (
             True, "session_lost")  # fmt: skip
-        assert http.post("/seed_session", json={"seed": "x"}).status_code == 422
+        for row in ({"seed": "x"}, {"seed": 1, "verifier_metadata": {"seed": 2}}):
+            assert http.post("/seed_session", json=row).status_code == 422
 
 
-def test_a_server_that_is_gone_fails_the_rollout(gym: Callable[..., Gym]) -> None:
-    found = gym(at(APP, f"http://127.0.0.1:{free_port()}")).rollout([run("a")])
-    assert found["status"] == 500
-    assert "ConnectError (retryable=True" in found["text"]
-    assert "reward" not in found
-
-
-SESSION = """
-import json, sys
-from unittest.mock import MagicMock
-from nemo_gym.base_resources_server import BaseResourcesServerConfig, ResourcesSeedSessionRequest
-from nemo_gym.server_utils import ServerClient
-from nemo_gym.testing.session_conformance import check_resources_session_contract
-from nemo_gym.mcp_auto_exposure import install_auto_exposure
-from app import CodingServer
-config = BaseResourcesServerConfig(host="h", port=0, entrypoint="", name="coding", domain="other")
-server = CodingServer(config=config, server_client=MagicMock(spec=ServerClient))
-seed = ResourcesSeedSessionRequest.model_validate({"resources_session_id": "s", "episode_id":
-    {"rollout_id": "r"}, "task_id": {"taskset": "t", "task_id": "1"}, "task_data": {"seed": 7}})
-check_resources_session_contract(server.setup_webserver(), seed, keeps_state=True)
-many = config.model_copy(update={"num_workers": 2})
-try:
-    CodingServer(config=many, server_client=MagicMock(spec=ServerClient)).setup_webserver()
-except ValueError as error:
-    assert "num_workers" in str(error)
-else:
-    raise AssertionError("two workers are accepted")
-app = server.setup_webserver()
-tools = install_auto_exposure(server, app)
-print(json.dumps([tools["CodeAction"].tool.inputSchema, app.openapi()["components"]["schemas"]]))
-"""
-
-
-def test_nemos_own_checks(
-    gym: Callable[..., Gym], python: Path, tmp_path: Path, world: Faulty
-) -> None:
+def test_nemos_own_checks(python: Path, tmp_path: Path, world: Faulty) -> None:
+    """The contract of sessions, one worker, and the same schema in OpenAPI and over MCP."""
+    shutil.copytree(ROOT / "generated", tmp_path / "generated")
     (tmp_path / "app.py").write_text(at(APP, world.url))
     paths = os.pathsep.join(map(str, (tmp_path, ROOT / "runtime")))
     printed = subprocess.check_output(
-        [python, "-c", SESSION], cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, text=True
-    )
-    advertised, schemas = json.loads(printed.splitlines()[-1])
+        [python, ROOT / "tests/interop/rollouts/nemo_checks.py"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": paths}, text=True,
+    )  # fmt: skip
+    found = json.loads(printed.splitlines()[-1])
+    assert "num_workers" in found["refused"]
     expected = CodingEnv.tool_specs("openai")[0]["function"]["parameters"]
-    assert advertised == schemas["CodeAction_arguments"] == expected
-    assert world.resets == [{"seed": 7}], "a repeated seed begins nothing"
+    assert found["advertised"] == found["shown"] == expected
+    assert world.resets == [{"seed": 7}, {}], "a repeated seed begins nothing"
+    called, refused = found["called"]
+    assert called["content"][0]["text"].endswith("ran a")
+    assert refused["isError"]
+    assert "Did you mean 'code'?" in refused["content"][0]["text"]
 
 
-def test_rollouts_wait_for_a_free_session(
-    gym: Callable[..., Gym], start_server: StartServer
+def test_rollouts_wait_for_a_free_session_and_a_server_that_dies(
+    gym: Callable[..., Gym], serve: Serve
 ) -> None:
-    url = start_server(NEWEST, "words", MAX_SESSIONS="2")
-    served = gym(at(APP, url, f"retry=RetryPolicy(capacity_wait_s={PATIENCE_S})"))
+    url = serve(NEWEST, "words", fresh=True, MAX_SESSIONS="2").base_url
+    wait = f"retry=RetryPolicy(attempts=1, capacity_wait_s={PATIENCE_S})"
+    served = gym(at(APP, url, wait))
     found = served.rollouts([[run("a"), run("b")]] * 8)
     assert [(item["reward"], item["mask_sample"]) for item in found] == [(2.0, False)] * 8
+    lost = served.rollout([run("a"), run("exit"), run("b")])
+    assert (lost["mask_sample"], lost["failure_kind"]) == (True, "transport_peer_drop")
+    gone = served.rollout([run("a")])
+    assert gone["status"] == 500
+    assert "ConnectError (retryable=True" in gone["text"]
+    assert "reward" not in gone
 
 
 def test_an_environment_of_tools(

@@ -21,14 +21,12 @@ from envgen.demo.server import serving as serving_app
 from envgen.sources import read_contract
 from tests.adapters.faulty import faulty
 from tests.interop.conftest import Release, Serve, StartServer, skip_without_venv
-from tests.interop.venvs import ROOT, venv_python
+from tests.interop.venvs import ROOT, RUNTIME, venv_python
 from tests.support import PATIENCE_S
 
 PAGE = (ROOT / "docs" / "train-with-skyrl.md").read_text()
 NEWEST = Release("openenv", "0.10.0")
 PROMPT = [{"role": "user", "content": "Play."}]
-RUNTIME = ("httpcore", "httpx", "pydantic>=2.12", "typing-extensions", "websockets",
-           "jsonschema-rs>=0.30")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -233,17 +233,30 @@ def test_an_environment_of_tools(
 
 
 def test_a_model_that_answers_in_text(verifiers: Verifiers, world: Faulty) -> None:
-    def script(messages: list[dict[str, Any]]) -> str:
-        calls = ['I run it. {"name": "CodeAction"}', *map(json_call, ["a", "done"])]
-        return calls[sum(message["role"] == "assistant" for message in messages)]
+    """As the action itself, as a call, and as what is neither."""
+    answers = ["a", '<tool_call>{"name": "CodeAction"}</tool_call>', json_call("b"), "done"]
 
-    taskset = coding(repr(world.url), [{"prompt": "Go."}], ', calls="text"')
-    (rollout,) = verifiers.play(taskset, script)
+    def script(messages: list[dict[str, Any]]) -> str:
+        return answers[sum(message["role"] == "assistant" for message in messages)]
+
+    row = {"prompt": "Go.", "seed": 3, "level": "hard", "answer": 42}
+    lazily = """
+
+class Levels(list):
+    columns = ("level",)
+"""
+    taskset = coding(repr(world.url), row, ', calls="text"').replace(
+        f"tasks={row!r}", f"tasks=lambda: Levels([{row!r}])"
+    )
+    (rollout,) = verifiers.play(lazily + taskset, script)
+    assert world.resets == [{"seed": 3, "level": "hard"}]
     assert rollout["errors"] == []
-    assert rollout["rewards"] == {"environment_reward": 6.0}
+    assert rollout["rewards"] == {"environment_reward": 7.0}
     roles = [role for role, _ in rollout["messages"]]
-    assert roles == ["user", "assistant"] * 3
-    assert world.steps == ["a", "done"]
+    assert roles == ["system", *["user", "assistant"] * 4]
+    assert "Python source to run." in rollout["messages"][0][1]
+    assert "code" in rollout["messages"][5][1]
+    assert world.steps == ["a", "b", "done"]
 
 
 def json_call(code: str) -> str:

@@ -114,7 +114,7 @@ REFUSED = {
     ),
     "tools": contract(
         tools=[
-            {"name": f"t{index}", "inputSchema": of({f"a{i}": TEXT for i in range(9)})}
+            {"name": f"t{index}", "inputSchema": of({f"a{i}": TEXT for i in range(19)})}
             for index in range(900)
         ]
     ),
@@ -128,6 +128,12 @@ def test_a_contract_that_would_take_too_long_is_refused(document: dict[str, Any]
         make_plan(parse_contract(document, source="x"))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 2_000
+
+
+def test_a_contract_as_large_as_a_public_one_is_taken() -> None:
+    """A resources server of NeMo Gym 0.7.0 has OpenAI's schemas of requests and replies twice."""
+    large = action({f"f{index}": TEXT for index in range(6_000)})
+    assert make_plan(parse_contract(large, source="x"))
 
 
 GROWING: dict[str, Callable[[int], dict[str, Any]]] = {

@@ -1,9 +1,10 @@
 """NeMo Gym: servers of its own kinds, made from a generated client.
 
-Read and run: nemo-gym 0.7.0. A resources server (``SimpleResourcesServer``) has a route for each
-action and tool, which agents call as the model does; ``verify`` gives the score, and a masked
-sample where the episode was lost. A Gymnasium server (``GymnasiumServer``) takes the model's
-answers one by one. NeMo is imported by the functions that make a class.
+Read and run: nemo-gym 0.7.0, on Python 3.13.0, though its metadata asks for 3.13.14. A resources
+server (``SimpleResourcesServer``) has a route for each action and tool, which agents call as the
+model does; ``verify`` gives the score, and a masked sample where the episode was lost. A Gymnasium
+server (``GymnasiumServer``) takes the model's answers one by one. NeMo is imported by the functions
+that make a class.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..errors import (
     EnvError,
     ExecutionError,
     FactoryError,
+    InvalidRequest,
     MissingExtra,
     ProtocolError,
     ReplyMismatch,
@@ -37,6 +39,7 @@ from .connecting import Server
 from .episode import AsyncClient, AsyncEpisode, Turn
 from .losses import EpisodeLost
 from .nemo_tools import Arguments, Route, body_of, routes_of, show_schemas, shown_tools, task_data
+from .rows import reset_parameters
 from .sessions import Outcome, SessionOptions, Sessions
 from .text import call_from_text, instructions
 
@@ -208,7 +211,11 @@ def _imported(module: str) -> Any:
     try:
         return import_module(module)
     except ImportError as error:
-        raise MissingExtra("a server for NeMo Gym", extra="nemo-gym") from error
+        missing = MissingExtra("a server for NeMo Gym", extra="nemo-gym")
+        missing.add_note(
+            "It runs beside nemo-gym itself, in the venv that NeMo makes for a server."
+        )
+        raise missing from error
 
 
 def _session_key() -> str:
@@ -267,9 +274,13 @@ def _prepare(server: Any, app: Any) -> None:
 
 async def _begin(server: Any, name: str, row: Mapping[str, Any], owner: Any = None) -> str:
     """Begin an episode. Raises FastAPI's HTTPException, whose status says whether to try again."""
-    fields, _ = _imported("nemo_gym.task_data").normalize_task_fields(dict(row))
+    fields, conflicts = _imported("nemo_gym.task_data").normalize_task_fields(dict(row))
+    sessions: Sessions = server._sessions  # noqa: SLF001
     try:
-        text: str = await server._sessions.begin(name, fields, owner)  # noqa: SLF001
+        unclear = sorted(reset_parameters(sessions.client).keys() & {*conflicts})
+        if unclear:
+            raise InvalidRequest(f"the row has {unclear[0]!r} twice, with different values")
+        text = await sessions.begin(name, fields, owner)
     except EnvError as error:
         status = _FAILED_STATUS if error.retryable else _INVALID_STATUS
         raise _failed(error, status) from error

@@ -78,6 +78,7 @@ class Sessions:
         options: those of ``SessionOptions``.
 
     Attributes:
+        client: the generated client's class.
         losses: the episodes that were lost.
     """
 
@@ -90,7 +91,7 @@ class Sessions:
         **options: Unpack[SessionOptions],
     ) -> None:
         self.losses = Losses(client.env_name)
-        self._client = client
+        self.client = client
         self._server = server
         self._read = options.get("read", observation_to_text)
         self._columns = options.get("columns", ())
@@ -124,9 +125,7 @@ class Sessions:
             if owner is not None and session.owner == owner:
                 return session.told
             if session.episode is None:
-                client = client_of(
-                    self._client, self._server, capacity_wait_s=self._capacity_wait_s
-                )
+                client = client_of(self.client, self._server, capacity_wait_s=self._capacity_wait_s)
                 session.episode = AsyncEpisode(
                     client, self.losses, read=self._read, columns=self._columns
                 )

@@ -51,7 +51,8 @@ def environment(
             before the first observation. An attribute ``columns`` of the rows names further
             arguments.
         calls: how the model acts: by calling tools, which verifiers' harness does; or by answers
-            in plain text, each of which is a call or an action.
+            in plain text, each of which is an action or a call. The system message then says in
+            which forms.
         read: makes what the model reads of a result.
         score: makes the episode's score of its rewards, such as ``max``.
         capacity_wait_s: how long a rollout waits for a free session of a full server, in seconds.

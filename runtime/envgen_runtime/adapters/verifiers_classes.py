@@ -10,6 +10,7 @@ verifiers runs this module in a process of its own to serve the tools of all rol
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
@@ -66,9 +67,10 @@ class EnvironmentTools(vf.Toolset[vf.SharedToolsetConfig, RolloutState]):
 
 
 class EnvironmentData(vf.TaskData):
-    """A row."""
+    """A row, and which of its columns are arguments besides those that the contract knows."""
 
     row: dict[str, Any]
+    columns: tuple[str, ...] = ()
 
 
 class EnvironmentTaskConfig(vf.TaskConfig):
@@ -88,7 +90,8 @@ class EnvironmentTask(vf.Task[EnvironmentData, RolloutState, EnvironmentTaskConf
     async def setup(self, trace: vf.Trace, runtime: vf.Runtime) -> None:
         """Open a session, and reset: it waits while the server is full."""
         del runtime
-        rollout = self.world.rollout(self.config.server, self.config.capacity_wait_s)
+        config = self.config
+        rollout = self.world.rollout(config.server, config.capacity_wait_s, self.data.columns)
         try:
             await rollout.begin(self.data.row)
         except EnvError as error:
@@ -158,7 +161,7 @@ class EnvironmentEnv(vf.Env[EnvironmentEnvConfig]):
             for trace in traces:
                 rollout = _live.pop(trace.id, None)
                 if rollout is not None:
-                    await rollout.close()
+                    await asyncio.shield(rollout.close())  # a run may be cancelled twice
 
     async def _play(self, rollout: Rollout, talk: Any) -> None:
         said: Any = rollout.opening
@@ -183,8 +186,11 @@ def made(name: str, world: World) -> tuple[type, type]:
 
         def load(self) -> Iterable[Any]:
             """A task for each row."""
-            for number, row in enumerate(world.rows):
-                data = EnvironmentData(name=f"{world.client.env_name}:{number}", row=dict(row))
+            rows = world.tasks() if callable(world.tasks) else world.tasks
+            columns = tuple(getattr(rows, "columns", ()))
+            for number, row in enumerate(rows):
+                name = f"{world.client.env_name}:{number}"
+                data = EnvironmentData(name=name, row=dict(row), columns=columns)
                 yield task(data, self.config.task)
 
     Taskset.__name__ = Taskset.__qualname__ = f"{name}Taskset"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ..calling.advice import InvalidCall
 from ..errors import EnvError
 from .connecting import Server, client_of
 from .episode import AsyncClient, AsyncEpisode, Read, Turn
 from .losses import Losses
 from .relay import ToolRelay
 from .rows import first_messages
+from .text import call_from_text, instructions
 
 Calls = Literal["tools", "text"]
 Rows = Iterable[Mapping[str, Any]]
@@ -32,17 +34,16 @@ class World:
     capacity_wait_s: float
     losses: Losses
 
-    @property
-    def rows(self) -> Rows:
-        """The rows, one for each task."""
-        return self.tasks() if callable(self.tasks) else self.tasks
-
-    def rollout(self, server: str | None, capacity_wait_s: float | None) -> Rollout:
+    def rollout(
+        self, server: str | None, capacity_wait_s: float | None, columns: Collection[str]
+    ) -> Rollout:
         """A rollout, not begun; None stands for what the package says."""
         wait_s = self.capacity_wait_s if capacity_wait_s is None else capacity_wait_s
         made = client_of(self.client, server or self.server, capacity_wait_s=wait_s)
-        columns = getattr(self.tasks, "columns", ())
-        return Rollout(AsyncEpisode(made, self.losses, read=self.read, columns=columns), self.score)
+        episode = AsyncEpisode(made, self.losses, read=self.read, columns=columns)
+        return Rollout(
+            episode, self.score, instructions(self.client) if self.calls == "text" else ""
+        )
 
 
 class Rollout:
@@ -53,11 +54,24 @@ class Rollout:
         opening: what the model reads first.
     """
 
-    def __init__(self, episode: AsyncEpisode, score: Callable[[Sequence[float]], float]) -> None:
+    def __init__(
+        self,
+        episode: AsyncEpisode,
+        score: Callable[[Sequence[float]], float],
+        forms: str = "",
+    ) -> None:
+        """Play an episode.
+
+        Args:
+            episode: the episode, not begun.
+            score: makes its score of its rewards.
+            forms: what the system message says of the forms of an answer; "" if nothing.
+        """
         self.relay = ToolRelay(episode)
         self.opening: list[dict[str, Any]] = []
         self._episode = episode
         self._score = score
+        self._forms = forms
 
     @property
     def is_over(self) -> bool:
@@ -77,15 +91,20 @@ class Rollout:
     async def begin(self, row: Mapping[str, Any]) -> None:
         """Reset, and answer for the tools. Raises EnvError; then nothing is left to close."""
         try:
-            self.opening = first_messages(row, await self._episode.reset(row))
+            messages = first_messages(row, await self._episode.reset(row))
+            self.opening = _with_system_text(messages, self._forms)
             await self.relay.open()
         except BaseException:
             await self.close()
             raise
 
     async def say(self, text: str) -> Turn:
-        """Make the call that a model's text is. Raises EpisodeLost."""
-        return await self._episode.call(text)
+        """Make the call, or take the action, that a model's text is. Raises EpisodeLost."""
+        try:
+            call = call_from_text(type(self._episode.client), text)
+        except InvalidCall as error:
+            return self._episode.score.failed(error)
+        return await self._episode.call(call)
 
     def loss(self) -> EnvError | str | None:
         """Why there is no score; None if there is one."""
@@ -103,3 +122,13 @@ class Rollout:
         """End the session. A call in flight loses the episode."""
         await self.relay.close()
         await self._episode.close()
+
+
+def _with_system_text(messages: list[dict[str, Any]], text: str) -> list[dict[str, Any]]:
+    """The messages, whose system message says this, too."""
+    if not text:
+        return messages
+    first, *others = messages
+    if first.get("role") != "system" or not isinstance(first["content"], str):
+        return [{"role": "system", "content": text}, *messages]
+    return [{**first, "content": f"{first['content']}\n\n{text}"}, *others]

@@ -26,7 +26,7 @@ _MARK = re.compile(
 
 _THOUGHT, _END_OF_THOUGHT = "<think>", "</think>"
 _ARGUMENTS = ("arguments", "input", "parameters")
-_IDS = ("id", "call_id", "tool_use_id")
+_IDS = ("call_id", "tool_use_id", "id")  # an item of OpenAI's Responses has an id of its own, too
 _WANTED = 'a call is a JSON object such as {"name": "TOOL", "arguments": {"PARAMETER": "VALUE"}}'
 _NO_CALL = f"the text holds no call: {_WANTED}, alone, in a fence (```json) or in a <tool_call>"
 _TOO_LARGE = "a number has too many digits"

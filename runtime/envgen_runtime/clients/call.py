@@ -62,6 +62,7 @@ class Calls:
         transport: the transport to open, as given, or ``http`` once detection has chosen it.
         episode_id: the name that the last reset gave to its episode.
         provider: what started the server, if it is this client's to stop.
+        secrets: what no error shows.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Calls:
         self._client = client
         self._wire = client.wire
         self._url = url
-        self._secrets = secrets
+        self.secrets = secrets
         self._notifier = Notifier(
             options["observers"], env_name=client.env_name, url=url, secrets=secrets
         )
@@ -191,7 +192,7 @@ class Calls:
             raise
         finally:
             if isinstance(error, EnvError):  # last: what is added may quote the server, too
-                redact(error, self._secrets)
+                redact(error, self.secrets)
             if flight.event is not None:
                 self._notifier.ended(flight.event, flight.reply, failure)
         if failure is not error:
@@ -246,7 +247,7 @@ class Calls:
             try:
                 return (yield from attempt(attempts.request))
             except EnvError as error:
-                redact(error, self._secrets)
+                redact(error, self.secrets)
                 has_episode, over_http = self.session.had_episode, self.transport == "http"
                 if not may_repeat(error, request, has_episode=has_episode, over_http=over_http):
                     raise

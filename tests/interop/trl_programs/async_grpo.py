@@ -19,6 +19,7 @@ from typing import Any
 os.environ |= {"HF_HUB_OFFLINE": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}
 
 import tiny
+from accelerate.state import PartialState
 from grpo import plain, spec_of
 from trl.experimental.async_grpo import async_rollout_worker
 
@@ -67,6 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 def roll_out(task: dict[str, Any]) -> dict[str, Any]:
     """Play until there are samples of a group, and return what they say."""
+    PartialState(cpu=True)  # as the trainer does
     spec = spec_of(task)
     generations = task["generations"]
     reader = tiny.tokenizer()

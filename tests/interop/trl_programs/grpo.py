@@ -7,6 +7,7 @@ import json
 import math
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ def spec_of(task: dict[str, Any]) -> Any:
     """The spec of a generated class, as a user makes it. Its package is on PYTHONPATH."""
     module = importlib.import_module(f"{task['package']}.trl")
     environment = getattr(module, task["environment"])
-    return environment.spec(task["url"], rows=task["rows"], **task.get("options", {}))
+    server = task["url"]
+    if "client" in task:
+        server = partial(environment.client_class, server, **task["client"])
+    return environment.spec(server, rows=task["rows"])
 
 
 def train(task: dict[str, Any]) -> dict[str, Any]:

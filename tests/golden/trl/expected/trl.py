@@ -14,7 +14,7 @@ class RobotEnvTRL(TRLEnvironment):
     """An environment for ``GRPOTrainer``: each function is a tool of the model.
 
     Example:
-        spec = RobotEnvTRL.spec("http://127.0.0.1:8000", rows=[{}] * 64)
+        spec = RobotEnvTRL.spec("http://127.0.0.1:8000", rows=[{"seed": 1}, {"seed": 2}])
         trainer = GRPOTrainer(
             model,
             train_dataset=spec.train_dataset,

@@ -12,7 +12,7 @@ class WeatherToolsTRL(TRLTools):
     """An environment for ``GRPOTrainer``: each function is a tool of the model.
 
     Example:
-        spec = WeatherToolsTRL.spec("http://127.0.0.1:8000", rows=[{}] * 64)
+        spec = WeatherToolsTRL.spec("http://127.0.0.1:8000/mcp", rows=[{}] * 64, reward_funcs=[score])
         trainer = GRPOTrainer(
             model,
             train_dataset=spec.train_dataset,
@@ -47,6 +47,6 @@ class WeatherToolsTRL(TRLTools):
         """
         return self._call("list", {"str": str_, "self": self_})
 
-    def reset(self) -> str:
+    def reset_(self) -> str:
         """Call reset."""
         return self._call("reset", {})

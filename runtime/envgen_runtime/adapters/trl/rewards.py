@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ..json_value import as_array, as_object
-from .losses import EpisodeLost
+from ...json_value import as_array, as_object
+from ..losses import EpisodeLost
 
 RewardFunc: TypeAlias = Callable[..., Any]
 """A reward function as TRL takes it, sync or async."""

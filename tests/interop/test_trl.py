@@ -1,0 +1,289 @@
+"""Generated environments in the real trainers of TRL, with a tiny model that follows scripts.
+
+Each test runs a program of ``trl_programs`` in a venv that has TRL, and looks at what it reports.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from envgen.build import build_package
+from envgen.options import PackageOptions
+from envgen.sources import read_contract
+from envgen_runtime.adapters.losses import EpisodeLost
+from tests.adapters.faulty import Faulty, faulty
+from tests.interop.conftest import Release, Serve, skip_without_venv
+from tests.interop.venvs import ROOT, trainer_python
+from tests.support import PATIENCE_S, run
+
+PROGRAMS = Path(__file__).parent / "trl_programs"
+OPENENV = Release("openenv", "0.10.0")
+LOST = str({"error": EpisodeLost.MESSAGE})
+
+
+@pytest.fixture(scope="session")
+def trl_python() -> Path:
+    with skip_without_venv():
+        return trainer_python("trl-1.16.0", "trl==1.16.0", "torch==2.13.0", "jmespath", "aiohttp")
+
+
+@dataclass(frozen=True)
+class Programs:
+    """Runs programs where generated packages can be imported."""
+
+    python: Path
+    folder: Path
+
+    def run(self, program: str, **task: Any) -> dict[str, Any]:
+        report = self.folder / "report.json"
+        done = subprocess.run(
+            [str(self.python), "-W", "ignore", str(PROGRAMS / f"{program}.py")],
+            input=json.dumps(
+                {"report": str(report), "output": str(self.folder / "output"), **task}
+            ),
+            env={
+                **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                "PYTHONPATH": os.pathsep.join([str(ROOT / "runtime"), str(self.folder)]),
+            },
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_S,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        found: dict[str, Any] = json.loads(report.read_text())
+        return {**found, "stderr": done.stderr}
+
+
+@pytest.fixture
+def programs(trl_python: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Programs:
+    monkeypatch.chdir(tmp_path)
+    contract = read_contract(str(ROOT / "schemas" / "coding_env.json"))
+    build_package(contract, tmp_path, options=PackageOptions(adapters=("trl",)))
+    return Programs(trl_python, tmp_path)
+
+
+@pytest.fixture
+def world() -> Iterator[Faulty]:
+    with faulty() as served:
+        yield served
+
+
+def call(name: str, **arguments: Any) -> str:
+    """A tool call as Qwen3 writes it."""
+    return f"<tool_call>\n{json.dumps({'name': name, 'arguments': arguments})}\n</tool_call>"
+
+
+def code(*texts: str) -> list[str]:
+    return [call("CodeAction", code=text) for text in texts]
+
+
+CODING: dict[str, Any] = {"package": "coding_env", "environment": "CodingEnvTRL"}
+
+
+def told(completion: list[dict[str, Any]]) -> list[str]:
+    """What the tools told the model."""
+    return [message["content"] for message in completion if message["role"] == "tool"]
+
+
+# --- GRPO -----------------------------------------------------------------------------------------
+
+
+def test_a_step_with_a_typed_environment(programs: Programs, serve: Serve) -> None:
+    """Steps are scored, calls that can't be made cost nothing, and the model learns."""
+    scripts = [
+        code("x = 6 * 7", "print(x)"),
+        code("1 / 0"),
+        [call("CodeAction", cod="print(1)"), *code("print(2)")],
+        [],
+    ]
+    server = serve(OPENENV, "coding")
+    rows = [{"seed": seed, "difficulty": "unknown to reset"} for seed in range(4)]
+    done = programs.run("grpo", url=server.base_url, scripts=scripts, rows=rows, **CODING)
+    assert done["error"] is None, done["stderr"]
+    assert done["rewards"]["CodingEnvTRL"] == [2.0, 0.0, 1.0, 0.0]
+    assert told(done["completions"][0])[-1] == '{"stdout": "42\\n", "stderr": "", "exit_code": 0}'
+    assert told(done["completions"][3]) == []
+    refusal, answer = told(done["completions"][2])
+    assert "cod: is not a parameter. Did you mean 'code'?" in refusal
+    assert "code: is missing" in refusal
+    assert json.loads(answer)["stdout"] == "2\n"
+    (step, *_) = done["log"]
+    assert step["rewards/CodingEnvTRL/mean"] == pytest.approx(0.75)
+    assert step["tools/failure_frequency"] == pytest.approx(1 / 5)
+    assert step["environments/lost"] == 0
+    assert done["has_learnt"]
+    prompt = done["seen"][0]
+    assert '"name": "CodeAction", "description": "Python source to run."' in prompt
+    assert "Act in the environment by calling its tools." in prompt
+
+
+def test_a_step_with_an_environment_of_tools(programs: Programs, serve: Serve) -> None:
+    """Each tool is shown, whatever its name; and the end of an episode is one."""
+    url = serve(OPENENV, "tools_shop").base_url
+    built = run("build", url, "--name", "shop_env", "--adapter", "trl", "--out", ".")
+    assert built.exit_code == 0, built.output
+    order = {"sku": "a", "qty": 2}
+    scripts = [
+        [call("get_weather", city="Oslo"), call("list_tools", reason="x"), call("fail")],
+        [call("place_order", orders=[order])],
+        [call("place_order", orders=[{**order, "qty": 100}])],
+        [call("nothing")],
+    ]
+    shop = {"package": "shop_env", "environment": "ShopEnvTRL"}
+    done = programs.run("grpo", url=url, scripts=scripts, rows=[{}] * 4, **shop)
+    assert done["error"] is None, done["stderr"]
+    assert done["rewards"]["ShopEnvTRL"] == [1.0, 0.5, 0.0, 0.0]
+    first, second, third, _ = map(told, done["completions"])
+    assert first == ["Oslo: None", '{"reason":"x"}', "The episode is over: nothing was done."]
+    assert json.loads(second[0]) == {"total": 2, "speed": "slow"}
+    assert "$.orders[0].qty" in third[0]
+    assert "100" in third[0]
+    prompt = done["seen"][0]
+    for name in ("fail", "get_weather", "list_tools", "place_order", "wait"):
+        assert f'"name": "{name}"' in prompt
+    assert "qty: integer (required, at least 1, at most 99)" in prompt
+
+
+def test_what_was_lost_has_no_reward(programs: Programs, world: Faulty) -> None:
+    """A drop, a reply that can't be read and a timeout leave the others' rewards as they are."""
+    scripts = [
+        code("a", "b"),
+        code("c", "drop", "after the drop"),
+        code("d", "mismatch", "after the mismatch"),
+        code("e", "hang", "after the hang"),
+        code("f", "done"),
+        code("g"),
+    ]
+    done = programs.run(
+        "grpo",
+        url=world.url,
+        client={"step_timeout_s": 2.0},
+        scripts=scripts,
+        rows=[{}] * 6,
+        steps=2,
+        **CODING,
+    )
+    assert done["error"] is None, done["stderr"]
+    assert done["rewards"]["CodingEnvTRL"] == [2.0, None, None, None, 6.0, 1.0]
+    assert done["advantages"][1:4] == [0.0, 0.0, 0.0]
+    assert sum(done["advantages"]) == pytest.approx(0, abs=1e-5)
+    assert done["advantages"][4] > 0 > done["advantages"][5]
+    for step in done["log"][:2]:
+        assert step["reward"] == step["rewards/CodingEnvTRL/mean"] == pytest.approx(3.0)
+        assert step["environments/lost"] == 3
+        assert step["loss"] is not None
+    assert done["losses"] == {"ConnectionLost": 2, "ReplyMismatch": 2, "RequestTimeout": 2}
+    for completion in done["completions"][1:4]:
+        assert told(completion)[-2:] == [LOST, LOST]
+    assert not [text for text in world.steps if text.startswith("after")]
+    assert len(world.resets) == 12, "the next step begins new episodes"
+    assert done["is_finite"]
+    assert done["has_learnt"]
+    assert "an episode was lost after 1 steps: ConnectionLost" in done["stderr"]
+
+
+def test_a_server_that_is_gone_ends_training(programs: Programs, serve: Serve) -> None:
+    """A step whose episodes were all lost scores none; the next one can't begin."""
+    server = serve(OPENENV, "faults", fresh=True)
+    built = run("build", server.base_url, "--name", "faults_env", "--adapter", "trl", "--out", ".")
+    assert built.exit_code == 0, built.output
+    scripts = [[call("FaultAction", fault="die")], [call("FaultAction", seconds=1)]]
+    done = programs.run(
+        "grpo",
+        url=server.base_url,
+        scripts=scripts,
+        rows=[{}] * 2,
+        steps=2,
+        package="faults_env",
+        environment="FaultsEnvTRL",
+    )
+    assert done["error"].startswith("ConnectError: ")
+    assert done["rewards"]["FaultsEnvTRL"] == [None, None]
+    assert done["advantages"] == [0.0, 0.0]
+    assert done["log"][0]["rewards/FaultsEnvTRL/mean"] is None
+    assert done["is_finite"]
+
+
+def test_a_full_server_is_told_with_what_to_change(programs: Programs, serve: Serve) -> None:
+    """All environments are reset before any plays, so that none can be given back."""
+    server = serve(OPENENV, "coding", fresh=True, MAX_SESSIONS="2")
+    scripts = [code(f"print({number})") for number in range(8)]
+    done = programs.run("grpo", url=server.base_url, scripts=scripts, rows=[{}] * 8, **CODING)
+    error = done["error"]
+    assert error.startswith("CapacityReached: the server allows 2 sessions at once")
+    assert "TRL plays 8 environments" in error
+    assert "raise max_concurrent_envs of the server to 8" in error
+    assert "lower num_generations and per_device_train_batch_size" in error
+    assert done["rewards"] == {}
+    assert not done["has_learnt"]
+    # What was opened is given back.
+    two = programs.run("grpo", url=server.base_url, scripts=scripts[:2], rows=[{}] * 2, **CODING)
+    assert two["error"] is None, two["stderr"]
+    assert two["rewards"]["CodingEnvTRL"] == [1.0, 1.0]
+
+
+# --- async GRPO -----------------------------------------------------------------------------------
+
+
+def test_rollouts_of_async_grpo_wait_for_each_other(programs: Programs, serve: Serve) -> None:
+    """Eight rollouts on a server of two sessions: each gives its own back where it ends."""
+    server = serve(OPENENV, "tools", fresh=True, MAX_SESSIONS="2")
+    built = run("build", server.base_url, "--name", "desk_env", "--adapter", "trl", "--out", ".")
+    assert built.exit_code == 0, built.output
+    desk = {"package": "desk_env", "environment": "DeskEnvTRL", "url": server.base_url}
+    scripts = [[call("add", a=number, b=1), call("finish")] for number in range(8)]
+    done = programs.run("async_grpo", scripts=scripts, generations=8, rows=[{}] * 2, **desk)
+    assert done["error"] is None, done["stderr"]
+    assert [sample["rewards/DeskEnvTRL"] for sample in done["metrics"]] == [3.0] * 8
+
+
+def test_what_async_grpo_plays(programs: Programs, world: Faulty) -> None:
+    scripts = [code("a", "b"), code("c", "drop", "after the drop"), code("d", "done")]
+    done = programs.run(
+        "async_grpo",
+        url=world.url,
+        scripts=scripts,
+        generations=3,
+        max_inflight_tasks=2,
+        rows=[{"seed": 5}],
+        **CODING,
+    )
+    assert done["error"] is None, done["stderr"]
+    rewards = {
+        told(completion)[0]: (metrics["reward"], advantage)
+        for completion, metrics, advantage in zip(
+            done["completions"], done["metrics"], done["advantages"], strict=True
+        )
+    }
+    assert rewards["ran a"] == (2.0, pytest.approx(-1.0))
+    assert rewards["ran c"] == (None, 0.0)
+    assert rewards["ran d"] == (6.0, pytest.approx(1.0))
+    assert "after the drop" not in world.steps
+    assert world.resets[0] == {"seed": 5}
+    assert done["prompts"][0][-1]["content"].endswith('{"stdout": "go", "exit_code": 0}')
+
+
+# --- scripts --------------------------------------------------------------------------------------
+
+
+def test_a_script_of_init_trains(programs: Programs, serve: Serve) -> None:
+    server = serve(OPENENV, "coding")
+    Path("coding_env").rename("built_before")
+    built = run("init", "--trainer", "trl", server.base_url)
+    assert built.exit_code == 0, built.output
+    script = Path("train_trl.py").resolve()
+    assert f'URL = "{server.base_url}"' in script.read_text()
+    scripts = [code(f"print({number})") for number in range(4)]
+    done = programs.run("script", script=str(script), scripts=scripts)
+    (name,) = (name for name in done["rewards"] if name != "lost_environments")
+    assert done["rewards"][name] == [1.0] * 4
+    assert done["log"][0]["reward"] == 1.0
