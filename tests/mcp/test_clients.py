@@ -303,6 +303,23 @@ def test_pages_without_an_end_are_an_error() -> None:
 # --- the server ends ------------------------------------------------------------------------------
 
 
+def test_the_last_words_of_a_server_hide_its_secrets() -> None:
+    with ToolsClient.from_command(BARE, env={"API_TOKEN": "hush-hush-1"}) as client:
+        with pytest.raises(rt.ConnectionLost, match=r"the last words \*\*\*") as lost:
+            client.call_tool("die", {"status": 3})
+        with pytest.raises(rt.SessionLost) as after:
+            client.list_tools()
+    assert "hush" not in f"{lost.value.log}{after.value}{after.value.log}"
+
+
+def test_a_call_that_was_answered_is_not_cancelled() -> None:
+    with ToolsClient.from_command(BARE) as client:
+        client.call_tool("echo", {"value": 1})
+        with pytest.raises(rt.ToolTimeout):
+            client.call_tool("echo", {"value": "late"})
+        assert data(client.call_tool("cancelled")) == []
+
+
 def test_the_last_words_of_a_server_that_dies_are_told() -> None:
     with ToolsClient.from_command(BARE) as client:
         with pytest.raises(rt.ConnectionLost) as raised:

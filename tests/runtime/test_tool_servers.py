@@ -11,6 +11,7 @@ import pytest
 from envgen_runtime import (
     EnvError,
     ExecutionError,
+    InvalidRequest,
     NotReset,
     ProtocolError,
     RequestTimeout,
@@ -19,7 +20,7 @@ from envgen_runtime import (
 )
 from envgen_runtime.wire.http_exchange import HttpResponse, HttpSession, Pause
 from envgen_runtime.wire.nemo_gym import NemoGymWire
-from envgen_runtime.wire.open_reward import OpenRewardWire
+from envgen_runtime.wire.open_reward import OpenRewardWire, read_events
 from envgen_runtime.wire.protocol import HttpCall, Request
 
 SEEDED = HttpResponse(200, {"content-type": "application/json"}, b"{}", ("session=a; Path=/",))
@@ -158,6 +159,7 @@ def test_what_a_tool_of_nemo_gym_replies(
     response: HttpResponse, text: str, structured: Any
 ) -> None:
     result = nemo_gym(response).call("find")["observation"]["result"]
+    assert result["isError"] is False
     assert "".join(block["text"] for block in result["content"]) == text
     assert result.get("structuredContent") == structured
 
@@ -169,16 +171,20 @@ def test_json_that_is_none_is_not_a_result() -> None:
 
 def test_the_cookie_of_an_episode() -> None:
     moved = SEEDED._replace(set_cookies=("session=b; Path=/",))
-    served = nemo_gym(moved, SEEDED, SEEDED, SEEDED)
+    unnamed = SEEDED._replace(set_cookies=())
+    served = nemo_gym(moved, SEEDED, SEEDED, SEEDED, unnamed, SEEDED)
     served.call("files/a b", x=1)
     served.call("count")
     served.make("reset", {"start": 2, "seed": 3})
     served.call("count")
+    served.make("reset", {})
+    served.call("count")
     assert [call.path for call in served.calls] == [
-        "/seed_session", "/files/a%20b", "/count", "/seed_session", "/count",
+        "/seed_session", "/files/a%20b", "/count", "/seed_session", "/count", "/seed_session",
+        "/count",
     ]  # fmt: skip
     cookies = [call.headers.get("cookie") for call in served.calls]
-    assert cookies == [None, "session=a", "session=b", None, "session=a"]
+    assert cookies == [None, "session=a", "session=b", None, "session=a", None, None]
     assert json.loads(served.calls[3].body or b"") == {"start": 2}
 
 
@@ -368,6 +374,29 @@ def test_the_tools_of_open_reward_as_mcp_lists_them() -> None:
         {"name": "look", "description": "", "inputSchema": nothing},
         {"name": "submit", "description": "Answer.", "inputSchema": text},
     ]
+
+
+def test_an_event_without_a_type_is_a_message() -> None:
+    body = b"event: chunk\ndata: a\n\ndata: b\n\nevent: end\n\ndata:c\n\ndata: cut"
+    assert [*read_events(body)] == [("chunk", "a"), ("message", "b"), ("message", "c")]
+
+
+@pytest.mark.parametrize("wire", [NemoGymWire(), OpenRewardWire("e")])
+@pytest.mark.parametrize(
+    "action", [{"type": "list_tools"}, {"tool_name": "a"}, {"tool_name": "a", "arguments": [1]}]
+)
+def test_a_step_that_calls_no_tool_is_refused(wire: Any, action: dict[str, Any]) -> None:
+    with pytest.raises(InvalidRequest, match="calls a tool"):
+        Served(wire.begin("", {})).make("step", action)
+
+
+@pytest.mark.parametrize("wire", [NemoGymWire(), OpenRewardWire("e")])
+def test_these_servers_take_no_parameters_and_tell_no_state(wire: Any) -> None:
+    wire.check_arguments("AEnv", {})
+    with pytest.raises(ValueError, match="AEnv takes no parameters"):
+        wire.check_arguments("AEnv", {"a": 1})
+    with pytest.raises(InvalidRequest, match="no route for state"):
+        Served(wire.begin("", {})).make("state", {})
 
 
 def test_comments_and_lines_of_events() -> None:

@@ -52,6 +52,7 @@ class Receipt(ReplyModel):
 
 PLACE_ORDER = Tool[PlaceOrderArguments, Receipt]("place-order")
 COUNT = Tool[PlaceOrderArguments, int | None]("count", wrapped=True)
+SUMS = Tool[PlaceOrderArguments, dict[str, int]]("sums", wrapped=True)
 
 
 class ShopToolset(Toolset):
@@ -187,6 +188,8 @@ def test_the_omitted_is_itself_in_copies_and_signatures() -> None:
         (COUNT, result(text('{"result": 4}')), 4),
         (COUNT, 4, 4),
         (PLACE_ORDER, result(text('{"total": 1.5}')), Receipt(total=1.5)),
+        (PLACE_ORDER, result(text("seven"), data={"total": 7}), Receipt(total=7)),
+        (SUMS, result(text('{"result": 4, "other": 5}')), {"result": 4, "other": 5}),
     ],
 )
 def test_data(tool: Tool[Any, Any], reply: Any, data: Any) -> None:
@@ -287,6 +290,11 @@ def test_a_step_without_the_result_has_its_reward() -> None:
         assert (raised.value.reward, raised.value.done) == (2.0, True)
 
 
+def test_a_server_without_an_environment_owes_a_result() -> None:
+    with pytest.raises(rt.ToolResultMismatch):
+        PLACE_ORDER.result(ToolReply(None))
+
+
 def test_content_blocks_are_typed() -> None:
     data = base64.b64encode(b"bytes").decode()
     image = {"type": "image", "data": data, "mimeType": "image/png"}
@@ -346,9 +354,10 @@ def test_errors_of_a_step(error_type: str, kind: type[rt.ToolError]) -> None:
     assert error.server_text == "no\x1b[2J"
 
 
-def test_an_error_of_mcp_has_its_content() -> None:
+@pytest.mark.parametrize("name", ["isError", "is_error"])
+def test_an_error_of_mcp_has_its_content(name: str) -> None:
     with pytest.raises(rt.ToolExecutionFailed) as raised:
-        PLACE_ORDER.result(ToolReply(result(text("sold out"), isError=True), reward=0.0))
+        PLACE_ORDER.result(ToolReply(result(text("sold out"), **{name: True}), reward=0.0))
     error = raised.value
     assert (error.content, error.reward) == ((TextContent("sold out", text("sold out")),), 0.0)
     assert error.for_model() == "Error in place-order: the tool failed: sold out"
