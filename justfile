@@ -1,12 +1,12 @@
 # What a contributor needs. `just --list` prints this.
 
-# The tests that take seconds.
+# The tests that take under a second each.
 quick:
     uv run .ci/quick python
 
-# The same, and how much of the code they reach.
+# All but those of servers and containers, and how much of the code they reach.
 coverage:
-    uv run .ci/quick python --cov
+    uv run pytest -m "not interop and not docker" --cov
 
 # All tests.
 test:

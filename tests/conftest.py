@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,3 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="write what is generated over tests/golden/*/expected, to be read in the diff",
     )
+
+
+@pytest.fixture(autouse=True)
+def _no_server_is_known() -> None:
+    """Forget which servers were compared: a port may have been another test's server's."""
+    for name in ("envgen_runtime.clients.comparison", "envgen_runtime.mcp.comparison"):
+        if module := sys.modules.get(name):
+            module._compared.clear()

@@ -32,7 +32,8 @@ PACKAGES = [
     *sorted(path.parent for path in (ROOT / "tests/golden").glob("*/expected/models.py")),
 ]
 _FILES = (
-    "models.py", "models.py", "client.py", "client.py", "tools.py", "tools.py", "trl.py", "__init__.py",
+    "models.py", "models.py", "client.py", "client.py", "tools.py", "tools.py", "gymnasium.py",
+    "trl.py", "__init__.py",
 )  # fmt: skip
 
 _NAMES = sorted({*LIBRARY, "list", "dict", "str", "int", "super", "object", "type", "print"})
@@ -92,6 +93,7 @@ _STATEMENTS = [
     "class A(RequestModel):\n    x: TypeAdapter['canary()'] = 1", "nonlocal {name}",
     "client_class = canary", "client_class = {name}", "client_class = canary()", "def reset(self): return 1",
     "class A(TRLEnvironment):\n    client_class = {name}", "class A(TRLEnvironment[canary()]): pass",
+    "hints = canary", "hints = {{'a': canary()}}", "class A(GymnasiumEnv[canary()]): pass",
     "class A(TRLTools):\n    def {special}(self): return 1", "def get_reward(self): return 1.0",
 ]  # fmt: skip
 if sys.version_info >= (3, 12):
@@ -335,7 +337,7 @@ def evaluate(module):
 for number in range(int(sys.argv[1])):
     ran.clear()
     bound = []
-    for part in ("models", "tools", "client", "trl", None):
+    for part in ("models", "tools", "client", "gymnasium", "trl", None):
         name = f"mutant{number}" + (f".{part}" if part else "")
         try:
             module = importlib.import_module(name)

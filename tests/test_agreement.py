@@ -20,6 +20,7 @@ from tests.strategies import DIALECTS, SCHEMAS, instances, mutated, objects, ref
 from tests.support import action, load
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None, suppress_health_check=[*HealthCheck])
 @given(data=st.data(), schema=objects(SCHEMAS))
 def test_what_a_schema_says_is_what_its_action_takes(
@@ -47,6 +48,7 @@ def test_what_a_schema_says_is_what_its_action_takes(
 NARROWER = {"extra_forbidden", "union_tag_not_found", "union_tag_invalid"}
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
 @given(data=st.data(), schema=referring(), dialect=st.sampled_from(DIALECTS))
 def test_exact_mode_refuses_what_types_refuse(

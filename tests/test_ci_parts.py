@@ -47,6 +47,7 @@ def shell(script: str, **env: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_page(contract: dict[str, Any]) -> None:
     check, diff = blocks("sh")
     assert shell(check).returncode == 0
@@ -60,6 +61,7 @@ def test_the_commands_of_the_page(contract: dict[str, Any]) -> None:
     assert shell(check).returncode == 1
 
 
+@pytest.mark.slow
 def test_the_drift_workflow_opens_a_pull_request(contract: dict[str, Any], tmp_path: Path) -> None:
     """Its script, with a repository for ``origin`` and stand-ins for uvx and gh."""
     tools = tmp_path.parent / f"{tmp_path.name}-tools"
@@ -90,6 +92,7 @@ def steps(job: str) -> list[str]:
     return [step["run"] for step in parsed if "run" in step]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "text"),
     [
@@ -109,6 +112,7 @@ def test_the_yaml_is_what_github_takes(schema: str, text: str, tmp_path: Path) -
     assert done.returncode == 0, done.stdout
 
 
+@pytest.mark.slow
 def test_the_action_says_what_the_command_exited_with(
     contract: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -22,6 +22,7 @@ from tests.support import CPU_LIMIT_S, build, contract_cases, contracts, load
 from tests.test_generated import check_types
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", contract_cases("corpus"))
 def test_an_action_of_a_real_environment_round_trips(
     file: Path, tmp_path_factory: pytest.TempPathFactory
@@ -50,6 +51,7 @@ def test_clients_of_real_environments_type_check(checker: str, tmp_path: Path) -
     check_types(checker, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", contract_cases("hostile"))
 def test_a_hostile_contract_is_refused_or_made_harmless(
     file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -110,6 +112,7 @@ def test_hostile_contracts_take_little_time_and_memory_and_type_check(tmp_path: 
         check_types(checker, tmp_path / "out")
 
 
+@pytest.mark.slow
 def test_the_parser_and_the_builder_only_raise_what_users_can_mend(tmp_path: Path) -> None:
     keywords = st.sampled_from(
         ["type", "properties", "items", "anyOf", "$ref", "enum", "const", "default", "allOf",

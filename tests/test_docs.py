@@ -34,6 +34,7 @@ def url() -> Iterator[str]:
         yield base_url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("snippet", "printed"), list(zip(SNIPPETS, PRINTED, strict=True)))
 def test_the_readme_runs(snippet: str, printed: str, url: str) -> None:
     program = snippet.replace("http://127.0.0.1:8000", url)

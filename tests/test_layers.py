@@ -114,9 +114,9 @@ def edges(package: Path) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     # Tools, sessions of MCP and what models are shown are concerns of their own: an entry each, and
-    # what they read.
+    # what they read. Gymnasium's spaces are read out of contracts.
     ("package", "most_entries", "most_edges"),
-    [(GENERATOR, 20, 77), (RUNTIME, 19, 68)],
+    [(GENERATOR, 20, 79), (RUNTIME, 19, 70)],
 )
 def test_a_newcomer_can_keep_the_house_in_mind(
     package: Path, most_entries: int, most_edges: int
@@ -142,6 +142,7 @@ def test_the_runtime_never_imports_the_generator() -> None:
         assert ("other", "envgen") not in imports(file, RUNTIME)
 
 
+@pytest.mark.slow
 def test_few_modules_know_a_library_of_the_wire() -> None:
     for library, allowed in KNOWN_TO.items():
         users = [

@@ -68,6 +68,7 @@ def long_contract(length: int) -> dict[str, Any]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", ["88", "100"])
 @pytest.mark.parametrize("formatter", FORMATTERS)
 def test_formatters_leave_what_is_committed_alone(formatter: str, columns: str) -> None:
@@ -78,6 +79,7 @@ def test_linters_find_nothing() -> None:
     assert changes(LINT, *COMMITTED) == ""
 
 
+@pytest.mark.slow
 def test_the_code_for_real_environments_is_left_alone(tmp_path: Path) -> None:
     for file in contracts("corpus"):
         build_package(read_contract(str(file)), tmp_path)
@@ -87,6 +89,7 @@ def test_the_code_for_real_environments_is_left_alone(tmp_path: Path) -> None:
     assert changes(LINT, tmp_path) == ""
 
 
+@pytest.mark.slow
 def test_statements_of_every_length_are_left_alone(tmp_path: Path) -> None:
     for length in range(70):
         document = {**long_contract(length), "name": f"long_{length}_env"}
@@ -200,6 +203,7 @@ class Recorder:
         self._real._transport = None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "file",
     [

@@ -15,6 +15,7 @@ from tests.test_generated import check_types, tree
 from tests.tool_lists import measure
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", contract_cases("mcp"))
 def test_a_list_is_built_and_typed(file: Path, tmp_path: Path) -> None:
     found = measure(file, tmp_path / "one")

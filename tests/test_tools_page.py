@@ -134,6 +134,27 @@ def test_a_call_does_not_fail_for_the_list_that_it_is_compared_with(
             env.list_tools()
 
 
+def test_a_list_that_may_be_old_refuses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another episode may have other tools."""
+    monkeypatch.chdir(tmp_path)
+    observed = {"title": "Called", "type": "object", "properties": {"tool_name": {}}}
+    assert run("build", save(contract(action=CALL, observation=observed))).exit_code == 0
+    (package,) = Path("generated").glob("*/")
+    client = load(package).DoEnv
+    texts = {"type": "object", "properties": {"a": {"type": "string"}}}
+    page = {"result": {"tools": [{"name": "add", "inputSchema": texts}]}}
+    routes = [WebSocketRoute("/ws", partial(session, page=page))]
+    with serving(Starlette(routes=routes)) as url, client(url) as env:
+        env.reset()
+        with pytest.raises(rt.ToolArgumentsInvalid):
+            env.call_tool("add", {"a": 1, "b": 2})
+        page["result"]["tools"] = TOOLS
+        env.reset()
+        assert env.call_tool("add", {"a": 1, "b": 2}).data == 3
+
+
 def test_a_trace_has_the_calls_that_its_user_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from envgen_runtime.contract.parts import CONTRACT_FILE
 from .contract.contract import EnvContract
 from .errors import AuditError, ConfigError
 from .findings import Finding
-from .options import Adapter, PackageOptions
+from .options import PackageOptions
 from .output.apply import Mode, Package, apply
 from .output.differences import Difference
 from .output.lock import Lock, Origin
@@ -90,7 +89,7 @@ def build_package(
     origin = Origin.of(
         contract, source=source, client=plan.client, options=options, templates=templates.digest
     )
-    render = partial(_render, contract, plan, templates, origin.adapters)
+    render = partial(_render, contract, plan, templates, origin)
     package = Package(contract.name, origin, findings, render)
     folder = out / contract.name
     changed, differences = apply(package, folder, lock, mode or Mode())
@@ -100,7 +99,7 @@ def build_package(
 
 
 def _render(
-    contract: EnvContract, plan: Plan, templates: Templates, adapters: Sequence[Adapter]
+    contract: EnvContract, plan: Plan, templates: Templates, origin: Origin
 ) -> dict[str, str]:
     """The package's files by name, audited."""
     name, fingerprint = contract.name, contract.fingerprint
@@ -118,7 +117,9 @@ def _render(
             modules["tools.py"] = render_tools(
                 plan, templates, env_name=name, fingerprint=fingerprint
             )
-        modules |= render_adapters(adapters, contract, plan, templates)
+        modules |= render_adapters(
+            origin.adapters, contract, plan, templates, gymnasium=origin.gymnasium
+        )
         for file, source in modules.items():
             audit(file, source, has_own_methods=templates.folder is not None)
     except AuditError as error:

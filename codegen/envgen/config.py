@@ -16,6 +16,7 @@ headers = { Authorization = "Bearer ${HF_TOKEN}" }
 state = "overlays/coding_state.json"
 transport = "websocket"
 naming = { CodeAction = "Code", "CodeObservation.exit_code" = "status" }
+gymnasium = { "action.code" = { max_length = 99 } }   # hints: docs/gymnasium.md
 
 Settings come with a repository, which may be a stranger's, so they are input. What they make envgen
 write stays below their folder, what they make it read stays in their repository, and ``${NAME}``
@@ -24,6 +25,7 @@ stands for a variable only if the user's own environment allows that. See SECURI
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -123,10 +125,24 @@ class EnvSettings(SourceSettings):
     adapters: tuple[Adapter, ...] | None = None
     """The trainers that its package has a module for; None for what the project says."""
 
+    gymnasium: dict[str, dict[str, Any]] = Field(default_factory=dict[str, dict[str, Any]])
+    """Hints for the spaces of Gymnasium, by places of the contract: what that doesn't say."""
+
     @property
     def options(self) -> PackageOptions:
         """The options for the generation of its package."""
-        return PackageOptions(self.class_name, self.transport, self.naming, self.adapters)
+        return PackageOptions(
+            self.class_name, self.transport, self.naming, self.adapters, self.gymnasium
+        )
+
+    @field_validator("gymnasium")
+    @classmethod
+    def _check_hints(cls, hints: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        # Only projects that train with Gymnasium need them.
+        from envgen_runtime.adapters.gymnasium.hints import read_hints
+
+        read_hints(hints)
+        return {place: _without_infinities(hint) for place, hint in sorted(hints.items())}
 
     @field_validator("class_name")
     @classmethod
@@ -276,6 +292,14 @@ def refuse_variables(texts: Mapping[str, str]) -> None:
                     source=place,
                     hint=f"if you trust them, and where they send it: {ALLOW_VARS}={variable}",
                 )
+
+
+def _without_infinities(hint: dict[str, Any]) -> dict[str, Any]:
+    """A hint as JSON has it: null for an infinite bound."""
+    bounds: list[Any] | None = hint.get("bounds")
+    if bounds is None:
+        return hint
+    return {**hint, "bounds": [bound if math.isfinite(bound) else None for bound in bounds]}
 
 
 def adapters_named(names: Iterable[str]) -> list[Adapter]:

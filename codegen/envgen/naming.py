@@ -39,6 +39,7 @@ _IMPORTS = {
         "AsyncToolset", "NemoGymWire", "OMITTED", "OpenRewardWire", "Tool", "ToolResult", "Toolset",
     ),
     "envgen_runtime.mcp": ("AsyncToolsClient", "ToolsClient"),
+    "envgen_runtime.adapters.gymnasium.env": ("GymnasiumEnv",),
     "envgen_runtime.adapters.trl": ("TRLEnvironment", "TRLTools"),
     "pydantic": ("ConfigDict", "Field", "TypeAdapter"),
     "typing_extensions": ("TypeAliasType",),

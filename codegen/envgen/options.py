@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Transport = Literal["auto", "websocket", "http", "http-unchecked"]
 
-Adapter = Literal["trl"]
+Adapter = Literal["gymnasium", "trl"]
 """A trainer that a package can have a module for."""
 
 ADAPTERS: tuple[Adapter, ...] = get_args(Adapter)
@@ -24,9 +24,11 @@ class PackageOptions:
         naming: new names for classes, ``{"CodeAction": "Code"}``, and for fields, by the new name
             of their class, ``{"Code.class_": "kind"}``.
         adapters: the trainers that the package has a module for; None for those that the lock says.
+        gymnasium: hints for the spaces of Gymnasium, by places of the contract.
     """
 
     class_name: str | None = None
     transport: Transport | None = None
     naming: Mapping[str, str] = field(default_factory=dict[str, str])
     adapters: tuple[Adapter, ...] | None = None
+    gymnasium: Mapping[str, Any] = field(default_factory=dict[str, Any])

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .clients.asyncio import AsyncEnvClient
     from .clients.codec import EnvHooks
     from .clients.sync import EnvClient
+    from .clients.tasks import AsyncTasks, TaskRow, Tasks
     from .contract.exact import ExactValidator, Violation
     from .errors import (
         ActionRejected,
@@ -69,18 +70,18 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
-    "ActionRejected", "AsyncEnvClient", "AsyncToolsClient", "CapacityReached", "ConnectError",
-    "ConnectionLost", "ContainerProvider", "ContractDrift", "ContractMissing", "EngineError",
-    "EnvClient", "EnvError", "EnvHooks", "EpisodeTrace", "ExactValidator", "ExecutionError",
-    "FactoryError", "FetchError", "InvalidCall", "InvalidRequest", "JsonValue", "MissingExtra",
-    "NotReset", "Observer", "OpenTelemetry", "ProtocolError", "Provider", "ProviderError",
-    "ReadyTimeout", "ReplyEvent", "ReplyMismatch", "RequestEvent", "RequestTimeout", "RetryEvent",
-    "RetryPolicy", "ServerError", "ServerSessionError", "SessionBusy", "SessionClosed",
-    "SessionError", "SessionLost", "StartError", "StepAfterDoneWarning", "StepResult",
-    "ToolArgumentsInvalid", "ToolCall", "ToolError", "ToolExecutionFailed", "ToolNotFound",
-    "ToolResult", "ToolResultMismatch", "ToolSpecs", "ToolTimeout", "ToolTransportFailed",
-    "ToolsClient", "TraceMismatch",
-    "Transition", "UpgradeRefused", "Violation",
+    "ActionRejected", "AsyncEnvClient", "AsyncTasks", "AsyncToolsClient", "CapacityReached",
+    "ConnectError", "ConnectionLost", "ContainerProvider", "ContractDrift", "ContractMissing",
+    "EngineError", "EnvClient", "EnvError", "EnvHooks", "EpisodeTrace", "ExactValidator",
+    "ExecutionError", "FactoryError", "FetchError", "InvalidCall", "InvalidRequest",
+    "JsonValue", "MissingExtra", "NotReset", "Observer", "OpenTelemetry", "ProtocolError",
+    "Provider", "ProviderError", "ReadyTimeout", "ReplyEvent", "ReplyMismatch", "RequestEvent",
+    "RequestTimeout", "RetryEvent", "RetryPolicy", "ServerError", "ServerSessionError",
+    "SessionBusy", "SessionClosed", "SessionError", "SessionLost", "StartError",
+    "StepAfterDoneWarning", "StepResult", "TaskRow", "Tasks", "ToolArgumentsInvalid",
+    "ToolCall", "ToolError", "ToolExecutionFailed", "ToolNotFound", "ToolResult",
+    "ToolResultMismatch", "ToolSpecs", "ToolTimeout", "ToolTransportFailed", "ToolsClient",
+    "TraceMismatch", "Transition", "UpgradeRefused", "Violation",
 ]  # fmt: skip
 
 if not TYPE_CHECKING:  # type checkers know every name: what they don't find is a mistake
@@ -91,8 +92,8 @@ if not TYPE_CHECKING:  # type checkers know every name: what they don't find is 
     _MODULES = (
         "errors", "result", "json_value", "wire.retries", "observe.observers", "observe.telemetry",
         "observe.trace", "contract.exact", "calling.advice", "calling.specs", "calling.dispatch",
-        "providers", "clients.codec", "clients.sync", "clients.asyncio", "tools", "mcp.sync",
-        "mcp.asyncio",
+        "providers", "clients.codec", "clients.sync", "clients.asyncio", "clients.tasks", "tools",
+        "mcp.sync", "mcp.asyncio",
     )  # fmt: skip
     _MOVED = frozenset(
         {

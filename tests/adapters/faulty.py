@@ -56,6 +56,8 @@ def faulty() -> Generator[Faulty]:
                 world.resets.append(message["data"])
                 await websocket.send_text(observed({"stdout": "go", "exit_code": 0}))
                 continue
+            if message["type"] == "close":
+                return
             code = message["data"]["code"]
             world.steps.append(code)
             match code:

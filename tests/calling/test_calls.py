@@ -39,7 +39,16 @@ def as_object(value: Any) -> Any:
     [
         (OPENAI, "1"),
         (as_object(OPENAI), "1"),
-        ({"type": "function_call", "call_id": "c", "name": "CodeAction", "arguments": TEXT}, "c"),
+        (
+            {
+                "type": "function_call",
+                "id": "fc",
+                "call_id": "c",
+                "name": "CodeAction",
+                "arguments": TEXT,
+            },
+            "c",
+        ),
         ({"type": "tool_use", "id": "t", "name": "CodeAction", "input": ARGUMENTS}, "t"),
         ({"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": PLAIN}, "7"),
         (as_object({"method": "tools/call", "params": PLAIN}), None),

@@ -105,3 +105,12 @@ def test_a_tool_that_no_step_calls_is_not_made(url: str, tmp_path: Path) -> None
     assert (made.name, made.arguments, made.action) == ("look", {}, None)
     with pytest.raises(InvalidCall, match="look"):
         env.dispatch(made)
+
+
+def test_a_model_does_not_grade_itself(tmp_path: Path) -> None:
+    """A resources server's ``verify`` gives the reward of whatever response it is sent."""
+    document = tooled(tool("count", {}), tool("verify", {"response": {"type": "string"}}))
+    env = client({**document, "wire": {"protocol": "nemo-gym"}}, tmp_path)
+    assert list(env.tool_specs("openai").names) == ["count"]
+    with pytest.raises(InvalidCall, match="no tool 'verify'"):
+        env.parse_call({"name": "verify", "arguments": {"response": "right"}})

@@ -67,6 +67,7 @@ def dead_url() -> str:
     return url
 
 
+@pytest.mark.slow
 def test_the_guard_sees_what_is_asked(dead_url: str) -> None:
     for command in (["sync"], ["build", dead_url]):
         with pytest.raises(AssertionError, match="NOT OFFLINE socket"):
@@ -76,6 +77,7 @@ def test_the_guard_sees_what_is_asked(dead_url: str) -> None:
         offline("build", "--from-python", "my_env.models:Action,Observation,State")
 
 
+@pytest.mark.slow
 def test_an_unrelated_commit_passes_while_the_server_is_down(dead_url: str) -> None:
     built = offline("build")
     assert (built.returncode, built.stderr) == (0, "")
@@ -104,6 +106,7 @@ def test_a_saved_contract_does_not_hide_where_it_was_read() -> None:
     assert url in Path("pyproject.toml").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "source",
     [
@@ -155,6 +158,7 @@ def test_a_checkout_without_packages_is_built_from_schemas(dead_url: str) -> Non
     assert Path("generated/envgen.lock").read_text() == lock
 
 
+@pytest.mark.slow
 def test_the_schema_of_a_state_is_a_file_and_is_read() -> None:
     bare = {**CODING, "state": {"title": "State", "type": "object", "properties": {
         "episode_id": {"type": "string"}, "step_count": {"type": "integer"}}}}  # fmt: skip
@@ -174,6 +178,7 @@ def test_the_schema_of_a_state_is_a_file_and_is_read() -> None:
     assert offline("build", "--check").returncode == 0
 
 
+@pytest.mark.slow
 def test_a_contract_that_was_edited_by_hand(dead_url: str) -> None:
     place = Path("generated/coding_env/contract.json")
     original = place.read_text()

@@ -111,6 +111,7 @@ def check_unchanged(publisher: Publisher, document: Any, *options: str) -> None:
     assert result.stdout.endswith(": no change\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", contract_cases("corpus"))
 def test_contracts_of_real_environments(file: Path, publisher: Publisher) -> None:
     check_unchanged(publisher, json.loads(file.read_text()), "--name", file.stem)
@@ -120,11 +121,13 @@ def test_contracts_of_real_environments(file: Path, publisher: Publisher) -> Non
 OF_ENVIRONMENTS = [file for file in GOLDEN if file.parent.name != "tools"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", OF_ENVIRONMENTS, ids=lambda file: file.parent.name)
 def test_golden_contracts(file: Path, publisher: Publisher) -> None:
     check_unchanged(publisher, json.loads(file.read_text()))
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[*HealthCheck], database=None)
 @given(document=contracts())
 def test_contracts_of_any_dialect(document: dict[str, Any], publisher: Publisher) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, assume, given, note, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -116,6 +117,7 @@ def opened(schema: Any) -> Any:
 EXAMPLES = int(os.environ.get("ENVGEN_VERDICTS", "100"))
 
 
+@pytest.mark.slow
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[*HealthCheck])
 @given(data=st.data(), pair=versions(), part=st.sampled_from(["action", "observation"]))
 def test_a_compatible_change_breaks_nobody(data: st.DataObject, pair: Any, part: str) -> None:

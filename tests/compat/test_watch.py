@@ -55,6 +55,7 @@ def test_init_leaves_settings_alone() -> None:
     assert Path("pyproject.toml").read_text() == '[tool.envgen]\nout = "clients"\n'
 
 
+@pytest.mark.slow
 def test_watch_builds_when_a_contract_changes_and_ends_quietly() -> None:
     Path("pyproject.toml").write_text("[tool.envgen]\nremove_stale = true\n")
     Path("schemas/other_env.json").write_text(json.dumps(contract(name="other_env")))

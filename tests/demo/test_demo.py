@@ -93,6 +93,7 @@ def test_nothing_stays_of_an_interrupted_demo(
     assert what_is_there(temporary) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )
@@ -134,6 +135,7 @@ def test_a_demo_may_run_in_another_thread(monkeypatch: pytest.MonkeyPatch) -> No
         assert "State: 1 steps" in pool.submit(shown).result()
 
 
+@pytest.mark.slow
 def test_the_lines_at_the_end_do_what_they_say(capsys: pytest.CaptureFixture[str]) -> None:
     command, _, lines = shown().rpartition("$ envgen build schemas/coding_env.json")
     assert command

@@ -73,6 +73,7 @@ def test_an_episode_that_is_done_takes_no_step() -> None:
     assert environment.step("")["done"]
 
 
+@pytest.mark.slow
 def test_a_program_that_never_ends_is_stopped_with_all_it_started(
     child: tuple[str, Callable[[], bool]],
 ) -> None:
@@ -92,6 +93,7 @@ def test_what_a_program_leaves_running_is_ended(child: tuple[str, Callable[[], b
     assert is_gone()
 
 
+@pytest.mark.slow
 def test_a_program_does_not_outlive_a_watcher_that_is_killed(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

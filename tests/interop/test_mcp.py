@@ -38,9 +38,12 @@ def test_the_clients_on_each_version_of_the_sdk(version: str, tmp_path: Path) ->
     """The tests of the clients, in a venv with that version alone, for both sides."""
     python = available(lambda: venv_python("mcp", version, *_BESIDE))
     done = subprocess.run(
-        [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/mcp"],
+        [
+            *(str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"),
+            *("-o", "addopts=--import-mode=importlib", "tests/mcp"),  # that venv has no plug-ins
+        ],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT / "runtime")},
+        env={**os.environ, "PYTHONPATH": str(ROOT / "runtime"), "PYTEST_ADDOPTS": ""},
         capture_output=True,
         text=True,
         check=False,

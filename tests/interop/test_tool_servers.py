@@ -119,7 +119,7 @@ def test_open_reward_calls_that_fail(guessing: ModuleType, open_reward: str) -> 
         assert refusal.error_type == "invalid_args"
         with pytest.raises(ToolNotFound):
             env.call_tool("shout", {})
-        with pytest.raises(ToolExecutionFailed, match="the environment is broken"):
+        with pytest.raises(ExecutionError, match="the environment is broken"):
             env.tools.crash()
         assert env.tools.guess(number=7).done
         with pytest.warns(StepAfterDoneWarning), pytest.raises(ToolExecutionFailed) as over:
@@ -160,7 +160,9 @@ def test_an_open_reward_session_that_is_lost(guessing: ModuleType, open_reward: 
         assert env.tools.guess(number=9).done
 
 
-def test_a_server_of_several_environments(open_reward: str, tmp_path: Path) -> None:
+def test_a_server_of_several_environments(
+    open_reward: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with pytest.raises(ContractError, match="higherlower, echo") as several:
         read_contract(open_reward)
     assert f"{open_reward}/higherlower" in several.value.hint
@@ -168,6 +170,7 @@ def test_a_server_of_several_environments(open_reward: str, tmp_path: Path) -> N
     with echo.EchoEnv(open_reward) as env:
         assert env.reset(split="train", index=0).observation.text == "Say tree."
         assert env.tools.submit(text="tree").reward == 1.0
+    assert caplog.messages == [], "the server lists its terminal tool apart"
 
 
 # --- NeMo Gym -------------------------------------------------------------------------------------
@@ -210,7 +213,22 @@ def test_nemo_gym_calls_that_fail(counting: ModuleType, nemo_gym: str) -> None:
             env.call_tool("shout", {})
         with pytest.raises(ToolExecutionFailed, match="the environment is broken"):
             env.tools.crash()
+        with pytest.raises(ToolExecutionFailed, match="not now"):
+            env.tools.refuse()
+        assert env.tools.say().data == "42"
         assert env.tools.count(by=1).data.total == 1
+
+
+@pytest.mark.parametrize(("total", "told"), [(13, "HTTP_500"), (17, "judge_failed")])
+def test_a_nemo_gym_server_that_can_not_verify(
+    counting: ModuleType, nemo_gym: str, total: int, told: str
+) -> None:
+    verify = {"responses_create_params": {"input": "hi"}, "response": RESPONSE}
+    with counting.CountingEnv(nemo_gym) as env:
+        env.reset(start=total)
+        with pytest.raises(ExecutionError, match=told):
+            env.tools.verify(**verify)
+        assert "verify" not in env.tool_specs("openai").names
 
 
 def test_a_saved_document_of_nemo_gym(nemo_gym: str, tmp_path: Path) -> None:
@@ -218,5 +236,5 @@ def test_a_saved_document_of_nemo_gym(nemo_gym: str, tmp_path: Path) -> None:
     (tmp_path / "counting.json").write_text(document)
     contract = read_contract(str(tmp_path / "counting.json"))
     names = [tool.name for tool in contract.tools]
-    assert names == ["count", "crash", "get_weather", "verify"]
+    assert names == ["count", "crash", "get_weather", "refuse", "say", "verify"]
     assert any("files" in finding.message for finding in contract.findings)

@@ -11,9 +11,13 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+
+RUNTIME = ("httpx", "jsonschema-rs>=0.30", "pydantic>=2.12", "typing-extensions", "websockets>=15")
+"""What the runtime needs in a venv of a trainer, to be imported there from its folder."""
 
 # What uv and npm say when they reached nobody; a package that doesn't exist reads otherwise.
 _OFFLINE = (
@@ -33,7 +37,13 @@ class VenvUnavailable(Exception):
     """No venv can be made here, through no fault of the code under test."""
 
 
-def venv_python(package: str, version: str, *beside: str, needs: tuple[int, int] = (3, 11)) -> Path:
+def venv_python(
+    package: str,
+    version: str,
+    *beside: str,
+    needs: tuple[int, int] = (3, 11),
+    ignores_patch: bool = False,
+) -> Path:
     """The interpreter of a release's venv, which is made if it is not there yet.
 
     Args:
@@ -41,6 +51,8 @@ def venv_python(package: str, version: str, *beside: str, needs: tuple[int, int]
         version: the release.
         beside: requirements that are installed with it.
         needs: the oldest Python that it runs on.
+        ignores_patch: it asks for a newer patch release of that Python than many machines have,
+            and runs on this one; pip installs it then, for uv can't be told to.
 
     Raises:
         VenvUnavailable: uv is not installed, or reaches no package index, or no such Python is
@@ -50,8 +62,11 @@ def venv_python(package: str, version: str, *beside: str, needs: tuple[int, int]
     of, base = sys.version_info[:2], sys.executable
     if of < needs:
         of, base = needs, _python_of(*needs)
-    venv = venv_cache() / f"{package}-{version}-py{of[0]}.{of[1]}"
-    _once(venv, lambda making: _make(making, base, f"{package}=={version}", *beside))
+    others = sha256(" ".join(beside).encode()).hexdigest()[:8] if beside else ""
+    name = "-".join(filter(None, (package, version, f"py{of[0]}.{of[1]}", others)))
+    venv = venv_cache() / name
+    make = _make_with_pip if ignores_patch else _make
+    _once(venv, lambda making: make(making, base, f"{package}=={version}", *beside))
     return venv / "bin" / "python"
 
 
@@ -170,6 +185,12 @@ def _make(venv: Path, base: str, *requirements: str) -> None:
     _run([*uv, "venv", "--relocatable", "--python", base, str(venv)])
     python = str(venv / "bin" / "python")
     _run([*uv, "pip", "install", "--python", python, *requirements, "uvicorn[standard]"])
+
+
+def _make_with_pip(venv: Path, base: str, *requirements: str) -> None:
+    _run([*_uv(), "venv", "--relocatable", "--seed", "--python", base, str(venv)])
+    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet"]
+    _run([*pip, "--ignore-requires-python", *requirements, "uvicorn[standard]"])
 
 
 def _uv() -> list[str]:

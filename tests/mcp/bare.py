@@ -26,12 +26,14 @@ def call(number: Any, name: str, arguments: dict[str, Any], token: Any) -> None:
         if token is not None:
             params = {"progressToken": token, "progress": 0, "total": 1}
             send(method="notifications/progress", params=params)
+            send(method="notifications/progress", params={**params, "progress": 1})
         return
     if name == "answer":
         print(json.dumps({"jsonrpc": "2.0", "id": number, **arguments}), flush=True)
         return
     if name == "die":
-        print("the last words", file=sys.stderr, flush=True)
+        words = f"the last words {os.environ.get('API_TOKEN', '')}".strip()
+        print(words, file=sys.stderr, flush=True)
         os._exit(arguments["status"])
     values: dict[str, Any] = {
         "echo": json.dumps(arguments.get("value")),
@@ -68,5 +70,5 @@ for line in sys.stdin:
     elif method == "tools/call":
         token = (params.get("_meta") or {}).get("progressToken")
         call(number, params["name"], params.get("arguments") or {}, token)
-    elif method == "notifications/cancelled" and params["requestId"] in waiting:
-        cancelled.append(waiting.pop(params["requestId"]))
+    elif method == "notifications/cancelled":
+        cancelled.append(waiting.pop(params["requestId"], "what was answered"))

@@ -16,6 +16,7 @@ import pytest
 import envgen_runtime as rt
 from envgen_runtime import AsyncToolsClient, ToolsClient
 from envgen_runtime.mcp import comparison
+from envgen_runtime.mcp.servers import StdioServer
 from tests.mcp.desk import tools
 
 DESK = [sys.executable, str(Path(__file__).parent / "desk.py")]
@@ -73,7 +74,6 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     (folder / "__init__.py").write_text(_PACKAGE)
     (folder / "contract.json").write_text(json.dumps({"name": "desk", "tools": tools([])}))
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(comparison, "_compared", set())  # no other test has met the server
     yield importlib.import_module(name)
     sys.modules.pop(name)
 
@@ -255,6 +255,56 @@ def test_a_result_that_does_not_fit_says_what_has_changed(package: Any) -> None:
         assert "envgen build 'mcp+stdio:" in str(error)
         assert any(line.startswith("/tools/add/outputSchema") for line in error.drift)
         assert not any("get-weather" in line for line in error.drift)
+
+
+COUNTED = {"type": "object", "properties": {"result": {"type": "integer"}}, "required": ["result"]}
+NAMED = {**COUNTED, "properties": {"result": {"enum": ["hush-hush-1"]}}}
+
+
+def compared(package: Any, ours: list[Any], on_drift: Any = "check") -> comparison.Comparison:
+    """A comparison with a contract of these tools."""
+    path = Path(package.__file__).with_name("contract.json")
+    path.write_text(json.dumps({"name": "desk", "tools": ours}))
+    server = StdioServer.run(["desk"], env={"API_TOKEN": "hush-hush-1"})
+    return comparison.Comparison(package.DeskTools, server, on_drift)
+
+
+def listed(*names: str, schema: Any = COUNTED) -> list[Any]:
+    return [{"name": name, "inputSchema": {}, "outputSchema": schema} for name in names]
+
+
+def test_what_has_changed_of_a_tool_is_told_among_many_changes(package: Any) -> None:
+    names = [f"tool{index}" for index in range(40)]
+    found = compared(package, listed(*names))
+    found.look(listed(*names, schema=NAMED))
+    mismatch = rt.ToolResultMismatch("it doesn't fit", tool="tool39", path="$")
+    found.explain(mismatch)
+    assert "contract has changed: /tools/tool39/" in str(mismatch)
+    assert "hush" not in f"{mismatch}{mismatch.drift}"
+
+
+def test_a_tool_that_has_not_changed_breaks_its_own_schema(package: Any) -> None:
+    found = compared(package, listed("get", "get-weather"))
+    found.look([*listed("get"), *listed("get-weather", schema=NAMED)])
+    mismatch = rt.ToolResultMismatch("it doesn't fit", tool="get", path="$")
+    found.explain(mismatch)
+    assert mismatch.drift == ()
+    assert "breaks its own" in str(mismatch)
+
+
+def test_a_difference_that_changes_nothing_is_refused_by_error_alone(
+    package: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    compared(package, listed("get")).end(listed("get", "more"))
+    assert caplog.messages == []
+    with pytest.raises(rt.ContractDrift, match="more: added"):
+        compared(package, listed("get"), "error").end(listed("get", "more"))
+
+
+def test_a_difference_hides_the_servers_secrets(package: Any) -> None:
+    with pytest.raises(rt.ContractDrift, match=r"\*\*\*") as drift:
+        compared(package, listed("get"), "error").end(listed("get", schema=NAMED))
+    assert "hush" not in f"{drift.value}{drift.value.drift}"
 
 
 def test_a_result_that_does_not_fit_is_told_without_a_look_where_nobody_wants_one(

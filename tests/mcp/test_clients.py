@@ -128,6 +128,62 @@ def test_many_calls_are_in_flight(endpoint: str) -> None:
     assert asyncio.run(play()) == list(range(40))
 
 
+def test_threads_may_make_the_first_calls_at_once() -> None:
+    count = 6
+    ready = threading.Barrier(count)
+
+    def first(client: ToolsClient) -> Any:
+        ready.wait()
+        client.call_tool("echo", {"value": 1})
+        return client.server_info["version"]  # it tells its process there
+
+    client = ToolsClient.from_command(BARE)
+    try:
+        with ThreadPoolExecutor(count) as pool:
+            servers = set(pool.map(first, [client] * count))
+    finally:
+        client.close()
+    assert len(servers) == 1, "one server was started"
+
+
+def test_tasks_may_make_the_first_calls_at_once() -> None:
+    async def call() -> list[Any]:
+        client = AsyncToolsClient.from_command(BARE)
+        try:
+            calls = (client.call_tool("echo", {"value": number}) for number in range(6))
+            return [data(result) for result in await asyncio.gather(*calls)]
+        finally:
+            await client.close()
+
+    assert asyncio.run(call()) == [str(number) for number in range(6)]
+
+
+def test_calls_that_wait_for_a_session_share_its_failure(tmp_path: Path) -> None:
+    command = ["sh", "-c", "echo started >> starts; exit 3"]
+
+    async def call() -> list[Any]:
+        client = AsyncToolsClient.from_command(command, cwd=tmp_path)
+        calls = (client.call_tool("echo") for _ in range(4))
+        failures = await asyncio.gather(*calls, return_exceptions=True)
+        await client.close()
+        return failures
+
+    assert [type(failure) for failure in asyncio.run(call())] == [rt.StartError] * 4
+    assert (tmp_path / "starts").read_text() == "started\n"
+
+
+def test_closing_ends_a_session_that_is_being_opened() -> None:
+    async def call() -> Any:
+        client = AsyncToolsClient.from_command(["sleep", "3600"])
+        opening = asyncio.create_task(client.connect())
+        await asyncio.sleep(0)  # it has begun
+        await client.close()
+        return await asyncio.gather(opening, return_exceptions=True)
+
+    (ended,) = asyncio.run(call())
+    assert type(ended) is rt.SessionClosed
+
+
 def test_a_cancelled_task_cancels_its_call() -> None:
     async def play() -> Any:
         async with AsyncToolsClient.from_command(BARE) as client:
@@ -217,6 +273,21 @@ def test_the_errors_of_a_call_are_told_apart() -> None:
     assert invalid.value.sent
 
 
+def test_an_error_of_a_call_is_told_where_the_server_lists_no_tools() -> None:
+    echo = Tool[RequestModel, Any]("echo")
+    with ToolsClient.from_command([*BARE, "0"]) as client:  # its list doesn't end
+        with pytest.raises(rt.ToolArgumentsInvalid, match="value is missing"):
+            client._toolset(Toolset)._call(echo, {})
+
+
+def test_an_error_hides_the_servers_secrets() -> None:
+    told = {"content": [{"type": "text", "text": "not found: hush-hush-1"}], "isError": True}
+    with ToolsClient.from_command(BARE, env={"API_TOKEN": "hush-hush-1"}) as client:
+        with pytest.raises(rt.ToolNotFound, match=r"\*\*\*") as missing:
+            client.call_tool("answer", {"result": told})
+    assert "hush" not in missing.value.for_model()
+
+
 def test_pages_are_followed() -> None:
     with ToolsClient.from_command([*BARE, "2"]) as client:
         names = [tool["name"] for tool in client.list_tools()]
@@ -230,6 +301,23 @@ def test_pages_without_an_end_are_an_error() -> None:
 
 
 # --- the server ends ------------------------------------------------------------------------------
+
+
+def test_the_last_words_of_a_server_hide_its_secrets() -> None:
+    with ToolsClient.from_command(BARE, env={"API_TOKEN": "hush-hush-1"}) as client:
+        with pytest.raises(rt.ConnectionLost, match=r"the last words \*\*\*") as lost:
+            client.call_tool("die", {"status": 3})
+        with pytest.raises(rt.SessionLost) as after:
+            client.list_tools()
+    assert "hush" not in f"{lost.value.log}{after.value}{after.value.log}"
+
+
+def test_a_call_that_was_answered_is_not_cancelled() -> None:
+    with ToolsClient.from_command(BARE) as client:
+        client.call_tool("echo", {"value": 1})
+        with pytest.raises(rt.ToolTimeout):
+            client.call_tool("echo", {"value": "late"})
+        assert data(client.call_tool("cancelled")) == []
 
 
 def test_the_last_words_of_a_server_that_dies_are_told() -> None:
@@ -292,6 +380,7 @@ def test_a_server_that_does_not_start_says_why(command: list[str], told: str) ->
     assert "s3cr3t" not in str(raised.value)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_ready_in_time() -> None:
     # A shell says it at once, at any load.
     program = "echo loading >&2; while read -r _; do :; done"

@@ -15,6 +15,7 @@ PAGE = (ROOT / "docs" / "mcp.md").read_text()
 TOOL_CALLING = (ROOT / "docs" / "tool-calling.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("mcp.server.mcpserver")
     pytest.importorskip("envgen")

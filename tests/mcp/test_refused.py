@@ -155,6 +155,7 @@ def test_a_reply_that_is_none_of_mcps_is_an_error_at_once(name: str) -> None:
             check(client)
 
 
+@pytest.mark.slow
 def test_such_a_reply_is_told_among_many_in_flight() -> None:
     with ToolsClient.from_command(BARE) as client, ThreadPoolExecutor(1) as pool:
         began = threading.Event()

@@ -120,6 +120,7 @@ def expected(shape: Shape, results: list[tuple[Any, float | None, bool]]) -> boo
     )
 
 
+@pytest.mark.slow
 @shapes
 def test_an_episode_from_the_address_alone(shape: Shape) -> None:
     with serving(shape.app()) as url:
@@ -128,6 +129,7 @@ def test_an_episode_from_the_address_alone(shape: Shape) -> None:
         assert expected(shape, asyncio.run(play_async(shape, package, url)))
 
 
+@pytest.mark.slow
 @shapes
 def test_the_document_and_the_saved_contract_give_the_same_client(shape: Shape) -> None:
     with serving(shape.app()) as url:
@@ -153,6 +155,7 @@ def test_the_address_of_a_prefix() -> None:
             assert expected(SHAPES["seed"], play(SHAPES["seed"], package, address))
 
 
+@pytest.mark.slow
 def test_sessions_do_not_meet() -> None:
     for name in ("by_path", "by_cookie", "by_header", "by_chosen_header"):
         with serving(SHAPES[name].app()) as url:
@@ -232,6 +235,7 @@ def test_a_seed_and_the_options_of_a_step_arrive() -> None:
             assert env.step(package.Move(by=1), timeout_s=8).observation.note == "within 8 s"
 
 
+@pytest.mark.slow
 def test_exact_validation_and_traces(folder: Path) -> None:
     for name in ("seed", "flat", "by_path", "union_and_nesting"):
         shape = SHAPES[name]

@@ -16,6 +16,7 @@ from tests.support import ROOT, run
 PAGE = (ROOT / "docs" / "openapi.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     server, program = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)

@@ -93,6 +93,7 @@ def test_what_is_no_size(size: str | int) -> None:
         memory_bytes(size)
 
 
+@pytest.mark.slow
 def test_skipping_for_want_of_an_engine_leaves_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session whose tests are skipped ends with 0: pytest keeps the reason until then."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere")

@@ -154,6 +154,7 @@ def test_a_running_private_space() -> None:
             CodingEnv.from_hub("o/n", remote=True, hub=hub, token="")
 
 
+@pytest.mark.slow
 def test_a_url_is_waited_for() -> None:
     with serving(create_app(CONTRACT, CodingEnvironment)) as url:
         with CodingEnv.from_url(url, request_timeout_s=9) as env:

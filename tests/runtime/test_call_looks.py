@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import envgen_runtime as rt
-from envgen_runtime.clients.effects import Diagnose, Drop, Get, Open
+from envgen_runtime.clients.effects import Ask, Diagnose, Drop, Open
 from envgen_runtime.transports.http_messages import HttpResponse
 from generated.coding_env import CodingEnv
 from generated.warehouse_env import WarehouseEnv
@@ -33,28 +33,28 @@ def answer(status: int, body: Any = None, **headers: str) -> HttpResponse:
 def test_one_of_the_first_servers_is_found_out() -> None:
     env = client()
     effects, _ = run(reset(env), refused(), answer(404), answer(200), None, REPLY)
-    assert names(effects) == ["Open", "Get", "Get", "Open", "Send"]
+    assert names(effects) == ["Open", "Ask", "Ask", "Open", "Send"]
     assert [effect.transport for effect in effects if isinstance(effect, Open)] == [
         "websocket",
         "http",
     ]
-    assert [effect.path for effect in effects if isinstance(effect, Get)] == ["/schema", "/health"]
+    assert [effect.path for effect in effects if isinstance(effect, Ask)] == ["/schema", "/health"]
 
 
 def test_http_is_checked_once() -> None:
     env = client(transport="http")
     effects, _ = run(reset(env), answer(404), None, REPLY)
-    assert names(effects) == ["Get", "Open", "Send"]
+    assert names(effects) == ["Ask", "Open", "Send"]
     effects, _ = run(step(env), REPLY)
     assert names(effects) == ["Send"]
     env = client(transport="http")
     effects, _ = run(reset(env), answer(200, {}), None, REPLY)
-    assert names(effects) == ["Get", "Open", "Send"], "a reset alone is answered rightly"
+    assert names(effects) == ["Ask", "Open", "Send"], "a reset alone is answered rightly"
     effects, refusal = run(step(env))
     assert names(effects) == [], "the step isn't sent"
     assert isinstance(refusal, rt.InvalidRequest)
     effects, refusal = run(client(transport="http")._state_call(None), answer(200, {}))
-    assert names(effects) == ["Get"]
+    assert names(effects) == ["Ask"]
     assert isinstance(refusal, rt.InvalidRequest)
 
 
@@ -66,7 +66,7 @@ def test_http_is_checked_until_the_answer_tells(status: int) -> None:
     assert isinstance(refusal, rt.ConnectError)
     assert refusal.retryable is (status == 503)
     effects, _ = run(reset(env), answer(200, {}), None, REPLY)
-    assert names(effects) == ["Get", "Open", "Send"]
+    assert names(effects) == ["Ask", "Open", "Send"]
     effects, refusal = run(step(env))
     assert isinstance(refusal, rt.InvalidRequest)
 
@@ -74,12 +74,12 @@ def test_http_is_checked_until_the_answer_tells(status: int) -> None:
 def test_a_server_that_starts_is_asked_again_over_http() -> None:
     env = client(transport="http")
     effects, _ = run(reset(env), answer(503), answer(404), None, REPLY)
-    assert names(effects) == ["Get", "Wait", "Get", "Open", "Send"]
+    assert names(effects) == ["Ask", "Wait", "Ask", "Open", "Send"]
 
 
 def test_a_later_server_is_never_spoken_to_over_http_by_itself() -> None:
     effects, raised = run(reset(client()), refused(), answer(200, {}), answer(200))
-    assert names(effects) == ["Open", "Get", "Get", "Drop"]
+    assert names(effects) == ["Open", "Ask", "Ask", "Drop"]
     assert isinstance(raised, rt.UpgradeRefused)
     effects, raised = run(reset(client(transport="websocket")), refused())
     assert names(effects) == ["Open", "Drop"], "asked for, so not detected"
@@ -91,7 +91,7 @@ def test_the_contract_is_asked_for_once_and_explains_every_mismatch() -> None:
     server["observation"]["properties"].pop("exit_code")  # type: ignore[index,call-overload]
     wrong = {"observation": {"exit_code": "four"}, "done": False}
     effects, first = run(reset(env), None, None, wrong, answer(200, server))
-    assert names(effects) == ["Open", "LookAtContract", "Send", "Get"]
+    assert names(effects) == ["Open", "LookAtContract", "Send", "Ask"]
     assert effects[3].request.timeout_s <= 5, "an error is not held back for long"
     effects, second = run(reset(env), wrong)
     assert names(effects) == ["Send"]
@@ -104,7 +104,7 @@ def test_the_contract_is_asked_for_again_when_the_server_says_when() -> None:
     call = env._calls.server_contract(env._request("schema", {}, None))
     busy = answer(503, {"message": "busy"}, **{"retry-after": "3"})
     effects, contract = run(call, busy, answer(200, {"action": {}}))
-    assert names(effects) == ["Get", "Wait", "Get"], "the session's transport is left alone"
+    assert names(effects) == ["Ask", "Wait", "Ask"], "the session's transport is left alone"
     assert effects[1].delay_s == 3
     assert contract == {"action": {}}
 
@@ -184,10 +184,10 @@ def test_a_resets_observation_is_compared_with_the_servers() -> None:
     effects, raised = run(reset(env), answer(200, server))
     assert isinstance(raised, rt.ContractDrift)
     assert raised.drift == ("/reset_observation/properties/orders: no longer required",)
-    assert names(effects) == ["Get", "Drop"]
+    assert names(effects) == ["Ask", "Drop"]
     _, raised = run(reset(env), answer(200, server))
     assert isinstance(raised, rt.ContractDrift), "it is refused as long as it differs"
     effects, _ = run(
         reset(env), answer(200, env.contract), None, {"observation": BRIEFING, "done": False}
     )
-    assert names(effects) == ["Get", "Open", "Send"], "and no longer"
+    assert names(effects) == ["Ask", "Open", "Send"], "and no longer"

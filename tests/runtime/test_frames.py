@@ -155,6 +155,7 @@ def connecting() -> tuple[WebSocketConnection, bytes]:
     return connection, handshake
 
 
+@pytest.mark.slow
 @given(
     messages=st.lists(
         st.tuples(PAYLOADS, st.sampled_from([as_one_frame, in_fragments, after_a_ping])),

@@ -253,11 +253,12 @@ def test_nothing_listens(is_async: bool) -> None:
     assert not caught.value.sent
 
 
+@pytest.mark.slow
 @both_clients
 def test_a_server_that_never_reads_is_given_up_in_time(is_async: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        options = {"request_timeout_s": 0.2}
+        options = {"request_timeout_s": 2}
         with contextlib.closing(Player(url, is_async=is_async, **options)) as env:
             with pytest.raises(rt.RequestTimeout):
                 env._run(lambda: env._env.reset(padding="x" * 20_000_000))
@@ -308,6 +309,7 @@ def test_closing_leaves_the_request_in_flight_to_end() -> None:
         server.server_close()
 
 
+@pytest.mark.slow
 def test_httpx_is_imported_only_for_a_client_of_the_users() -> None:
     code = (
         "import sys, envgen_runtime.transports.http, envgen_runtime.transports.websocket;"

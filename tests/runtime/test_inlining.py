@@ -44,6 +44,7 @@ def same(source: ExactValidator, shown: ExactValidator, tried: Iterable[Any]) ->
         assert source.is_valid(instance) == shown.is_valid(instance), instance
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, suppress_health_check=[*HealthCheck])
 @given(data=st.data(), schema=referring(), dialect=st.sampled_from(DIALECTS))
 def test_it_accepts_the_same(

@@ -42,6 +42,7 @@ def interrupted_at(number: int) -> Generator[list[str]]:
         sys.setprofile(None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["websocket", "http-unchecked"])
 @pytest.mark.parametrize("barrier", ["episode", "step"])
 def test_an_interrupt_anywhere_leaves_a_client_that_works(transport: Any, barrier: Any) -> None:

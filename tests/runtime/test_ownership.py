@@ -46,6 +46,7 @@ def url_of_one() -> Iterator[str]:
         yield url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["websocket", "http"])
 @pytest.mark.parametrize("fork", [tries.fork_sync, tries.fork_async])
 def test_a_forked_child_never_takes_its_parents_replies(
@@ -69,6 +70,7 @@ def test_a_forked_child_masks_its_frames_with_bytes_of_its_own() -> None:
     assert not told & set(masks())
 
 
+@pytest.mark.slow
 def test_no_lock_survives_a_fork(url: str) -> None:
     assert tries.fork_among_threads(url, forks=20) == []
 
@@ -240,12 +242,14 @@ def test_over_tls_too(tmp_path: Path, is_async: bool) -> None:
             thread.join()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "forkserver", "spawn"])
 def test_a_client_that_never_connected_goes_to_workers(url: str, method: str) -> None:
     with multiprocessing.get_context(method).Pool(2) as pool:
         assert pool.map(tries.play_in_worker, [CodingEnv(url)] * 4) == [[]] * 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("run", [tries.loop_after_loop, tries.loop_beside_loop])
 def test_a_session_belongs_to_its_event_loop(url_of_one: str, run: Any) -> None:
     assert run(url_of_one) == []
@@ -262,6 +266,7 @@ def test_errors_leave_a_pool() -> None:
     assert [finding for some in found for finding in some] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["websocket", "http"])
 @pytest.mark.parametrize("forget", [tries.forget_sync, tries.forget_async])
 def test_a_forgotten_client_gives_its_session_back(

@@ -48,6 +48,7 @@ def test_a_port_that_is_none_is_seen_at_once(base_url: str) -> None:
         address.endpoint(base_url)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_an_odd_reply_is_an_error_of_ours(data: st.DataObject) -> None:

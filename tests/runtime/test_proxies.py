@@ -194,6 +194,7 @@ def test_a_websocket_does_not_go_through_socks(
     assert not caught.value.retryable
 
 
+@pytest.mark.slow
 def test_the_extra_is_named(url: str) -> None:
     code = (
         "import sys; sys.modules['socksio'] = None\n"

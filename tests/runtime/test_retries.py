@@ -99,6 +99,7 @@ def full(times: int) -> Starlette:
     return Starlette(routes=[WebSocketRoute("/ws", session)])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_free_session_is_waited_for(is_async: bool) -> None:
     seen = Seen()
@@ -189,30 +190,32 @@ def trickling(head: bytes) -> Iterator[str]:
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", [HEAD, HEAD[:40]], ids=["body", "headers"])
 @pytest.mark.parametrize("is_async", [False, True])
 def test_a_limit_is_for_the_whole_request(head: bytes, is_async: bool) -> None:
     async def play(url: str) -> None:
         async with AsyncCodingEnv(url, transport="http-unchecked") as env:
-            await env.reset(timeout_s=0.3)
+            await env.reset(timeout_s=2)
 
     def ask(url: str) -> None:
         if is_async:
             asyncio.run(play(url))
             return
         with CodingEnv(url, transport="http-unchecked") as env:
-            env.reset(timeout_s=0.3)
+            env.reset(timeout_s=2)
 
     with trickling(head) as url:
         with pytest.raises(rt.RequestTimeout):
             ask(url)
 
 
+@pytest.mark.slow
 def test_a_limit_is_for_the_whole_reply_through_a_client_of_the_users() -> None:
     with trickling(HEAD) as url, httpx.Client() as own:
         with CodingEnv(url, transport="http-unchecked", http_client=own) as env:
             with pytest.raises(rt.RequestTimeout):
-                env.reset(timeout_s=0.3)
+                env.reset(timeout_s=2)
 
 
 def test_each_operation_has_a_limit_of_its_own() -> None:
@@ -285,6 +288,12 @@ def test_a_reply_over_http_has_a_limit_too() -> None:
 )
 def test_policies_are_checked(options: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="at least 1, and no wait negative"):
+        rt.RetryPolicy(**options)
+
+
+@pytest.mark.parametrize("options", [{"attempts": "3"}, {"max_delay_s": None}])
+def test_policies_are_numbers(options: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="numbers of seconds"):
         rt.RetryPolicy(**options)
 
 

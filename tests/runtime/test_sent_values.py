@@ -178,6 +178,7 @@ def url() -> Any:
         yield url
 
 
+@pytest.mark.slow
 @both_calls
 @pytest.mark.parametrize(("value", "sent"), TAKEN.values(), ids=TAKEN)
 def test_what_json_has_is_sent(url: str, call: Callable[..., None], value: Any, sent: Any) -> None:

@@ -160,6 +160,7 @@ def served() -> Iterator[tuple[Faulty, str]]:
         yield server, url
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 @pytest.mark.parametrize("transport", ["websocket", "http"])
 def test_a_session_is_its_model(served: tuple[Faulty, str], transport: str, is_async: bool) -> None:

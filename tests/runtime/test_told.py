@@ -56,13 +56,16 @@ WHY = [
 ]
 
 
+@pytest.mark.slow
 @both_clients
 @pytest.mark.parametrize(("code", "kind", "why"), WHY, ids=[why[0] for why in WHY])
 def test_a_lost_session_says_why_once(
     server: tuple[str, Faulty], is_async: bool, code: str, kind: type[rt.EnvError], why: str
 ) -> None:
+    limit_s = 0.2 if kind is rt.RequestTimeout else PATIENCE_S
+
     async def play_async() -> rt.SessionLost:
-        async with AsyncCodingEnv(server[0], step_timeout_s=0.2) as env:
+        async with AsyncCodingEnv(server[0], step_timeout_s=limit_s) as env:
             await env.reset()
             with pytest.raises(kind):
                 await env.step(code=code)
@@ -71,7 +74,7 @@ def test_a_lost_session_says_why_once(
             return caught.value
 
     def play_sync() -> rt.SessionLost:
-        with CodingEnv(server[0], step_timeout_s=0.2) as env:
+        with CodingEnv(server[0], step_timeout_s=limit_s) as env:
             env.reset()
             with pytest.raises(kind):
                 env.step(code=code)
@@ -273,6 +276,7 @@ kept.append(kept)  # a cycle
 """
 
 
+@pytest.mark.slow
 def test_clients_that_are_open_at_exit_are_named() -> None:
     with faulty_process() as url:
         ended = subprocess.run(

@@ -52,6 +52,7 @@ class Receipt(ReplyModel):
 
 PLACE_ORDER = Tool[PlaceOrderArguments, Receipt]("place-order")
 COUNT = Tool[PlaceOrderArguments, int | None]("count", wrapped=True)
+SUMS = Tool[PlaceOrderArguments, dict[str, int]]("sums", wrapped=True)
 
 
 class ShopToolset(Toolset):
@@ -187,6 +188,8 @@ def test_the_omitted_is_itself_in_copies_and_signatures() -> None:
         (COUNT, result(text('{"result": 4}')), 4),
         (COUNT, 4, 4),
         (PLACE_ORDER, result(text('{"total": 1.5}')), Receipt(total=1.5)),
+        (PLACE_ORDER, result(text("seven"), data={"total": 7}), Receipt(total=7)),
+        (SUMS, result(text('{"result": 4, "other": 5}')), {"result": 4, "other": 5}),
     ],
 )
 def test_data(tool: Tool[Any, Any], reply: Any, data: Any) -> None:
@@ -208,6 +211,40 @@ def test_a_text_that_looks_like_a_number_stays_a_text() -> None:
     tool = Tool[PlaceOrderArguments, str]("say", wrapped=True)
     assert tool.result(ToolReply(result(text("42")))).data == "42"
     assert tool.result(ToolReply(result(text("it's 42")))).data == "it's 42"
+
+
+def test_a_text_that_is_nested_too_deeply_is_a_text() -> None:
+    deep = "[" * 100_000
+    assert Tool[PlaceOrderArguments, str]("say").result(ToolReply(result(text(deep)))).data == deep
+    with pytest.raises(rt.ToolResultMismatch):
+        PLACE_ORDER.result(ToolReply(result(text(deep))))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"content": ["a", "b"], "page": 1},
+        {"content": [{"id": 1, "price": 2.5}], "page": 1},
+        {"content": "a text", "page": 1},
+        {"content": None},
+    ],
+)
+def test_a_value_of_the_servers_own_may_have_content(value: Any) -> None:
+    assert read_result(ToolReply(value), tool="search").data == value
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        result(),
+        result(text("x"), {"id": 1}),
+        result({"id": 1}, isError=False),
+        {"content": [], "is_error": False},
+        {"content": None, "structuredContent": {"a": 1}},
+    ],
+)
+def test_a_result_of_mcp_is_told_from_it(reply: Any) -> None:
+    assert read_result(ToolReply(reply), tool="search").data != reply
 
 
 def test_without_an_output_schema_data_is_what_came() -> None:
@@ -251,6 +288,11 @@ def test_a_step_without_the_result_has_its_reward() -> None:
         with pytest.raises(rt.ToolResultMismatch) as raised:
             assert same.data
         assert (raised.value.reward, raised.value.done) == (2.0, True)
+
+
+def test_a_server_without_an_environment_owes_a_result() -> None:
+    with pytest.raises(rt.ToolResultMismatch):
+        PLACE_ORDER.result(ToolReply(None))
 
 
 def test_content_blocks_are_typed() -> None:
@@ -312,13 +354,32 @@ def test_errors_of_a_step(error_type: str, kind: type[rt.ToolError]) -> None:
     assert error.server_text == "no\x1b[2J"
 
 
-def test_an_error_of_mcp_has_its_content() -> None:
+@pytest.mark.parametrize("name", ["isError", "is_error"])
+def test_an_error_of_mcp_has_its_content(name: str) -> None:
     with pytest.raises(rt.ToolExecutionFailed) as raised:
-        PLACE_ORDER.result(ToolReply(result(text("sold out"), isError=True), reward=0.0))
+        PLACE_ORDER.result(ToolReply(result(text("sold out"), **{name: True}), reward=0.0))
     error = raised.value
     assert (error.content, error.reward) == ((TextContent("sold out", text("sold out")),), 0.0)
     assert error.for_model() == "Error in place-order: the tool failed: sold out"
     assert error.maybe_applied
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (result(text("401 for hush-hush"), isError=True), None),
+        (None, {"error_type": "execution_error", "message": "401 for hush-hush"}),
+        (result(structuredContent={"total": "hush-hush"}), None),
+    ],
+)
+def test_an_error_hides_what_is_secret(reply: Any, error: Any) -> None:
+    answered = ToolReply(reply, error, secrets=("hush-hush",))
+    with pytest.raises(rt.ToolError) as raised:
+        PLACE_ORDER.result(answered)
+    found = raised.value
+    shown = [str(found), found.for_model(), str(found.__cause__), found.server_text or ""]
+    assert "hush" not in "".join(shown)
+    assert "secrets" not in repr(answered)
 
 
 def test_a_message_for_a_model_is_short() -> None:

@@ -142,6 +142,7 @@ def work(env: CodingEnv) -> str:
         return env.step(HELLO).observation.stdout
 
 
+@pytest.mark.slow
 def test_a_client_travels_to_another_process(url: str) -> None:
     env = CodingEnv(url, step_timeout_s=7)
     assert pickle.loads(pickle.dumps(env))._timeouts["step"] == 7
@@ -289,6 +290,7 @@ def test_a_proxy_is_gone_through(url: str, is_async: bool, monkeypatch: pytest.M
     assert b"Proxy-Authorization: Basic dTpw" in asked[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 407 No\r\n\r\n"])
 def test_a_proxy_that_opens_no_tunnel_is_left(
     answer: bytes, monkeypatch: pytest.MonkeyPatch

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from functools import partial
 
+import pytest
+
 from envgen.demo.environment import CodingEnvironment
 from envgen.demo.server import create_app, serving
 from tests.support import ROOT
@@ -36,8 +38,13 @@ import importlib, pkgutil
 import envgen, envgen_runtime
 for package in (envgen_runtime, envgen):
     for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not found.name.endswith("__main__"):
+        if found.name.endswith("__main__"):
+            continue
+        try:
             importlib.import_module(found.name)
+        except ModuleNotFoundError as error:
+            if error.name not in ("verifiers", "verifiers.v1"):  # whose classes these extend
+                raise
 print("imported")
 """
 
@@ -82,10 +89,12 @@ def program(*parts: str, argument: str = "") -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_every_module_imports() -> None:
     assert program(IMPORT) == "imported\n"
 
 
+@pytest.mark.slow
 def test_clients_play() -> None:
     contract = json.loads((ROOT / "schemas" / "coding_env.json").read_text())
     with serving(create_app(contract, partial(CodingEnvironment, max_steps=9))) as url:

@@ -72,11 +72,13 @@ NOT_IN_OPENAPI = ("definitions", "a definition's name", "tools", "the environmen
 AS_YAML = ("a name", "a text", "a constant", "members", "counted patterns", "tools")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", AS_YAML)
 def test_a_contract_of_yaml_that_would_take_too_long(case: str) -> None:
     refuse(REFUSED[case], "x.yaml")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [name for name in REFUSED if name not in NOT_IN_OPENAPI])
 def test_a_document_of_openapi_that_would_take_too_long(case: str) -> None:
     refuse(as_openapi(REFUSED[case]), "x.json")
@@ -161,6 +163,7 @@ CONTRACTS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("documents", "number"),
     [([app().openapi() for app in APPS], 300), ([c for c in CONTRACTS if "action" in c], 300)],

@@ -173,6 +173,7 @@ def read(reads: list[bytes], state: str, compression: Compression) -> None:
         assert isinstance(connection.failure(sent, sent=False), rt.EnvError)
 
 
+@pytest.mark.slow
 @settings(max_examples=300)
 @given(conversations())
 def test_any_stream(conversation: tuple[list[bytes], str, Compression]) -> None:

@@ -258,6 +258,7 @@ BAD_IDLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", BAD_IDLE.values(), ids=BAD_IDLE.keys())
 def test_other_idle_sessions_are_kept_alive(bad: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever one server sends to an idle session, the thread goes on to ping the others'."""
@@ -305,6 +306,7 @@ def test_the_keepalive_thread_survives_what_a_session_raises(
     thread.remove(broken)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bad", BAD_IDLE.values(), ids=BAD_IDLE.keys())
 @pytest.mark.parametrize("client", ["async", UVLOOP])
 def test_other_sessions_of_the_loop_go_on(
@@ -431,6 +433,7 @@ def test_no_tls(answer: bytes, transport: str, client: str) -> None:
     assert isinstance(error, rt.ConnectError)
 
 
+@pytest.mark.slow
 @each_client
 @pytest.mark.parametrize("transport", ["websocket", "http-unchecked"])
 def test_a_tls_handshake_that_is_never_over(transport: str, client: str) -> None:
@@ -542,6 +545,7 @@ def test_a_broken_answer_over_http(answer: bytes, client: str) -> None:
         failure(f"http://{host}", client, timeout_s=PATIENCE_S, **HTTP)
 
 
+@pytest.mark.slow
 @each_client
 @pytest.mark.parametrize(
     "head", [b"HTTP/1.1 200", OK, CHUNKED, OK + b"content-length: 999\r\n\r\n"]

@@ -305,6 +305,7 @@ def compressed_frame(opcode: Opcode, data: bytes, *, fin: bool = True) -> bytes:
     return plain if opcode is Opcode.CONT else bytes([plain[0] | 0x40]) + plain[1:]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pieces", [1, 7, 300])
 def test_a_bomb_is_bounded_while_it_is_inflated(pieces: int) -> None:
     limit = 1_000_000

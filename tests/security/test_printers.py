@@ -142,6 +142,7 @@ def test_what_we_say_ourselves_stays_prose(text: str) -> None:
     assert for_markdown(text) == text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("texts", [HOSTILE[at::5] for at in range(5)], ids=range(5))
 def test_builds_and_their_errors_are_harmless(texts: list[str]) -> None:
     save(hostile_contract(texts), "schemas/do_env.json")
@@ -153,6 +154,7 @@ def test_builds_and_their_errors_are_harmless(texts: list[str]) -> None:
         assert_harmless(run(*command), is_document="json" in command)
 
 
+@pytest.mark.slow
 def test_what_the_lock_the_settings_and_the_source_say_is_harmless() -> None:
     save(contract(), "schemas/do_env.json")
     assert run("build").exit_code == 0

@@ -155,6 +155,7 @@ def link(name: str, kind: str) -> None:
             place.symlink_to({"file": "../../../home/key", "device": "/dev/zero"}.get(kind, kind))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["file", "folder", "device", "nowhere", "fifo"])
 @pytest.mark.parametrize("name", ["notes", "client.py", "contract.json"])
 @pytest.mark.parametrize("options", [[], ["--check"], ["--force"]], ids=["", "check", "force"])
@@ -169,6 +170,15 @@ def test_a_link_in_a_package_is_refused(kind: str, name: str, options: list[str]
     assert SECRET not in refused.output
     assert Path("generated/do_env", name).is_symlink() or kind == "fifo"
     assert Path("../home/key").read_text() == SECRET
+
+
+def test_a_saved_contract_that_is_a_link_is_not_read() -> None:
+    run("build")
+    save('[tool.envgen.envs.do_env]\nsource = "http://127.0.0.1:9"\n', "pyproject.toml")
+    link("contract.json", "file")
+    refused = run("build")
+    assert refused.exit_code == 1
+    assert "generated/do_env/contract.json: a link" in refused.stderr
 
 
 def test_a_package_that_is_a_link_is_refused(entry: dict[str, Any]) -> None:
@@ -210,6 +220,7 @@ def listener() -> Iterator[tuple[str, list[str]]]:
         server.shutdown()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--check"], ["do_env", "--check"], ["--diff"]], ids=str)
 def test_a_build_contacts_no_server_and_imports_nothing(
     options: list[str], listener: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch

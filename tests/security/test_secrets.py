@@ -118,6 +118,7 @@ def assert_nowhere(*texts: str) -> None:
     assert found == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", ["websocket", "http"])
 @pytest.mark.parametrize("how", ["reply", "text", "422", "500", "418", "FACTORY_ERROR"])
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
@@ -167,6 +168,7 @@ WRITTEN: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", WRITTEN)
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 def test_a_password_is_known_however_a_server_writes_it(form: str, is_async: bool) -> None:
@@ -298,6 +300,7 @@ def test_an_address_hides_its_secrets_even_if_it_is_none(address: str) -> None:
     assert "SECRET" not in "".join(traceback.format_exception_only(caught.value))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", [text for text in ADDRESSES if not text.startswith("docker")])
 @pytest.mark.parametrize("command", ["build", "diff", "run"])
 def test_a_command_hides_the_secrets_of_its_source(command: str, address: str) -> None:

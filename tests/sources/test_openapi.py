@@ -239,6 +239,7 @@ def test_refused(api: dict[str, Any], says: str) -> None:
     assert not Path("generated").exists()
 
 
+@pytest.mark.slow
 def test_a_broken_document_is_refused_or_read_but_never_a_traceback() -> None:
     """Every value in turn is made into something else."""
     api = make_app().openapi()

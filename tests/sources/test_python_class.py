@@ -213,6 +213,7 @@ def spec(module: str) -> str:
     return f"{module}:CodeAction,CodeObservation,CodeState"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("python", ["theirs", "theirs/bin/python"])
 def test_the_interpreter_that_is_named(python: str) -> None:
     venv("theirs")

@@ -94,12 +94,13 @@ async def stuck(request: Request) -> Response:
     return Response()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("mcp", "reason"),
     [
         (refusing, "the server doesn't list them: Environment does not support MCP"),
         (broken, "the server answered HTTP 500"),
-        (endless, "the list doesn't end"),
+        (endless, "the server's list of tools doesn't end"),
         (odd, "the server doesn't list them: no result"),
         (twice, "the tools at 0 and 1 are both called a"),
         (stuck, "took longer than 0.5 s"),

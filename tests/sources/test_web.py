@@ -260,6 +260,7 @@ def test_a_server_that_is_not_there() -> None:
     assert "HTTP://127.0.0.1:9/schema: can't be reached" in result.stderr.replace("http:", "HTTP:")
 
 
+@pytest.mark.slow
 def test_a_build_from_files_imports_no_library_of_the_web() -> None:
     program = (
         "import sys; from envgen.project.build_all import build_all; build_all(['x.json']); "

@@ -16,6 +16,8 @@ from tests.support import ROOT
 
 GENERATED = sorted((ROOT / "generated").glob("*/*.py"))
 
+_WIRE = "from envgen_runtime.tools import NemoGymWire, OpenRewardWire\nclass A:\n    wire = "
+
 HOSTILE = {
     "an import": "import os",
     "an import of a stranger": "from os import system",
@@ -48,6 +50,14 @@ HOSTILE = {
     "a string in an adapter": "_A: TypeAdapter[int] = TypeAdapter('evil()')",
     "a string as an alias": "A: TypeAlias = 'evil()'",
     "a call in a type": "class A:\n    x: Annotated[int, wire_fields()] = 1",
+    "a value in a wire": f"{_WIRE}NemoGymWire(1)",
+    "a keyword in a wire": f"{_WIRE}NemoGymWire(x=1)",
+    "a call in a wire": f"{_WIRE}OpenRewardWire(evil())",
+    "a name in a wire": f"{_WIRE}OpenRewardWire(evil)",
+    "a second name in a wire": f"{_WIRE}OpenRewardWire('a', 'b')",
+    "a keyword beside a wire's name": f"{_WIRE}OpenRewardWire('a', x=evil())",
+    "a wire from nowhere": "class A:\n    wire = NemoGymWire()",
+    "another wire from nowhere": "class A:\n    wire = OpenRewardWire('a')",
     "a private name": "class A:\n    __class__: int = 1",
     "not Python": "class A(",
     "a string in an adapter's keyword": "_A: TypeAdapter[int] = TypeAdapter(type='evil()')",
@@ -118,6 +128,7 @@ def _is_block(node: ast.AST) -> bool:
     return isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(st.data())
 def test_nothing_can_be_put_into_a_module(data: st.DataObject) -> None:
@@ -194,6 +205,7 @@ def test_type_parameters(statement: str) -> None:
         audit("models.py", f"from envgen_runtime.generated import ReplyModel\n{statement}\n")
 
 
+@pytest.mark.slow
 def test_mutants_that_pass_are_harmless() -> None:
     passing = [*mutants.accepted(mutants.mutants(400, seed=7))]
     assert passing

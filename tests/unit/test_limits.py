@@ -114,19 +114,26 @@ REFUSED = {
     ),
     "tools": contract(
         tools=[
-            {"name": f"t{index}", "inputSchema": of({f"a{i}": TEXT for i in range(9)})}
+            {"name": f"t{index}", "inputSchema": of({f"a{i}": TEXT for i in range(19)})}
             for index in range(900)
         ]
     ),
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", REFUSED.values(), ids=REFUSED.keys())
 def test_a_contract_that_would_take_too_long_is_refused(document: dict[str, Any]) -> None:
     with calls_up_to(10_000_000), pytest.raises(ContractError) as caught:
         make_plan(parse_contract(document, source="x"))
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 2_000
+
+
+def test_a_contract_as_large_as_a_public_one_is_taken() -> None:
+    """A resources server of NeMo Gym 0.7.0 has OpenAI's schemas of requests and replies twice."""
+    large = action({f"f{index}": TEXT for index in range(6_000)})
+    assert make_plan(parse_contract(large, source="x"))
 
 
 GROWING: dict[str, Callable[[int], dict[str, Any]]] = {
@@ -178,6 +185,7 @@ GROWING: dict[str, Callable[[int], dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("document", GROWING.values(), ids=GROWING.keys())
 def test_work_grows_with_the_contract(document: Callable[[int], dict[str, Any]]) -> None:
     """Twice the size is twice the work; a square would be four times."""
@@ -247,6 +255,7 @@ ODD: list[Any] = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schema", ODD, ids=range(len(ODD)))
 def test_a_client_can_look_at_any_schema(schema: Any) -> None:
     ours = contract()
@@ -258,6 +267,7 @@ def test_a_client_can_look_at_any_schema(schema: Any) -> None:
     assert all(isinstance(line, str) and len(line) < 500 for line in found)
 
 
+@pytest.mark.slow
 def test_a_clients_work_grows_with_the_schema() -> None:
     calls: list[int] = []
     for number in (200, 400, 800):

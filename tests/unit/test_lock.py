@@ -43,6 +43,7 @@ def test_a_build_that_is_up_to_date_writes_nothing() -> None:
     assert {path: path.stat().st_mtime_ns for path in Path("generated").rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_a_build_that_is_up_to_date_imports_no_heavy_library() -> None:
     run()
     program = (
@@ -103,6 +104,7 @@ def long_names() -> None:
     save(action({**named, "board": {"type": "array", "items": kind, "minItems": 3}}))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", FORMATTERS, ids=["ruff", "black"])
 def test_a_formatter_edits_nothing(command: list[str]) -> None:
     long_names()
@@ -257,6 +259,7 @@ def test_check_of_a_fresh_tree() -> None:
     assert "current" in checked.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "says"),
     [

@@ -121,6 +121,7 @@ def test_descriptions_become_docstrings(tmp_path: Path) -> None:
     assert '    a: Omittable[str] = None\n    """Line one.\n    Line two.\n    """\n' in source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schema", "expected"),
     [

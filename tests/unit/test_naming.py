@@ -82,6 +82,7 @@ def test_a_class_name_is_given_once() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_many_names_that_fall_together_take_linear_time() -> None:
     wires = [UntrustedText("a" + "-" * length) for length in range(1, 20_000)]
     names = field_names(wires, taken=frozenset())

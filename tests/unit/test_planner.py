@@ -184,6 +184,7 @@ def test_recursion_is_typed_at_every_depth_and_in_every_order(tmp_path: Path) ->
     assert sources[0] == sources[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "number"),
     [

@@ -20,6 +20,7 @@ from envgen.render.context import (
     ClientContext,
     FunctionContext,
     FunctionParameter,
+    GymnasiumContext,
     InitContext,
     ModelsContext,
     ReplyContext,
@@ -113,6 +114,7 @@ def test_another_packages_templates_are_its_own() -> None:
     assert Path("generated/other_env/client.py").read_text().startswith('"""Mine."""')
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "place", "message"),
     [
@@ -186,6 +188,7 @@ HEAVY = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heavy", HEAVY, ids=range(len(HEAVY)))
 def test_a_template_that_would_not_end(heavy: str) -> None:
     template(f"{EXTENDS}{{% block header %}}\n{heavy}{{% endblock %}}")
@@ -236,6 +239,7 @@ def test_a_template_may_loop_and_format() -> None:
     assert header == f'"""1/2, 2/2; 00003 {"-" * 20}        x DoEnv1"""'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "body",
     [
@@ -279,7 +283,7 @@ def test_a_folder_that_cannot_be_used(files: list[str], message: str) -> None:
     refused = run("build", "--templates", "mine")
     assert refused.exit_code == 1
     assert message in refused.stderr
-    assert "templates are __init__.py.jinja, client.py.jinja, models.py.jinja" in refused.stderr
+    assert "templates are __init__.py.jinja, client.py.jinja, gymnasium.py.jinja" in refused.stderr
 
 
 # --- the page -------------------------------------------------------------------------------------
@@ -305,6 +309,7 @@ def rows(heading: str) -> list[str]:
         ("`tools.py.jinja`", ToolsContext),
         ("`tools_client.py.jinja`", ToolsClientContext),
         ("`trl.py.jinja`", TRLContext),
+        ("`gymnasium.py.jinja`", GymnasiumContext),
         ("`__init__.py.jinja`", InitContext),
         ("PlannedPart", PlannedPart),
         ("WireContext", WireContext),

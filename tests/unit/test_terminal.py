@@ -65,6 +65,7 @@ def test_settings_that_cannot_be_read_complete_to_nothing() -> None:
     assert completed("envgen build ma") == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_bash_takes_the_script() -> None:
     """What --install-completion installs, sourced by a real bash."""
@@ -105,6 +106,7 @@ def program(command: list[str], first: str = "") -> list[str]:
     return [sys.executable, "-c", "\n".join(lines)]
 
 
+@pytest.mark.slow
 @ENDINGS
 @pytest.mark.parametrize(
     "command", [["build", "slow"], ["sync"], ["diff", "schemas/do_env.json", "slow"]]
@@ -158,6 +160,7 @@ module.{function} = {function}
 """
 
 
+@pytest.mark.slow
 @ENDINGS
 @pytest.mark.parametrize("function", ["load_config", "read_all", "build_package"])
 def test_an_interrupt_that_lands_in_a_destructor(
@@ -185,6 +188,7 @@ module.build_package = build_package
 """
 
 
+@pytest.mark.slow
 @ENDINGS
 def test_a_second_interrupt_is_not_kept_waiting(number: signal.Signals, code: int) -> None:
     first = BUSY.format(number=int(number))
@@ -206,6 +210,7 @@ sys.meta_path.insert(0, Finder())
 """
 
 
+@pytest.mark.slow
 @ENDINGS
 def test_an_interrupt_while_the_command_is_imported(number: signal.Signals, code: int) -> None:
     first = IMPORTING.format(number=int(number))
@@ -275,6 +280,7 @@ def test_a_signal_amid_writing_leaves_lock_and_package_in_step(move: str) -> Non
 # --- pipes and colours ----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["build", "--diff"], ["build", "--help"], ["build"]])
 def test_a_pipe_that_is_closed_is_no_fault_of_ours(command: list[str]) -> None:
     reading, writing = os.pipe()
@@ -306,6 +312,7 @@ def on_a_terminal(*arguments: str, **variables: str) -> str:
     return found.decode()
 
 
+@pytest.mark.slow
 def test_colour_is_for_terminals_that_want_it() -> None:
     assert "\x1b[32m" in on_a_terminal("build")
     for variables in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):

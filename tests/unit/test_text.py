@@ -37,6 +37,7 @@ HOSTILE = [
 texts = st.text() | st.sampled_from(HOSTILE)
 
 
+@pytest.mark.slow
 @given(texts)
 def test_a_literal_evaluates_to_the_text(raw: str) -> None:
     assert ast.literal_eval(literal(UntrustedText(raw))) == raw

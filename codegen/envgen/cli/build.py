@@ -121,8 +121,8 @@ def build(
         _writing(
             "--adapter",
             metavar="TRAINER",
-            help="Also write a module for a trainer: trl.py, with the class that TRL trains with. "
-            "Later builds keep it. Repeatable.",
+            help="Also write a module for a trainer: trl.py, with the class that TRL trains with; "
+            "gymnasium.py, with a gymnasium.Env. Later builds keep it. Repeatable.",
         ),
     ] = None,
     templates: Annotated[

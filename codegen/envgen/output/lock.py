@@ -12,6 +12,7 @@
           "templates": "9b1c...",      SHA-256 of the templates, the project's own included
           "transport": "http",         as configured; left out where it is not
           "naming": {"CodeAction": "Code"},
+          "gymnasium": {"action.code": {"max_length": 99}},
           "adapters": ["trl"],         trainers that it has a module for; left out if none
           "files": {"client.py": ["77c2...", "5d0e..."], ...}  SHA-256 of text and of meaning
         }
@@ -66,6 +67,7 @@ class Origin:
     transport: Transport | None = None
     naming: Mapping[str, str] = field(default_factory=dict[str, str])
     adapters: tuple[Adapter, ...] = ()
+    gymnasium: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @classmethod
     def of(
@@ -88,6 +90,7 @@ class Origin:
             transport=options.transport,
             naming=dict(sorted(options.naming.items())),
             adapters=tuple(sorted(set(options.adapters or ()))),
+            gymnasium=options.gymnasium,
         )
 
     def is_of(self, contract: EnvContract) -> bool:

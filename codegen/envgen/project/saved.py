@@ -14,6 +14,7 @@ from envgen_runtime.contract.parts import CONTRACT_FILE
 from ..config import SourceSettings
 from ..errors import ContractError, OutputError
 from ..output.lock import LockedPackage, read_lock
+from ..output.publish import refuse_links
 from ..sources import ReadSource, kind_of, label, read_source, recorded
 
 
@@ -42,7 +43,7 @@ class SavedContract:
 
         Raises:
             ContractError: none is saved yet, or it can't be used.
-            OutputError: it was edited by hand, or the lock can't be read.
+            OutputError: it was edited by hand, its folder holds a link, or the lock can't be read.
         """
         path, locked = self._find()
         settings = SourceSettings() if state is None else SourceSettings(state=state)
@@ -68,6 +69,7 @@ class SavedContract:
             name for name, locked in packages.items() if locked.origin.source == self._recorded
         ]  # fmt: skip
         for name in names:
+            refuse_links(self.out / name)
             path, copy = self.out / name / CONTRACT_FILE, self.schemas / f"{name}.json"
             locked = packages.get(name)
             known = None if locked is None else locked.files.get(CONTRACT_FILE)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..plan.plan import Plan
+from .gymnasium import render_gymnasium
 from .templating import Templates
 from .trl import render_trl
 
@@ -15,16 +17,31 @@ if TYPE_CHECKING:
 
 _Renderer: TypeAlias = "Callable[[EnvContract, Plan, Templates], str]"
 
-_RENDERERS: Mapping[Adapter, _Renderer] = {"trl": render_trl}
-
 
 def render_adapters(
-    adapters: Collection[Adapter], contract: EnvContract, plan: Plan, templates: Templates
+    adapters: Collection[Adapter],
+    contract: EnvContract,
+    plan: Plan,
+    templates: Templates,
+    *,
+    gymnasium: Mapping[str, Any],
 ) -> dict[str, str]:
     """The source of each module, by its file's name.
 
+    Args:
+        adapters: the trainers.
+        contract: the contract.
+        plan: its plan.
+        templates: what the modules are rendered with.
+        gymnasium: hints for the spaces of Gymnasium.
+
     Raises:
         ContractError: a trainer can't play what the contract says.
+        ConfigError: a hint can't be.
         TemplateError: a template of the project's own can't be used.
     """
-    return {f"{name}.py": _RENDERERS[name](contract, plan, templates) for name in adapters}
+    renderers: Mapping[Adapter, _Renderer] = {
+        "gymnasium": partial(render_gymnasium, hints=gymnasium),
+        "trl": render_trl,
+    }
+    return {f"{name}.py": renderers[name](contract, plan, templates) for name in adapters}

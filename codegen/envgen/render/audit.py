@@ -25,6 +25,7 @@ from .audit_grammar import Grammar, NotEmitted, are_texts, is_text
 _SIBLINGS: Mapping[str, frozenset[str]] = {
     "__init__.py": frozenset({".client", ".models", ".tools"}),
     "client.py": frozenset({".models", ".tools"}),
+    "gymnasium.py": frozenset({".client"}),
     "models.py": frozenset(),
     "tools.py": frozenset({".models"}),
     "trl.py": frozenset({".client"}),
@@ -38,15 +39,18 @@ _NEVER_DEFINED = LIBRARY.keys() | frozenset(dir(builtins))
 
 _EXTRAS = "__pydantic_extra__"
 _CONSTANTS = frozenset(
-    {"default_transport", "env_name", "fingerprint", "model_config", "server_name", "wire"}
+    {
+        *("default_transport", "env_name", "fingerprint", "hints", "model_config", "server_name"),
+        "wire",
+    }
 )
 _CODEC_METHODS = frozenset({"_parse_reset", "_parse_result", "_parse_state", "_step_payload"})
 _METHOD_NAMES = _CODEC_METHODS | {"reset", "state", "step", "tools"}
 _MODEL_BASES = frozenset({"ReplyModel", "RequestModel"})
 _CLIENT_BASES = frozenset({"AsyncEnvClient", "Codec", "EnvClient"})
 _TOOLS_BASES = frozenset({"AsyncToolsClient", "AsyncToolset", "ToolsClient", "Toolset"})
-_ADAPTER_BASES = frozenset({"TRLEnvironment", "TRLTools"})
-_WITH_TOOLS = frozenset({"AsyncToolset", "Toolset", *_ADAPTER_BASES})
+_ADAPTER_BASES = frozenset({"GymnasiumEnv", "TRLEnvironment", "TRLTools"})
+_WITH_TOOLS = frozenset({"AsyncToolset", "TRLEnvironment", "TRLTools", "Toolset"})
 """Bases of classes whose methods are named after tools."""
 
 _FIELDS = frozenset(

@@ -311,6 +311,25 @@ class TRLContext:
 
 
 @dataclass(frozen=True, slots=True)
+class GymnasiumContext:
+    """For ``gymnasium.py``.
+
+    Attributes:
+        env_name: the name of the environment.
+        fingerprint: identifies the structure of the contract, 64 hex digits.
+        name: the class.
+        client: the client that plays.
+        hints: the hints of the settings for each place, as Python expressions.
+    """
+
+    env_name: str
+    fingerprint: str
+    name: str
+    client: str
+    hints: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class InitContext:
     """For ``__init__.py``.
 
@@ -324,5 +343,11 @@ class InitContext:
 
 
 Context = (
-    ClientContext | ModelsContext | ToolsContext | ToolsClientContext | TRLContext | InitContext
+    ClientContext
+    | ModelsContext
+    | ToolsContext
+    | ToolsClientContext
+    | GymnasiumContext
+    | TRLContext
+    | InitContext
 )

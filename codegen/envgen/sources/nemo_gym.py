@@ -1,7 +1,7 @@
 """Convert the OpenAPI document of a NeMo Gym resources server to a contract.
 
 Every POST is a tool but for the framework's own. ``seed_session`` is the reset, and ``verify`` a
-tool that gives the reward (run: nemo-gym 0.4.0; read: 0.7.0).
+tool that gives the reward (run: nemo-gym 0.4.0 and 0.7.0).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from .parsing import Document
 from .tool_servers import contract_of
 
 _SEED = "/seed_session"
+_SEEDED: JsonSchema = {"title": "Seeded", "type": "object", "properties": {}}
 _NO_ARGUMENTS: JsonSchema = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -38,7 +39,7 @@ def convert(document: Document) -> Document:
     tools: list[Any] = []
     findings: list[Finding] = []
     parameters: JsonSchema | None = None
-    reset: JsonSchema = {"title": "Seeded", "type": "object", "properties": {}}
+    reset = _SEEDED
     for operation in Operations(openapi, {}).all:
         name = operation.path.strip("/")
         if operation.method != "post" or name in FRAMEWORK_ROUTES - {_SEED.strip("/")}:
@@ -48,7 +49,7 @@ def convert(document: Document) -> Document:
             findings.append(Finding("info", operation.pointer, message))
         elif operation.path == _SEED:
             parameters = _seed(openapi, operation, findings)
-            reset = {"type": "object", **_schema(openapi, operation.response)}
+            reset = _seeded(openapi, operation, findings)
         else:
             tools.append(_tool(openapi, operation, name))
     contract = contract_of(
@@ -77,6 +78,21 @@ def _seed(
         findings.append(Finding("info", operation.request.pointer, message))
         return None
     return _schema(openapi, operation.request)
+
+
+def _seeded(openapi: OpenApiDocument, operation: Operation, findings: list[Finding]) -> JsonSchema:
+    """The schema of what a reset gives: any object where the reply has several forms.
+
+    That is what 0.7 declares for each server which doesn't override it.
+    """
+    if not as_object(operation.response.schema):
+        return _SEEDED
+    reply = Shapes(openapi).of(operation.response.schema, operation.response.pointer)
+    if reply.kind == "object":
+        return {"type": "object", **_schema(openapi, operation.response)}
+    message = f"what a reset gives has no class of its own ({reply.kind}): it is read as any object"
+    findings.append(Finding("info", operation.response.pointer, message))
+    return _SEEDED
 
 
 def _tool(openapi: OpenApiDocument, operation: Operation, name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-from envgen_runtime.wire.open_reward import mcp_tool
+from envgen_runtime.wire.open_reward import mcp_tool, terminal_tool
 from envgen_runtime.wire.redaction import without_secrets
 
 from ..errors import ContractError, EnvgenError
@@ -74,7 +74,7 @@ async def _read(web: Web, url: str, name: str) -> Document:
     tools = [mcp_tool(tool) for tool in map(as_object, as_array(listed.get("tools")) or []) if tool]
     findings: list[Finding] = []
     if (terminal := as_object(listed.get("terminal_tool"))) is not None:
-        tools.append(_terminal(terminal))
+        tools.append(terminal_tool(terminal))
         text = f"{terminal.get('name')} takes what a model says in place of calling a tool"
         findings.append(Finding("info", "/tools", text))
     splits = [
@@ -104,18 +104,6 @@ def _task(splits: list[Any]) -> JsonSchema:
         },
         "required": [],
     }
-
-
-def _terminal(tool: dict[str, Any]) -> dict[str, Any]:
-    """The tool that ends an episode, of whose schema the server tells one name."""
-    argument = tool.get("arg")
-    fields = {argument: {"type": "string"}} if isinstance(argument, str) else {}
-    return mcp_tool(
-        {
-            **tool,
-            "input_schema": {"type": "object", "properties": fields, "required": [*fields]},
-        }
-    )
 
 
 def _below(url: str, name: str) -> str:

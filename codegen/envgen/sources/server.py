@@ -15,21 +15,20 @@ from urllib.parse import urlsplit, urlunsplit
 
 from envgen_runtime.contract.parts import UNPUBLISHED
 from envgen_runtime.contract.tools import calls_tools
+from envgen_runtime.errors import ProtocolError
 from envgen_runtime.wire.redaction import without_secrets
+from envgen_runtime.wire.tools import ToolPages, list_request
 
 from ..config import SourceSettings
 from ..contract.tools import parse_tools
 from ..errors import ContractError, EnvgenError
 from ..findings import Finding
-from ..schema.keywords import as_array, as_object
+from ..schema.keywords import as_object
 from . import nemo_gym, open_reward, openapi
 from .file import suggested_name
 from .parsing import YAML_SUFFIXES, Document, is_openapi
 from .slips import hint_for_url
 from .url import NotFound, Web, check_url, limited
-
-_MAX_PAGES = 20
-"""How many pages of tools are read (MCP, 2025-06-18, pagination)."""
 
 _OPTIONAL_SHARE = 0.5
 """The time limit of an optional question, as a share of the limit for everything else."""
@@ -201,21 +200,19 @@ async def _completed(
 
 async def _tools(web: Web, url: str) -> list[Any]:
     """The tools of the environment behind a server."""
-    tools: list[Any] = []
-    cursor: dict[str, str] = {}
-    for number in range(_MAX_PAGES):
-        request = {"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": cursor}
-        answer = as_object(await web.post(url, request)) or {}
+    pages = ToolPages()
+    is_more = True
+    while is_more:
+        answer = as_object(await web.post(url, list_request(pages))) or {}
         result = as_object(answer.get("result"))
         if result is None:
             reason = (as_object(answer.get("error")) or {}).get("message")
             raise ContractError(f"the server doesn't list them: {reason or 'no result'}")
-        tools += as_array(result.get("tools")) or []
-        next_cursor = result.get("nextCursor")
-        if not isinstance(next_cursor, str) or not next_cursor:
-            return tools
-        cursor = {"cursor": next_cursor}
-    raise ContractError("the list doesn't end")
+        try:
+            is_more = pages.add(result)
+        except ProtocolError as error:
+            raise ContractError(str(error)) from error
+    return pages.tools
 
 
 def _spare_name(url: str, action: Any) -> str:

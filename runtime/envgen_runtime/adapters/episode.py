@@ -9,13 +9,13 @@ the network, and there is no score. A lost episode is never one of reward 0.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from ..calling.advice import InvalidCall
 from ..clients.asyncio import AsyncEnvClient
 from ..clients.sync import EnvClient
-from ..errors import ActionRejected, EnvError, ExecutionError, InvalidRequest
+from ..errors import ActionRejected, EnvError, ExecutionError, InvalidRequest, SessionLost
 from ..tools.errors import ToolError
 from .losses import EpisodeLost, Losses
 from .rows import reset_arguments
@@ -104,8 +104,8 @@ class Score:
 
     def took(self, result: Any) -> Turn:
         """Take note of a step's result."""
-        turn = Turn(self._read(result), result.reward, bool(result.done), result)
-        return self._counted(turn)
+        turn = self._counted(Turn("", result.reward, bool(result.done), result))
+        return replace(turn, text=self._read(result))  # which may raise: the step counts anyway
 
     def failed(self, error: EnvError) -> Turn:
         """Take note of a failed call.
@@ -132,6 +132,11 @@ class Score:
             self.loss = error
             self._losses.add(error, steps=self.steps)
         return EpisodeLost()
+
+    def interrupted(self, error: BaseException) -> None:
+        """Take note that a call was left, as by a cancellation: what came of it isn't known."""
+        cause = ": ".join(filter(None, (type(error).__name__, str(error))))
+        self.lost(SessionLost(f"a call was left before its end: {cause}"))
 
     def _counted(self, turn: Turn) -> Turn:
         self.steps += 1
@@ -219,6 +224,9 @@ class Episode(_Played[Client]):
             result = play(what)
         except EnvError as error:
             return self.score.failed(error)
+        except BaseException as error:
+            self.score.interrupted(error)
+            raise
         return self.score.took(result)
 
 
@@ -254,4 +262,7 @@ class AsyncEpisode(_Played[AsyncClient]):
             result = await play(what)
         except EnvError as error:
             return self.score.failed(error)
+        except BaseException as error:
+            self.score.interrupted(error)
+            raise
         return self.score.took(result)

@@ -1,11 +1,13 @@
-"""The row of a data set that a trainer gives to ``reset``."""
+"""The row of a data set that a trainer gives to ``reset``, and what a model reads first."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
+
+from ..clients.tasks import TASK_COLUMNS, TASK_JSON
 
 _OURS = frozenset({"self", "timeout_s"})
 
@@ -15,7 +17,8 @@ def reset_arguments(
 ) -> dict[str, Any]:
     """The arguments of ``reset`` that a row has. Its other columns are the trainer's.
 
-    A null is left out: data sets have one wherever a row lacks what another has.
+    A null is left out: data sets have one wherever a row lacks what another has. The row of a task
+    (``TaskRow``) gives ``split`` and ``index``, whatever the contract says.
 
     Args:
         client: the generated client's class. Its contract says what its ``reset`` takes; ``seed``
@@ -23,7 +26,9 @@ def reset_arguments(
         row: the row, by the names of its columns.
         columns: more columns that are arguments, for an environment whose contract doesn't say.
     """
-    known = _parameters(client)
+    known = reset_parameters(client)
+    if TASK_JSON in row:
+        columns = {*columns, *TASK_COLUMNS}
     found: dict[str, Any] = {}
     for column, value in row.items():
         name = known.get(column, column if column in columns else None)
@@ -32,8 +37,42 @@ def reset_arguments(
     return found
 
 
+def first_messages(
+    prompt: str | Sequence[Mapping[str, Any]] | None, observation: str, told: str = ""
+) -> list[dict[str, Any]]:
+    """The messages that an episode begins with: a row's prompt, then the first observation.
+
+    Chat templates want something of a user, and users' messages one at a time. So the observation
+    ends a user's last message, and where nobody says anything a user's message is "Begin.".
+
+    Args:
+        prompt: a text, or messages, as of OpenAI's Chat Completions.
+        observation: what the model reads of the reset; "" if nothing.
+        told: what the system message says beside the prompt's; "" if nothing.
+    """
+    if prompt is None or isinstance(prompt, str):
+        messages = [{"role": "user", "content": prompt}] if prompt else []
+    else:
+        messages = [dict(message) for message in prompt]
+    if told and messages and messages[0].get("role") == "system":
+        messages[0]["content"] = _added(messages[0].get("content"), told)
+    elif told:
+        messages.insert(0, {"role": "system", "content": told})
+    if observation and messages and messages[-1].get("role") == "user":
+        messages[-1]["content"] = _added(messages[-1].get("content"), observation)
+    elif observation or all(message.get("role") == "system" for message in messages):
+        messages.append({"role": "user", "content": observation or "Begin."})
+    return messages
+
+
+def _added(content: Any, text: str) -> Any:
+    if isinstance(content, list):  # blocks, as of models that see
+        return [*content, {"type": "text", "text": text}]  # pyright: ignore[reportUnknownVariableType]
+    return f"{content}\n\n{text}" if content else text
+
+
 @cache
-def _parameters(client: type) -> Mapping[str, str]:
+def reset_parameters(client: type) -> Mapping[str, str]:
     """The parameters of a client's ``reset``, by the names that columns may have."""
     signature = inspect.signature(client.reset)  # type: ignore[attr-defined]
     names = [

@@ -26,7 +26,7 @@ _MARK = re.compile(
 
 _THOUGHT, _END_OF_THOUGHT = "<think>", "</think>"
 _ARGUMENTS = ("arguments", "input", "parameters")
-_IDS = ("id", "call_id", "tool_use_id")
+_IDS = ("call_id", "tool_use_id", "id")  # an item of OpenAI's Responses has an id of its own, too
 _WANTED = 'a call is a JSON object such as {"name": "TOOL", "arguments": {"PARAMETER": "VALUE"}}'
 _NO_CALL = f"the text holds no call: {_WANTED}, alone, in a fence (```json) or in a <tool_call>"
 _TOO_LARGE = "a number has too many digits"
@@ -158,8 +158,37 @@ class _Marked(NamedTuple):
     text: str
 
 
+class _Scanned(NamedTuple):
+    """What the tags and fences of a text hold, and where what follows its thoughts begins."""
+
+    tagged: list[_Marked]
+    fenced: list[tuple[_Marked, bool]]
+    broken: list[_Marked]
+    said_from: int
+
+
+def without_thoughts(text: str) -> str:
+    """What a model says in a text behind its last thought. Raises InvalidCall as ``read_call``."""
+    if len(text) > _MAX_TEXT:
+        raise invalid(f"the text is longer than {_MAX_TEXT:,} characters")
+    if _is_json(text) and not _is_no_json(text):
+        return text
+    return text[_scanned(text).said_from :]
+
+
 def _marked(text: str) -> _Marked:
     """The call that a tag holds, or else a fence, or else what follows the thoughts."""
+    tagged, fenced, broken, said_from = _scanned(text)
+    calls = tagged or [item for item, is_call in fenced if is_call] or [item for item, _ in fenced]
+    if len(calls) > 1:
+        raise invalid(f"these are {len(calls)} calls: give one at a time")
+    said = text[said_from:]
+    if not calls and not broken and not _is_json(said) and _is_no_json(said):
+        raise invalid(_NO_CALL)
+    return [*calls, *broken, _Marked(None, said)][0]
+
+
+def _scanned(text: str) -> _Scanned:
     tagged: list[_Marked] = []
     fenced: list[tuple[_Marked, bool]] = []
     broken: list[_Marked] = []
@@ -187,13 +216,7 @@ def _marked(text: str) -> _Marked:
                     tagged.append(found)
                 else:
                     fenced.append((found, _is_call(value)))
-    calls = tagged or [item for item, is_call in fenced if is_call] or [item for item, _ in fenced]
-    if len(calls) > 1:
-        raise invalid(f"these are {len(calls)} calls: give one at a time")
-    said = text[said_from:]
-    if not calls and not broken and not _is_json(said) and _is_no_json(said):
-        raise invalid(_NO_CALL)
-    return [*calls, *broken, _Marked(None, said)][0]
+    return _Scanned(tagged, fenced, broken, said_from)
 
 
 def _is_call(value: object) -> bool:
@@ -250,4 +273,4 @@ def _kind(value: object) -> str:
     return _KINDS.get(type(value), f"a {type(value).__name__}")
 
 
-__all__ = ["GivenCall", "InvalidCall", "read_call"]
+__all__ = ["GivenCall", "InvalidCall", "read_call", "without_thoughts"]

@@ -24,12 +24,16 @@ from ..json_value import (
     pointer_of,
     pointer_to,
 )
+from ..wire.nemo_gym import NemoGymWire
 from .names import PARAMETER_NAME, TOOL_NAME, shown_names
 
 Kind = Literal["action", "tool"]
 
 _BESIDE_A_UNION = frozenset({*DESCRIBING, *DEFINITIONS, *NAMING, "$schema", "discriminator"})
 _TOLD: tuple[str, ...] = ("title", "outputSchema", "annotations")
+_NOT_FOR_MODELS: Mapping[str, frozenset[str]] = {"nemo-gym": NemoGymWire.not_for_models}
+"""The tools that are the trainer's, by the standard that a contract's server follows."""
+
 _OF_TOOLS = frozenset({"call_tool", "list_tools"})
 """The tags of OpenEnv's actions that call and list tools."""
 
@@ -153,6 +157,8 @@ def catalogue_of(contract: Mapping[str, Any]) -> Catalogue:
     """Return what a model can call in an environment with this contract."""
     findings: list[Finding] = []
     tools = as_array(contract.get("tools")) or []
+    protocol = (as_object(contract.get("wire")) or {}).get("protocol")
+    hidden = _NOT_FOR_MODELS.get(str(protocol), frozenset[str]())
     action = as_object(contract.get("action"))
     actions = [] if action is None else [*_actions(normal_form(action))]
     called = [item for item in actions if item.is_of_tools]
@@ -167,7 +173,8 @@ def catalogue_of(contract: Mapping[str, Any]) -> Catalogue:
                 "parameters: build the package from a server that lists them",
             )
         )
-    found = [*_unique(actions, {str(tool["name"]) for tool in tools}), *map(_tool, count(), tools)]
+    called_tools = [item for item in map(_tool, count(), tools) if item.wire_name not in hidden]
+    found = [*_unique(actions, {str(tool["name"]) for tool in tools}), *called_tools]
     names = shown_names([item.wire_name for item in found], TOOL_NAME)
     named = tuple(_named(item, names[item.wire_name]) for item in found)
     by_name = {item.name: item for item in named} | {item.wire_name: item for item in named}

@@ -103,11 +103,20 @@ def parse_call(client: type, call: object, *, strict: bool = False) -> ToolCall[
         arguments = without_nulls(arguments, tool.schema, tool.schema)
     if tool.kind == "action":
         arguments = _with_tags(arguments, tool)
-        action = _action(client, arguments, tool)
     else:
         _check_arguments(arguments, tool)
-        action = _step_of_tool(client, arguments, tool, known)
+    action = typed_action(client, tool, arguments)
     return ToolCall(tool.wire_name, tool.kind, arguments, action, given.id)
+
+
+def typed_action(client: type, tool: ModelTool, arguments: Any) -> Any:
+    """The action that ``step`` takes, of what an action or a tool takes, tags included.
+
+    None for a tool that isn't called by a step. Raises InvalidCall if there is no such action.
+    """
+    if tool.kind == "action":
+        return _action(client, arguments, tool)
+    return _step_of_tool(client, arguments, tool, catalogue(client))
 
 
 def action_of(call: ToolCall[ActT]) -> ActT:

@@ -17,21 +17,27 @@ from .base import ResetArguments
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import AsyncConstructors
-from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
+from .effects import Ask, Call, Diagnose, Drop, Effect, LookAtContract, Open, Send, Wait
 from .misuse import checks_arguments
 from .session import Flight, raise_closed
 from .stock import explain_names
+from .task_calls import TaskCalls
 from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
     from ..calling.dispatch import Outcome
     from ..tools import AsyncToolCaller, ToolReply, ToolResult, ToolResultMismatch
+    from .tasks import AsyncTasks, TaskRow
 
 T = TypeVar("T")
 ToolsetT = TypeVar("ToolsetT")
 
 
-class AsyncEnvClient(AsyncConstructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
+class AsyncEnvClient(
+    AsyncConstructors,
+    ToolCalls[ActT, ObsT, StateT, ResetT],
+    TaskCalls[ActT, ObsT, StateT, ResetT],
+):
     """A session with one environment, for asyncio: ``EnvClient``, awaited."""
 
     _own_http_client = "AsyncClient"
@@ -145,6 +151,23 @@ class AsyncEnvClient(AsyncConstructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
             before, taken = result, taken + 1
 
     @checks_arguments
+    def tasks(self, split: str = "train") -> AsyncTasks[TaskRow]:
+        """The environment's tasks in a split. As ``EnvClient.tasks``; see ``AsyncTasks``."""
+        from .tasks import AsyncTasks
+
+        return AsyncTasks(self, split)
+
+    @checks_arguments
+    async def splits(self, *, timeout_s: float | None = None) -> list[str]:
+        """The names of the splits of the environment's tasks.
+
+        Raises:
+            ServerError: the server lists no tasks.
+            EnvError: as ``server_contract``.
+        """
+        return await self._run(self._splits_call(timeout_s))
+
+    @checks_arguments
     async def server_contract(self, *, timeout_s: float | None = None) -> dict[str, JsonValue]:
         """As ``EnvClient.server_contract``."""
         request = self._request("schema", {}, timeout_s)
@@ -222,13 +245,13 @@ class AsyncEnvClient(AsyncConstructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
                 self._transport = await self._open(effect)
             case Drop():
                 self._drop()
-            case Get(path, request):
+            case Ask(path, request, body):
                 _check_loop()
                 from ..transports.http import AsyncHttpTransport
 
                 http = AsyncHttpTransport(self._endpoint.http, self._options)
                 try:
-                    return await http.get(path, request)
+                    return await http.ask(path, request, body)
                 finally:
                     await http.close()
             case Wait(delay_s):

@@ -37,10 +37,10 @@ from ..wire.detection import explain_refused_upgrade, holds_episode, no_episode,
 from ..wire.mismatch import reply_mismatch
 from ..wire.protocol import Request
 from ..wire.redaction import redact
-from ..wire.retries import Attempts, RetryPolicy, may_repeat
+from ..wire.retries import SESSIONLESS, Attempts, RetryPolicy, may_repeat
 from .codec import Codec
 from .comparison import Comparison, server_schema
-from .effects import Call, Diagnose, Drop, Get, Open, Send, Wait
+from .effects import Ask, Call, Diagnose, Drop, Open, Send, Wait
 from .options import Barrier
 from .session import Flight, Phase, Session, closed_meanwhile
 from .warning import warn_user
@@ -62,6 +62,7 @@ class Calls:
         transport: the transport to open, as given, or ``http`` once detection has chosen it.
         episode_id: the name that the last reset gave to its episode.
         provider: what started the server, if it is this client's to stop.
+        secrets: what no error shows.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Calls:
         self._client = client
         self._wire = client.wire
         self._url = url
-        self._secrets = secrets
+        self.secrets = secrets
         self._notifier = Notifier(
             options["observers"], env_name=client.env_name, url=url, secrets=secrets
         )
@@ -191,7 +192,7 @@ class Calls:
             raise
         finally:
             if isinstance(error, EnvError):  # last: what is added may quote the server, too
-                redact(error, self._secrets)
+                redact(error, self.secrets)
             if flight.event is not None:
                 self._notifier.ended(flight.event, flight.reply, failure)
         if failure is not error:
@@ -218,10 +219,14 @@ class Calls:
             )
         return self._repeat(server_schema, request)
 
+    def read_only(self, request: Request, attempt: Callable[[Request], Call[T]]) -> Call[T]:
+        """Ask what only reads, as often as the policy allows. The session takes no part in it."""
+        return self._repeat(attempt, request)
+
     def is_healthy(self, request: Request) -> Call[bool]:
         """Ask once whether the server is healthy. The session takes no part in it."""
         try:
-            response = yield Get("/health" if self._wire is None else "/", request)
+            response = yield Ask("/health" if self._wire is None else "/", request)
         except EnvError:
             return False
         if self._wire is not None:
@@ -232,17 +237,17 @@ class Calls:
 
     def _repeat(
         self,
-        attempt: Callable[[Request], Call[dict[str, Any]]],
+        attempt: Callable[[Request], Call[T]],
         request: Request,
         event: RequestEvent | None = None,
-    ) -> Call[dict[str, Any]]:
+    ) -> Call[T]:
         """Make an attempt; make another while the policy allows it and nothing can be lost."""
         attempts = Attempts(self._retry, request)
         while True:
             try:
                 return (yield from attempt(attempts.request))
             except EnvError as error:
-                redact(error, self._secrets)
+                redact(error, self.secrets)
                 has_episode, over_http = self.session.had_episode, self.transport == "http"
                 if not may_repeat(error, request, has_episode=has_episode, over_http=over_http):
                     raise
@@ -253,7 +258,7 @@ class Calls:
                 self._notifier.retry(
                     event, request, attempt=attempts.count, delay_s=delay_s, error=error
                 )
-            if request.operation != "schema" and self._wire is None:
+            if request.operation not in SESSIONLESS and self._wire is None:
                 yield from self._drop()
             yield Wait(delay_s)
             attempts.resume(after=failed)
@@ -279,8 +284,8 @@ class Calls:
             except UpgradeRefused as refusal:
                 if self.transport == "websocket" or refusal.retryable:
                     raise
-                schema = yield Get("/schema", request)
-                health = yield Get("/health", request)
+                schema = yield Ask("/schema", request)
+                health = yield Ask("/health", request)
                 error = explain_refused_upgrade(
                     refusal,
                     schema=schema.status,
@@ -306,7 +311,7 @@ class Calls:
 
     def _check_http(self, request: Request) -> Call[None]:
         """Ask once whether HTTP, chosen by the user, holds an episode."""
-        schema = yield Get("/schema", request)
+        schema = yield Ask("/schema", request)
         page = web_page(schema.headers, schema.body)
         self._has_episodes = holds_episode(schema.status, base_url=self._url, page=page)
         self._checks_http = False

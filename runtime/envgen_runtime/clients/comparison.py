@@ -28,7 +28,7 @@ from ..wire.mismatch import explain_drift
 from ..wire.protocol import Request
 from ..wire.redaction import scrub
 from .codec import Codec
-from .effects import Call, Get, LookAtContract
+from .effects import Ask, Call, LookAtContract
 
 _LOOK_TIMEOUT_S = 5.0  # neither an error nor the thread waits longer for the server's contract
 _MAX_CONTRACT_BYTES = 8 * 1024 * 1024
@@ -43,7 +43,7 @@ _looking: set[threading.Thread] = set()
 def server_schema(request: Request) -> Call[dict[str, JsonValue]]:
     """Ask for the server's contract."""
     request = request._replace(operation="schema")
-    response = yield Get("/schema", request)
+    response = yield Ask("/schema", request)
     schema: dict[str, JsonValue] = response.payload(request)
     return schema
 
@@ -192,9 +192,9 @@ def look_in_background(look: LookAtContract, address: str, options: ConnectionOp
         call = look.comparison.warn(look.request)
         with suppress(Exception), closing(HttpTransport(address, options)) as http:
             effect = next(call)
-            while isinstance(effect, Get):
+            while isinstance(effect, Ask):
                 try:
-                    response = http.get(effect.path, effect.request)
+                    response = http.ask(effect.path, effect.request)
                 except EnvError as error:
                     effect = call.throw(error)
                 else:
@@ -221,7 +221,7 @@ def _wait_for_looks() -> None:
 def _server_name(request: Request) -> Call[str | None]:
     """The environment's name in the server's metadata, if it has any."""
     with suppress(EnvError):
-        response = yield Get("/metadata", request)
+        response = yield Ask("/metadata", request)
         name = response.payload(request).get("name")
         return repr(name[:80]) if isinstance(name, str) else None
     return None

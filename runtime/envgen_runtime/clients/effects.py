@@ -31,11 +31,15 @@ class Drop(NamedTuple):
     """Close the transport at once, without a closing handshake. No outcome."""
 
 
-class Get(NamedTuple):
-    """Ask a route over a connection of its own. The outcome is the HTTP response."""
+class Ask(NamedTuple):
+    """Ask a route over a connection of its own. The outcome is the HTTP response.
 
-    path: Literal["/schema", "/metadata", "/health", "/"]
+    It is asked by GET, or by POST if there is a body.
+    """
+
+    path: str
     request: Request
+    body: bytes | None = None
 
 
 class Wait(NamedTuple):
@@ -58,5 +62,5 @@ class LookAtContract(NamedTuple):
     request: Request
 
 
-Effect = Open | Send | LookAtContract | Drop | Get | Wait | Diagnose
+Effect = Open | Send | LookAtContract | Drop | Ask | Wait | Diagnose
 Call = Generator[Effect, Any, T]

@@ -36,8 +36,8 @@ class SessionOptions(TypedDict, total=False):
             request that needs it.
         reset_timeout_s: for resets, instead of ``request_timeout_s``.
         step_timeout_s: for steps, instead of ``request_timeout_s``.
-        state_timeout_s: for states, lists of tools, the server's contract and its health, instead
-            of ``request_timeout_s``.
+        state_timeout_s: for states, lists of tools and of tasks, the server's contract and its
+            health, instead of ``request_timeout_s``.
         transport: ``auto`` uses the WebSocket, or HTTP where the server is one of the first (before
             0.2), whose environment is behind HTTP. ``http`` refuses the first step or state on a
             later server, which gives a fresh environment to every HTTP request; ``http-unchecked``
@@ -251,6 +251,7 @@ def _timeouts(reset_s: float, step_s: float, state_s: float) -> Mapping[Operatio
         "list_tools": state_s,
         "schema": state_s,
         "health": state_s,
+        "tasks": state_s,
         "create": reset_s,
         "close": state_s,
     }

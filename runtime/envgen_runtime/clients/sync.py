@@ -16,21 +16,27 @@ from .base import ResetArguments
 from .codec import ActT, ObsT, ResetT, StateT
 from .comparison import look_in_background
 from .constructors import Constructors
-from .effects import Call, Diagnose, Drop, Effect, Get, LookAtContract, Open, Send, Wait
+from .effects import Ask, Call, Diagnose, Drop, Effect, LookAtContract, Open, Send, Wait
 from .misuse import checks_arguments
 from .session import Flight, raise_closed
 from .stock import explain_names
+from .task_calls import TaskCalls
 from .tool_calls import ToolCalls
 
 if TYPE_CHECKING:
     from ..calling.dispatch import Outcome
     from ..tools import ToolCaller, ToolReply, ToolResult, ToolResultMismatch
+    from .tasks import TaskRow, Tasks
 
 T = TypeVar("T")
 ToolsetT = TypeVar("ToolsetT")
 
 
-class EnvClient(Constructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
+class EnvClient(
+    Constructors,
+    ToolCalls[ActT, ObsT, StateT, ResetT],
+    TaskCalls[ActT, ObsT, StateT, ResetT],
+):
     """A session with one environment. Generated clients subclass it with concrete types.
 
     A client is one session: one request at a time, from one thread at a time. Use several clients
@@ -201,6 +207,30 @@ class EnvClient(Constructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
             before, taken = result, taken + 1
 
     @checks_arguments
+    def tasks(self, split: str = "train") -> Tasks[TaskRow]:
+        """The environment's tasks in a split, as rows that ``reset`` and data sets take.
+
+        Nothing is asked yet: see ``Tasks``. A row's columns ``split`` and ``index`` are what
+        ``reset`` is given to play that task. No session is needed, and an open one isn't disturbed.
+
+        Args:
+            split: the split's name; ``splits()`` lists them.
+        """
+        from .tasks import Tasks
+
+        return Tasks(self, split)
+
+    @checks_arguments
+    def splits(self, *, timeout_s: float | None = None) -> list[str]:
+        """The names of the splits of the environment's tasks.
+
+        Raises:
+            ServerError: the server lists no tasks.
+            EnvError: as ``server_contract``.
+        """
+        return self._run(self._splits_call(timeout_s))
+
+    @checks_arguments
     def server_contract(self, *, timeout_s: float | None = None) -> dict[str, JsonValue]:
         """The server's contract, from GET ``/schema``; repeated as the retry policy allows.
 
@@ -283,11 +313,11 @@ class EnvClient(Constructors, ToolCalls[ActT, ObsT, StateT, ResetT]):
                 self._transport = self._open(effect)
             case Drop():
                 self._drop()
-            case Get(path, request):
+            case Ask(path, request, body):
                 from ..transports.http import HttpTransport
 
                 with closing(HttpTransport(self._endpoint.http, self._options)) as http:
-                    return http.get(path, request)
+                    return http.ask(path, request, body)
             case Wait(delay_s):
                 time.sleep(delay_s)
             case LookAtContract():

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..calling.for_models import ToolsForModels
 from ..contract.conformance import check_action
-from ..errors import ProtocolError, ServerError
+from ..errors import ServerError
 from ..json_value import JsonFields, JsonValue, as_object
 from ..result import StepResult
-from ..wire.tools import MAX_PAGES, list_request, read_list
+from ..wire.tools import ToolPages, list_request, read_page, with_mcp_names
 from .base import ClientBase
 from .codec import ActT, ObsT, ResetT, StateT
 from .effects import Call
@@ -54,7 +54,12 @@ class ToolCalls(ClientBase[ActT, ObsT, StateT, ResetT], ToolsForModels[ActT]):
         step = yield from self._calls.exchange(request, parse)
         sent = as_object(payloads[-1].get("observation")) or {}
         return ToolReply(
-            sent.get("result"), sent.get("error"), step.reward, step.done, step.observation
+            sent.get("result"),
+            sent.get("error"),
+            step.reward,
+            step.done,
+            step.observation,
+            self._calls.secrets,
         )
 
     def _made_tool_call(
@@ -70,34 +75,42 @@ class ToolCalls(ClientBase[ActT, ObsT, StateT, ResetT], ToolsForModels[ActT]):
         self, timeout_s: float | None = None, *, is_observed: bool = True
     ) -> Call[list[dict[str, JsonValue]]]:
         """List the tools that the session has now."""
-        tools: list[dict[str, JsonValue]] = []
-        cursor: dict[str, JsonValue] = {}
-        for number in range(1, MAX_PAGES + 1):
-            data = list_request(number, cursor)
-            request = self._request("list_tools", data, timeout_s)
-            read = partial(read_list, request=request)
-            found, following = yield from self._calls.exchange(
-                request, read, is_observed=is_observed
-            )
-            tools += found
-            if following is None:
-                return tools
-            cursor = {"cursor": following}
-        raise ProtocolError("the server's list of tools doesn't end")
+        pages = ToolPages()
+        is_more = True
+        while is_more:
+            request = self._request("list_tools", list_request(pages), timeout_s)
+            read = partial(read_page, pages=pages, request=request)
+            is_more = yield from self._calls.exchange(request, read, is_observed=is_observed)
+        return [with_mcp_names(tool) for tool in pages.tools]
 
     def _checked_tool_call(
         self, name: str, arguments: Mapping[str, JsonValue], timeout_s: float | None
     ) -> Call[ToolResult[JsonValue]]:
         """Call a tool that may not be in the contract, checked against the server's list."""
-        from ..tools.live import LiveTools
+        from ..tools.errors import ToolArgumentsInvalid
         from ..tools.result import read_result
 
-        if self._live_tools is None or not self._live_tools.has(name):
-            try:
-                listed = yield from self._tools_call()
-            except ServerError:  # it doesn't list them, and checks them itself
-                listed = []
-            self._live_tools = LiveTools(listed, is_exact=self._exact)
-        self._live_tools.check(name, arguments)
+        known = self._live_tools
+        is_new = known is None or not known.has(name)
+        if known is None or is_new:
+            known = yield from self._look_at_tools(timeout_s)
+        try:
+            known.check(name, arguments)
+        except ToolArgumentsInvalid:
+            if is_new:
+                raise
+            known = yield from self._look_at_tools(timeout_s)  # another episode may have others
+            known.check(name, arguments)
         reply = yield from self._tool_call(name, arguments, timeout_s)
-        return read_result(reply, tool=name, is_wrapped=self._live_tools.is_wrapped(name))
+        return read_result(reply, tool=name, is_wrapped=known.is_wrapped(name))
+
+    def _look_at_tools(self, timeout_s: float | None) -> Call[LiveTools]:
+        """Ask for the session's tools. A server that doesn't list them checks calls itself."""
+        from ..tools.live import LiveTools
+
+        try:
+            listed = yield from self._tools_call(timeout_s)
+        except ServerError:
+            listed = []
+        self._live_tools = LiveTools(listed, is_exact=self._exact)
+        return self._live_tools

@@ -4,6 +4,7 @@
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
+from threading import Lock
 from typing import Annotated, Any, ClassVar, Self, Unpack, get_args
 
 from typing_extensions import TypedDict
@@ -84,6 +85,7 @@ class ToolsClientBase(ToolsForModels[None]):
         self._server: Server = HttpServer.at(url, headers, token) if isinstance(url, str) else url
         self._options = known
         self._connection = self._new_connection()
+        self._connecting = Lock()  # threads share a sync client
         forks.track(self)
 
     @classmethod

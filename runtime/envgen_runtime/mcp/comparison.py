@@ -8,7 +8,7 @@ from typing import Any
 from ..contract.contract import has_contract, package_contract
 from ..contract.drift import OnDrift, told_drift, tool_differences
 from ..errors import ContractDrift
-from ..json_value import pointer_to
+from ..json_value import as_array, as_object
 from ..printable import printable
 from ..tools.errors import ToolResultMismatch
 from ..wire.mismatch import explain_drift
@@ -33,7 +33,7 @@ class Comparison:
         self._client = client
         self._server = server
         self._key = (server.label, str(getattr(client, "fingerprint", "")))
-        self._drift: list[str] | None = None  # None until both were compared
+        self._listed: list[Any] | None = None  # what the server has listed; None until it was asked
         self._explains = on_drift == "check" and has_contract(client)
         self._is_due = on_drift != "ignore" and has_contract(client)
         self.is_strict = on_drift == "error"
@@ -60,9 +60,9 @@ class Comparison:
         Raises:
             ContractDrift: they differ, and ``on_drift`` is ``error``.
         """
-        self.look(listed)
-        contract = package_contract(self._client)
-        drift = tool_differences(contract, listed, all_of_them=self.is_strict)
+        self._listed = listed
+        ours = package_contract(self._client).get("tools")
+        drift = self._differences(ours, listed, all_of_them=self.is_strict)
         if drift and self.is_strict:
             raise ContractDrift(self._told(drift), drift=drift)
         self._is_due = False
@@ -70,28 +70,34 @@ class Comparison:
             _LOGGER.warning("%s", self._told(drift))
 
     def look(self, listed: list[Any]) -> None:
-        """Compare what the server has listed with the contract, for errors to come."""
-        self._drift = tool_differences(package_contract(self._client), listed)
+        """Take note of what the server has listed, for errors to come."""
+        self._listed = listed
 
     @property
     def wants_a_look(self) -> bool:
         """Whether the server's list is wanted to say why a result doesn't fit."""
-        return self._explains and self._drift is None
+        return self._explains and self._listed is None
 
     def explain(self, error: ToolResultMismatch) -> None:
         """Add to an error what the server lists of the tool that the contract doesn't have so."""
         if not self._explains:
             return
-        place = pointer_to("/tools", error.tool)
-        drift = self._drift and [
-            printable(scrub(line, self._server.secrets))
-            for line in self._drift
-            if line.startswith((f"{place}:", f"{place}/"))
-        ]
+        drift: list[str] | None = None
+        if self._listed is not None:  # of this tool alone: of many differences, some are left out
+            ours = _of_tool(package_contract(self._client).get("tools"), error.tool)
+            drift = self._differences(ours, _of_tool(self._listed, error.tool))
         explain_drift(error, drift, url=self._server.source)
+
+    def _differences(self, ours: Any, listed: list[Any], *, all_of_them: bool = True) -> list[str]:
+        """The differences as lines that may be shown."""
+        found = tool_differences({"tools": ours}, listed, all_of_them=all_of_them)
+        return [printable(scrub(line, self._server.secrets)) for line in found]
 
     def _told(self, drift: list[str]) -> str:
         name = str(getattr(self._client, "server_name", "")) or self._client.__name__
         server = self._server
-        text = told_drift(drift, server=server.label, name=name, source=server.source)
-        return printable(scrub(text, server.secrets))
+        return told_drift(drift, server=server.label, name=name, source=server.source)
+
+
+def _of_tool(tools: Any, name: str) -> list[Any]:
+    return [tool for tool in as_array(tools) or [] if (as_object(tool) or {}).get("name") == name]

@@ -16,8 +16,10 @@ from ..tools.live import LiveTools
 from ..tools.result import ToolReply, ToolResult, read_result
 from ..transports.loops import is_running
 from ..wire.limits import refused_limit
+from ..wire.redaction import redact
+from ..wire.tools import ToolPages
 from .comparison import Comparison
-from .replies import ToolPages, call_error, may_be_unknown, may_say_missing, not_found
+from .replies import call_error, may_be_unknown, may_say_missing, not_found
 from .servers import Server
 from .session import OnProgress, Session
 
@@ -35,11 +37,13 @@ class Connection:
         options: ``ToolsOptions``, complete.
 
     Attributes:
-        session: the last session that was opened.
+        session: the last session that was open.
     """
 
     def __init__(self, server: Server, client: type, options: Mapping[str, Any]) -> None:
         self.session: Session | None = None
+        self._opening: Session | None = None
+        self._failure: EnvError | None = None  # why the last attempt to open one failed
         self._server = server
         self._client = client
         self._options = options
@@ -49,8 +53,9 @@ class Connection:
 
     def after_fork(self) -> None:
         """Leave the session to the parent, in a forked child. See ``forks``."""
-        if self.session is not None:
-            self.session.after_fork()
+        for session in (self.session, self._opening):
+            if session is not None:
+                session.after_fork()
 
     def __repr__(self) -> str:
         state = "new" if self.session is None else "open" if self.session.is_open else "ended"
@@ -71,21 +76,36 @@ class Connection:
                 return before
             if before is not None:
                 await before.close()
-            session = self.session = Session(
+            session = self._opening = Session(
                 self._server, max_message_bytes=self._options["max_message_bytes"]
             )
             self._listed = None
             self._comparison = Comparison(self._client, self._server, self._options["on_drift"])
-            await session.open(self._options["connect_timeout_s"])
+            try:
+                await session.open(self._options["connect_timeout_s"])
+            except EnvError as error:
+                self._failure = error
+                raise
+            finally:
+                self._opening = None
+            self.session = session
             return session
 
     async def close(self) -> None:
         """End the session. The second call does nothing."""
-        if self.session is not None:
-            await self.session.close()
+        for session in (self._opening, self.session):
+            if session is not None:
+                await session.close()
 
     async def _opened(self) -> Session:
-        session = self.session
+        """The session, which the first call opens. Calls that wait for that share its failure."""
+        session, known = self.session, self._failure
+        if session is None and self._opening is not None:
+            async with self._connecting:
+                pass
+            if self._failure is not None and self._failure is not known:
+                raise self._failure
+            session = self.session
         if session is None:
             session = await self.connect()
         self._check_loop(session)
@@ -131,16 +151,16 @@ class Connection:
                 "tools/call", params, timeout_s=limit_s, on_progress=on_progress
             )
         except ServerError as error:
-            is_known = not may_be_unknown(error) or any(
-                tool.get("name") == name for tool in await self.list_tools(limit_s)
-            )
+            is_known = not may_be_unknown(error) or await self._lists(name, limit_s)
             told = call_error(error, name, is_known=is_known)
             if told is error:
                 raise
             raise told from error
-        reply = ToolReply(sent)
+        reply = ToolReply(sent, secrets=self._server.credentials)
         if sent.get("isError") is True and await self._is_missing(name, sent, limit_s):
-            raise not_found(name, sent)
+            missing = not_found(name, sent)
+            redact(missing, reply.secrets)
+            raise missing
         return reply
 
     async def _is_missing(self, name: str, sent: Mapping[str, Any], timeout_s: float) -> bool:
@@ -150,12 +170,16 @@ class Connection:
         """
         if self._known.has(name) and not may_say_missing(sent):
             return False
+        return not await self._lists(name, timeout_s)
+
+    async def _lists(self, name: str, timeout_s: float) -> bool:
+        """Whether the server lists a tool; True if it doesn't say: then a call's error counts."""
         try:
             listed = await self.list_tools(timeout_s)
-        except EnvError:  # then what the server said of the call is told
-            return False
+        except EnvError:
+            return True
         self._listed = LiveTools(listed, is_exact=False)
-        return not self._listed.has(name)
+        return self._listed.has(name)
 
     async def typed_call(
         self, name: str, arguments: Mapping[str, JsonValue], *, timeout_s: float | None

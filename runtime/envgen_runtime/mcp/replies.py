@@ -1,60 +1,18 @@
-"""What a server replies: the pages of its tools, and the errors of a call. No I/O."""
+"""What a server's errors of a call say. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import EnvError, ProtocolError, ServerError
-from ..json_value import JsonValue, as_array, as_object
+from ..errors import EnvError, ServerError
 from ..tools.content import joined_text, read_content
 from ..tools.errors import ToolArgumentsInvalid, ToolNotFound, ToolTimeout
-from ..wire.tools import MAX_PAGES
-
-MAX_TOOLS = 10_000
-"""How many tools are read."""
 
 _METHOD_NOT_FOUND = "JSON_RPC -32601"
 _INVALID_PARAMS = "JSON_RPC -32602"
 _REQUEST_TIMEOUT = "JSON_RPC -32001"
 _MISSING = ("unknown tool", "not found", "no such tool")
-
-
-class ToolPages:
-    """The pages of ``tools/list``, read one after the other.
-
-    Attributes:
-        tools: the tools so far, as the server sent them.
-    """
-
-    def __init__(self) -> None:
-        self.tools: list[dict[str, JsonValue]] = []
-        self._cursors: list[str] = []
-
-    @property
-    def params(self) -> dict[str, JsonValue]:
-        """The parameters of the next request."""
-        return {"cursor": self._cursors[-1]} if self._cursors else {}
-
-    def add(self, result: Mapping[str, Any]) -> bool:
-        """Take a page. True if another follows.
-
-        Raises:
-            ProtocolError: it is no page, or there is no end to them.
-        """
-        tools = as_array(result.get("tools"))
-        if tools is None:
-            raise ProtocolError("the server's list of tools has no tools")
-        self.tools += [fields for tool in tools if (fields := as_object(tool)) is not None]
-        cursor = result.get("nextCursor")
-        if not isinstance(cursor, str) or not cursor:
-            return False
-        if cursor in self._cursors or len(self._cursors) + 1 >= MAX_PAGES:
-            raise ProtocolError("the server's list of tools doesn't end")
-        if len(self.tools) > MAX_TOOLS:
-            raise ProtocolError(f"the server has more than {MAX_TOOLS} tools")
-        self._cursors.append(cursor)
-        return True
 
 
 def may_be_unknown(error: ServerError) -> bool:

@@ -84,6 +84,7 @@ class Session:
         self._write: Any = None
         self._reading: Any = None
         self._owner: asyncio.Task[None] | None = None
+        self._opened: asyncio.Future[None] | None = None
         self._lost: EnvError | None = None
         self._is_closed = False
         self._log: LogTail | None = None
@@ -108,6 +109,7 @@ class Session:
         """
         self.loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = self.loop.create_future()
+        self._opened = opened
         limit = asyncio.timeout(timeout_s)
         try:
             async with limit:
@@ -182,6 +184,8 @@ class Session:
         for number in [*self._waiting]:
             closed = SessionClosed("the client was closed", maybe_applied=True)
             self._settle(number, error=closed)
+        if self._opened is not None and not self._opened.done():  # the task may not have begun
+            self._opened.set_exception(SessionClosed("the client was closed"))
         owner = self._owner
         if owner is None:
             return
@@ -256,7 +260,8 @@ class Session:
             # Both streams are closed here: version 1 leaves that to whoever reads them.
             async with self._transport() as (read, self._write, *_), read, self._write:
                 with self._sdk.anyio.CancelScope() as self._reading:
-                    opened.set_result(None)
+                    if not opened.done():
+                        opened.set_result(None)
                     async for item in read:
                         self._receive(item)
                 if not self._is_closed:  # before the transport waits for the server's end

@@ -5,9 +5,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from threading import Lock
 from typing import Any, Self, TypeVar
 
-from ..errors import SessionClosed
+from ..errors import EnvError, SessionClosed
 from ..json_value import JsonValue
 from ..providers.cleanup import Cleanup
 from ..tools.errors import ToolResultMismatch
@@ -52,6 +53,7 @@ class ToolsClient(ToolsClientBase):
     """
 
     _link: _Link | None = None
+    _failure: EnvError | None = None  # why the last attempt to connect failed
 
     def connect(self) -> Self:
         """Open a session, if none is open. For a command, this starts the server.
@@ -63,25 +65,38 @@ class ToolsClient(ToolsClientBase):
             ServerError, ProtocolError: it answers with an error, or not as MCP says.
             MissingExtra: the SDK is not installed.
         """
+        with self._connecting:
+            self._connect()
+        return self
+
+    def _connect(self) -> None:
         if self._link is not None and self._session is not None and self._session.is_open:
-            return self
+            return
         self.close()
         link = self._link = _Link(self._new_connection())
         try:
             link.background.run(lambda _: link.connection.connect())
-        except BaseException:
-            self.close()
+        except BaseException as error:
+            if isinstance(error, EnvError):
+                self._failure = error
+            link.close()
+            self._link = None
             raise
         self._connection = link.connection
-        return self
 
     def _toolset(self, toolset: Callable[[ToolCaller], ToolsetT]) -> ToolsetT:
         """The namespace of typed tools of a generated client."""
         return toolset(_Caller(self._typed_call, self._explain))
 
     def _linked(self) -> _Link:
+        """The link, which the first call makes. Threads that wait for that share its failure."""
         if self._session is None:
-            self.connect()
+            known = self._failure
+            with self._connecting:
+                if self._failure is not None and self._failure is not known:
+                    raise self._failure
+                if self._session is None:
+                    self._connect()
         if self._link is None:
             raise SessionClosed("the client was closed; connect() opens a new session")
         return self._link
@@ -182,6 +197,7 @@ class ToolsClient(ToolsClientBase):
     def after_fork(self) -> None:
         """Leave the session and its thread to the parent, in a forked child. See ``forks``."""
         self._link = None
+        self._connecting = Lock()  # another thread of the parent's may have held it
         super().after_fork()
 
     def __del__(self) -> None:

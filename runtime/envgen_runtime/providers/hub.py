@@ -87,7 +87,7 @@ class Hub:
             )
             request = Request.begun("schema", {}, _TIMEOUT_S, "readme")
             try:
-                response = HttpTransport(f"{self.endpoint}/spaces/{space_id}", options).get(
+                response = HttpTransport(f"{self.endpoint}/spaces/{space_id}", options).ask(
                     "/raw/main/README.md", request
                 )
             except ConnectError:

@@ -69,7 +69,7 @@ def probe(
     request = Request.begun("health", {}, timeout_s, "ready")
     try:
         with closing(HttpTransport(server.http, options)) as http:
-            response = http.get("/health" if has_health else "/", request)
+            response = http.ask("/health" if has_health else "/", request)
     except ConnectError as error:
         is_late = isinstance(error.__cause__, TIMED_OUT)
         return NO_ANSWER if is_late else f"{NO_CONNECTION}{error}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Generic, NamedTuple, NoReturn, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
 from ..json_value import JsonValue, as_array, as_object
 from ..wire.mismatch import describe
+from ..wire.redaction import redact
 from .content import ContentBlock, joined_text, read_content
 from .errors import (
     ToolArgumentsInvalid,
@@ -32,7 +33,8 @@ _BY_TYPE: Mapping[str, type[ToolError]] = {
 }
 
 
-class ToolReply(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class ToolReply:
     """What a caller returns: the result on the wire, and the step that the call was.
 
     Attributes:
@@ -42,6 +44,7 @@ class ToolReply(NamedTuple):
         reward: the reward of the step; None where there is none.
         done: whether the episode ended with the step.
         observation: the step's observation; None where there is no environment.
+        secrets: the client's, which no error shows, though the server may repeat them.
     """
 
     result: Any
@@ -49,6 +52,7 @@ class ToolReply(NamedTuple):
     reward: float | None = None
     done: bool = False
     observation: Any = None
+    secrets: Sequence[str] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +92,7 @@ class _WithoutResult(ToolResult[Any]):
 
     def __init__(self, tool: str, reward: float | None, done: bool, observation: Any) -> None:
         without = ToolResult(None, reward=reward, done=done, observation=observation)
-        known = {field.name: getattr(without, field.name) for field in fields(without)}
+        known = {item.name: getattr(without, item.name) for item in fields(without)}
         del known["data"]
         for name, value in {**known, "_tool": tool}.items():
             object.__setattr__(self, name, value)
@@ -132,6 +136,16 @@ def read_result(
     Raises:
         ToolError: the call failed, or its result doesn't fit.
     """
+    try:
+        return _read_result(reply, tool, read, is_wrapped)
+    except ToolError as error:
+        redact(error, reply.secrets)
+        raise
+
+
+def _read_result(
+    reply: ToolReply, tool: str, read: Callable[[Any], DataT] | None, is_wrapped: bool
+) -> ToolResult[DataT]:
     if reply.error is not None:
         _raise_error(reply, tool)
     sent = as_object(reply.result)
@@ -166,11 +180,15 @@ def read_result(
 def _is_mcps(sent: Mapping[str, Any]) -> bool:
     """Whether an object is MCP's, and no value that a server sends instead.
 
-    Some servers leave ``content`` out where there is structured content.
+    Some servers leave ``content`` out where there is structured content. A value of a server's own
+    may have a list of that name, too, which is not one of blocks.
     """
-    if sent.get("content") is None:
-        return as_object(_either(sent, "structuredContent", "structured_content")) is not None
-    return as_array(sent["content"]) is not None
+    if as_object(_either(sent, "structuredContent", "structured_content")) is not None:
+        return True
+    blocks = as_array(sent.get("content"))
+    if not blocks or isinstance(_either(sent, "isError", "is_error"), bool):
+        return blocks is not None
+    return any(isinstance((as_object(block) or {}).get("type"), str) for block in blocks)
 
 
 def _plain_result(
@@ -207,7 +225,7 @@ def _read_text(
     """Read data that the server sent as text alone, as those before structured content do."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return _read(reply, tool, read, text, "$.content")
     wrapper = as_object(value) if is_wrapped else None
     if wrapper is not None and wrapper.keys() == {"result"}:

@@ -32,7 +32,6 @@ from .http_messages import (
     HttpRequest,
     ResponseBody,
     exchange,
-    get_request,
     http_request,
 )
 from .httpx_client import httpx_errors, users_client
@@ -109,7 +108,11 @@ class _HttpTransport:
             )
         return response
 
-    def _get_error(self, error: Exception) -> ConnectError:
+    def _asked(self, path: str, request: Request, body: bytes | None) -> HttpRequest:
+        call = protocol.HttpCall("GET" if body is None else "POST", path, body)
+        return http_request(call, request, self._options)
+
+    def _ask_error(self, error: Exception) -> ConnectError:
         why = "no answer in time" if isinstance(error, TIMED_OUT) else reason(error)
         return ConnectError(f"{self._address} could not be reached{self._via}: {why}")
 
@@ -149,17 +152,18 @@ class HttpTransport(_HttpTransport):
         self._lock = threading.Lock()  # held while a request is in flight
         self._is_closed = False
 
-    def get(self, path: str, request: Request) -> HttpResponse:
-        """Send GET to a path below the base URL; a response of any status is returned.
+    def ask(self, path: str, request: Request, body: bytes | None = None) -> HttpResponse:
+        """Ask a route below the base URL; a response of any status is returned.
 
         Args:
             path: the path.
             request: gives the headers and the time limit.
+            body: JSON that is sent by POST; without it, GET is sent.
 
         Raises:
             ConnectError: the server could not be reached, or not in time.
         """
-        return self._send(get_request(path, request, self._options), self._get_error)
+        return self._send(self._asked(path, request, body), self._ask_error)
 
     def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""
@@ -258,9 +262,9 @@ class AsyncHttpTransport(_HttpTransport):
         self._client: httpx.AsyncClient | None = users_client(options, "AsyncClient")
         self._open: LoopConnection[httpcore.AsyncConnectionInterface] | None = None
 
-    async def get(self, path: str, request: Request) -> HttpResponse:
-        """As ``HttpTransport.get``."""
-        return await self._send(get_request(path, request, self._options), self._get_error)
+    async def ask(self, path: str, request: Request, body: bytes | None = None) -> HttpResponse:
+        """As ``HttpTransport.ask``."""
+        return await self._send(self._asked(path, request, body), self._ask_error)
 
     async def exchange(self, request: Request) -> dict[str, Any]:
         """Send ``request`` and return the payload of its reply."""

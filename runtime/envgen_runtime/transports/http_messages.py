@@ -30,11 +30,6 @@ class HttpRequest(NamedTuple):
     timeout_s: float
 
 
-def get_request(path: str, request: Request, options: ConnectionOptions) -> HttpRequest:
-    """GET ``path``, with the headers and the time limit of ``request``."""
-    return HttpRequest("GET", path, _headers(request, options), None, request.seconds_left())
-
-
 def exchange(request: Request, session: HttpSession | None) -> HttpExchange:
     """What to do for ``request``: OpenEnv's call, or the session's."""
     if session is not None:
@@ -49,14 +44,10 @@ def _openenv_exchange(request: Request) -> HttpExchange:
 
 def http_request(call: HttpCall, request: Request, options: ConnectionOptions) -> HttpRequest:
     """The HTTP request for a call that ``request`` needs, with its headers and time limit."""
-    headers = {**_headers(request, options), **call.headers}
+    headers = {**_ACCEPT, **request.all_headers(options.headers), **call.headers}
     if call.body is not None:
         headers.setdefault("content-type", "application/json")
     return HttpRequest(call.method, call.path, headers, call.body, request.seconds_left())
-
-
-def _headers(request: Request, options: ConnectionOptions) -> dict[str, str]:
-    return {**_ACCEPT, **request.all_headers(options.headers)}
 
 
 class BodyTooLarge(Exception):

@@ -163,7 +163,8 @@ class WebSocketTransport:
         """``abort``, without the locks that what garbage collection interrupts may hold."""
         self._is_abandoned = True
         with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            # Not TLS's own: behind that, a thread that reads takes TLS's bytes for the server's.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         if self._lock.acquire(blocking=False):
             self._socket.close()
             self._lock.release()

@@ -104,6 +104,11 @@ class HttpRoutes(Protocol):
         """Whether the server tells its state."""
         ...
 
+    @property
+    def tasks_of(self) -> str | None:
+        """The environment whose tasks the server lists, by its name there; None if it doesn't."""
+        ...
+
     def check_arguments(self, client: str, given: Mapping[str, Any]) -> None:
         """Check a client's ``parameters``.
 

@@ -20,7 +20,16 @@ from urllib.parse import quote
 from ..errors import EnvError, InvalidRequest, NotReset
 from ..json_value import as_array, as_object
 from .http_exchange import HttpExchange, HttpResponse, Pause, no_route
-from .protocol import HttpCall, Request, json_body, malformed, parse_json, read_json, timed_out
+from .protocol import (
+    HttpCall,
+    Request,
+    json_body,
+    malformed,
+    parse_json,
+    read_json,
+    server_error,
+    timed_out,
+)
 from .routes import without_common
 from .tool_servers import (
     ToolServerWire,
@@ -51,6 +60,11 @@ class OpenRewardWire(ToolServerWire):
     environment: str
 
     ends_session: ClassVar[bool] = True
+
+    @property
+    def tasks_of(self) -> str:
+        """The environment's name. As ``HttpRoutes.tasks_of``."""
+        return self.environment
 
     def begin(self, _address_path: str, _parameters: Mapping[str, Any], /) -> OpenRewardSession:
         """Begin a session. As ``HttpRoutes.begin``."""
@@ -132,8 +146,6 @@ class OpenRewardSession:
         if not response.is_success:
             response.payload(request)  # raises
         result = _result(response, request)
-        if isinstance(result, str):
-            return failed_call(name, "execution_error", result)
         if result.get("ok") is not True:
             reason = str(result.get("reason"))
             kind = _ERROR_TYPES.get(reason, "execution_error")
@@ -150,8 +162,12 @@ class OpenRewardSession:
 
     def _list_tools(self, request: Request) -> HttpExchange:
         response: HttpResponse = yield self._call("GET", f"{self._path}/task_tools")
-        listed = as_array(response.payload(request).get("tools")) or []
-        return {"result": {"tools": [mcp_tool(tool) for tool in map(as_object, listed) if tool]}}
+        payload = response.payload(request)
+        listed = map(as_object, as_array(payload.get("tools")) or [])
+        tools = [mcp_tool(tool) for tool in listed if tool is not None]
+        if (terminal := as_object(payload.get("terminal_tool"))) is not None:
+            tools.append(terminal_tool(terminal))
+        return {"result": {"tools": tools}}
 
     def _close(self) -> HttpExchange:
         """End the session. The server ends one that can't be reached by itself."""
@@ -181,6 +197,14 @@ def mcp_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
         "description": tool.get("description") or "",
         "inputSchema": schema,
     }
+
+
+def terminal_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """The tool that ends an episode. Servers list it apart, with the name of its argument alone."""
+    argument = tool.get("arg")
+    fields = {argument: {"type": "string"}} if isinstance(argument, str) else {}
+    schema = {"type": "object", "properties": fields, "required": [*fields]}
+    return mcp_tool({**tool, "input_schema": schema})
 
 
 # --- replies ------------------------------------------------------------------------------------
@@ -217,12 +241,18 @@ def _session_id(response: HttpResponse, request: Request) -> str:
     raise malformed("no id of a session", request)
 
 
-def _result(response: HttpResponse, request: Request) -> dict[str, Any] | str:
-    """The result that a stream of events has, or the error."""
+def _result(response: HttpResponse, request: Request) -> dict[str, Any]:
+    """The result that a stream of events has.
+
+    Raises:
+        ExecutionError: the tool raised an exception, so its reward isn't known. The standard's own
+            client ends the episode there.
+        ProtocolError: there is no result.
+    """
     chunks: list[str] = []
     for kind, data in read_events(response.body):
         if kind == "error":
-            return data
+            raise server_error({"message": data}, code="EXECUTION_ERROR", request=request)
         if kind in ("chunk", "end"):
             chunks.append(data)
         if kind == "end":

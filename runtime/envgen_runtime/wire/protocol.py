@@ -39,8 +39,10 @@ from ..errors import (
 from ..json_value import JsonFields, as_array, as_object, first_not_json
 from .diagnosis import NOT_UP_STATUSES, WAITS_UNTIL_UP
 
-Operation = Literal["reset", "step", "state", "list_tools", "schema", "health", "create", "close"]
-"""The four requests of a session, the two that any client may make at any time, and the two that
+Operation = Literal[
+    "reset", "step", "state", "list_tools", "schema", "health", "tasks", "create", "close"
+]  # fmt: skip
+"""The four requests of a session, the three that any client may make at any time, and the two that
 begin and end a session on a server that has its own routes for it."""
 
 COMMON_PARAMETERS = ("seed", "episode_id")

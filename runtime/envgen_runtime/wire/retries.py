@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from numbers import Real
 from time import monotonic
 
 from ..errors import (
@@ -47,6 +48,11 @@ class RetryPolicy:
     capacity_wait_s: float = 5.0
 
     def __post_init__(self) -> None:
+        given: tuple[object, ...] = (
+            self.attempts, self.first_delay_s, self.max_delay_s, self.capacity_wait_s
+        )  # fmt: skip
+        if not all(isinstance(value, Real) for value in given):
+            raise ValueError(f"attempts must be a number, and waits numbers of seconds: {self}")
         if self.attempts < 1 or min(self.first_delay_s, self.max_delay_s, self.capacity_wait_s) < 0:
             raise ValueError("attempts must be at least 1, and no wait negative")
 
@@ -58,7 +64,7 @@ def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_htt
     would have ended is gone either way. A state can if there is no episode to lose, or if it is a
     plain GET (``over_http``), as ``/schema`` is. Never ask about a step: a call sends it once.
     """
-    if request.operation == "schema":
+    if request.operation in SESSIONLESS:
         return error.retryable
     if isinstance(error, CapacityReached):
         return request.operation == "reset" or not has_episode
@@ -72,6 +78,9 @@ def may_repeat(error: EnvError, request: Request, *, has_episode: bool, over_htt
         return error.retryable
     return isinstance(error, ConnectionLost | ProtocolError) and not error.sent
 
+
+SESSIONLESS = ("schema", "tasks")
+"""Operations in which the session takes no part, and that only read."""
 
 _OF_EPISODE = ("state", "list_tools")
 _TURNED_AWAY = ("HTTP_429", "HTTP_503")

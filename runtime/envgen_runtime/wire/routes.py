@@ -107,6 +107,11 @@ class HttpWire:
         """Whether there is a route for the state."""
         return self.state is not None
 
+    @property
+    def tasks_of(self) -> None:
+        """No route lists tasks. As ``HttpRoutes.tasks_of``."""
+        return None
+
     def begin(self, address_path: str, parameters: Mapping[str, Any], /) -> RoutedSession:
         """Begin a session. As ``HttpRoutes.begin``."""
         return RoutedSession(self, address_path, parameters)

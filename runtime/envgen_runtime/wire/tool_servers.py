@@ -68,12 +68,22 @@ def session_is_gone(text: str, request: Request) -> ServerError:
 
 
 class ToolServerWire:
-    """What the wires of such servers have in common, as ``HttpRoutes`` asks for it."""
+    """What the wires of such servers have in common, as ``HttpRoutes`` asks for it.
+
+    Attributes:
+        not_for_models: the tools that models must neither see nor call.
+    """
 
     arguments: ClassVar[Sequence[str]] = ()
     creates_session: ClassVar[bool] = False
     ends_session: ClassVar[bool] = False
     has_state: ClassVar[bool] = False
+    not_for_models: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def tasks_of(self) -> str | None:
+        """As ``HttpRoutes.tasks_of``: no such server lists any, but those that say so."""
+        return None
 
     def check_arguments(self, client: str, given: Mapping[str, Any]) -> None:
         """Refuse a client's ``parameters``: the routes have no place for any.

@@ -1,31 +1,77 @@
-"""The request that lists a session's tools, and its replies: MCP's ``tools/list``. No I/O."""
+"""The list of a server's tools, page by page: MCP's ``tools/list``. No I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ServerError
+from ..errors import ProtocolError, ServerError
 from ..json_value import JsonValue, as_array, as_object
-from .protocol import Request, malformed
+from .protocol import Request
 
 MAX_PAGES = 1000
 """Pages of a list that are asked for: some servers have hundreds of tools, and short pages."""
 
-
-def list_request(number: int, cursor: Mapping[str, JsonValue]) -> dict[str, Any]:
-    """The JSON-RPC request for a page: the first has no ``cursor``."""
-    return {"jsonrpc": "2.0", "id": number, "method": "tools/list", "params": dict(cursor)}
+MAX_TOOLS = 10_000
+"""How many tools are read."""
 
 
-def read_list(
-    payload: Mapping[str, Any], *, request: Request
-) -> tuple[list[dict[str, JsonValue]], str | None]:
-    """Read a page: its tools, and the cursor of the next page if there is one.
+def list_request(pages: ToolPages) -> dict[str, Any]:
+    """The JSON-RPC request for the next page."""
+    return {"jsonrpc": "2.0", "id": pages.number, "method": "tools/list", "params": pages.params}
+
+
+class ToolPages:
+    """The pages of ``tools/list``, read one after the other.
+
+    Attributes:
+        tools: the tools so far, as the server sent them.
+    """
+
+    def __init__(self) -> None:
+        self.tools: list[dict[str, JsonValue]] = []
+        self._cursors: list[str] = []
+
+    @property
+    def number(self) -> int:
+        """The next page's number, from 1."""
+        return len(self._cursors) + 1
+
+    @property
+    def params(self) -> dict[str, JsonValue]:
+        """The parameters of the next request."""
+        return {"cursor": self._cursors[-1]} if self._cursors else {}
+
+    def add(self, result: Mapping[str, Any]) -> bool:
+        """Take a page. True if another follows.
+
+        Raises:
+            ProtocolError: it is no page, or there is no end to them.
+        """
+        tools = as_array(result.get("tools"))
+        if tools is None:
+            raise ProtocolError("the server's list of tools has no tools")
+        found = [fields for tool in tools if (fields := as_object(tool)) is not None]
+        if len(found) < len(tools):
+            raise ProtocolError("the server's list of tools has something that is no tool")
+        self.tools += found
+        cursor = result.get("nextCursor")
+        if not isinstance(cursor, str) or not cursor:
+            return False
+        if cursor in self._cursors or self.number >= MAX_PAGES:
+            raise ProtocolError("the server's list of tools doesn't end")
+        if len(self.tools) > MAX_TOOLS:
+            raise ProtocolError(f"the server has more than {MAX_TOOLS} tools")
+        self._cursors.append(cursor)
+        return True
+
+
+def read_page(payload: Mapping[str, Any], pages: ToolPages, *, request: Request) -> bool:
+    """Read a JSON-RPC reply into ``pages``. True if another page follows.
 
     Raises:
         ServerError: the server doesn't list tools; its ``code`` is ``JSON_RPC`` and the number.
-        ProtocolError: the reply is no list of tools.
+        ProtocolError: the reply is no list of tools, or there is no end to them.
     """
     result = as_object(payload.get("result"))
     if result is None:
@@ -38,13 +84,7 @@ def read_list(
             request_id=request.request_id,
             server_text=message,
         )
-    items = as_array(result.get("tools"))
-    tools = [tool for item in items or [] if (tool := as_object(item)) is not None]
-    if items is None or len(tools) < len(items):
-        raise malformed("a list of tools that is none", request)
-    following = result.get("nextCursor")
-    following = following if isinstance(following, str) and following else None
-    return [with_mcp_names(tool) for tool in tools], following
+    return pages.add(result)
 
 
 _PYTHON_NAMES: Mapping[str, str] = {

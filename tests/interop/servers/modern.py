@@ -349,6 +349,79 @@ class FaultsEnvironment(AnyEnvironment):
         return self._state
 
 
+class AnswerAction(Action):
+    text: str
+
+
+class RiddleObservation(Observation):
+    question: str = ""
+    place: str = ""
+
+
+def _riddles(split: str) -> list[dict[str, Any]]:
+    """Tasks that differ in their fields, and in the types of one."""
+    count = {"train": 250, "test": 3, "owner/hard": 1}[split]
+    marks: list[dict[str, Any]] = [
+        {"level": 1}, {"level": "hard", "hint": None}, {"tags": []}, {"tags": ["\u00fc", 1.5]},
+    ]  # fmt: skip
+    return [
+        {"id": f"{split}-{n}", "question": f"{n} + 1?", **marks[n % 4], "data": {str(n): n}}
+        for n in range(count)
+    ]
+
+
+class RiddlesEnvironment(AnyEnvironment):
+    """A question for each task, which the Task API lists."""
+
+    SUPPORTS_CONCURRENT_SESSIONS = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._state = State(episode_id=str(uuid4()), step_count=0)
+        self._answer = ""
+
+    def list_splits(self) -> list[Any]:
+        return ["train", "test", {"name": "owner/hard", "type": "test"}]
+
+    def num_tasks(self, split: str) -> int:
+        return len(_riddles(split))
+
+    def list_tasks(self, split: str) -> list[Any]:
+        return _riddles(split)
+
+    def get_task(self, split: str, index: int) -> Any:
+        return _riddles(split)[index]
+
+    def get_task_range(
+        self, split: str, start: int | None = None, stop: int | None = None
+    ) -> list[Any]:
+        return _riddles(split)[start:stop]
+
+    def reset(
+        self,
+        seed: int | None = None,
+        episode_id: str | None = None,
+        split: str = "train",
+        index: int | None = None,
+        **_others: Any,
+    ) -> RiddleObservation:
+        index = Random(seed).randrange(self.num_tasks(split)) if index is None else index
+        task = self.get_task(split, index)
+        self._state = State(episode_id=episode_id or str(uuid4()), step_count=0)
+        self._answer = str(index + 1)
+        return RiddleObservation(question=task["question"], place=task["id"])
+
+    def step(
+        self, action: AnswerAction, timeout_s: float | None = None, **_others: Any
+    ) -> RiddleObservation:
+        self._state.step_count += 1
+        return RiddleObservation(done=True, reward=float(action.text == self._answer))
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+
 class BrokenEnvironment(FaultsEnvironment):
     """Can't be made."""
 
@@ -376,6 +449,7 @@ ENVIRONMENTS = {
     "faults": Served(
         FaultsEnvironment, FaultAction, FaultObservation, reset_observation_cls=FaultReset
     ),
+    "riddles": Served(RiddlesEnvironment, AnswerAction, RiddleObservation),
     "broken": Served(BrokenEnvironment, FaultAction, FaultObservation),
 }
 

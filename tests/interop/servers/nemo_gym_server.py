@@ -6,6 +6,7 @@ from enum import StrEnum
 from unittest.mock import MagicMock
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import PlainTextResponse
 from nemo_gym.base_resources_server import (
     BaseResourcesServerConfig,
     BaseSeedSessionRequest,
@@ -45,6 +46,11 @@ class CountResponse(BaseModel):
     total: int
 
 
+class Verdict(BaseVerifyResponse):
+    mask_sample: bool = False  # every server has it from 0.7 on
+    failure_kind: str | None = None
+
+
 class CountingServer(SimpleResourcesServer):
     config: BaseResourcesServerConfig
     totals: dict[str, int] = Field(default_factory=dict)
@@ -54,6 +60,8 @@ class CountingServer(SimpleResourcesServer):
         app.post("/get_weather")(self.get_weather)
         app.post("/count")(self.count)
         app.post("/crash")(self.crash)
+        app.post("/refuse")(self.refuse)
+        app.post("/say", response_class=PlainTextResponse)(self.say)
         app.post("/files/{path:path}")(self.read_file)
         return app
 
@@ -73,12 +81,21 @@ class CountingServer(SimpleResourcesServer):
     async def crash(self) -> None:
         raise HTTPException(500, "the environment is broken")
 
+    async def refuse(self) -> CountResponse:
+        raise HTTPException(409, "not now")
+
+    async def say(self) -> str:
+        return "42"
+
     async def read_file(self, path: str) -> str:
         return path
 
-    async def verify(self, request: Request, body: BaseVerifyRequest) -> BaseVerifyResponse:
+    async def verify(self, request: Request, body: BaseVerifyRequest) -> Verdict:
         total = self.totals[request.session[SESSION_ID_KEY]]
-        return BaseVerifyResponse(**body.model_dump(), reward=float(total == 5))
+        if total == 13:
+            raise RuntimeError("the judge fell over")
+        failure = {"mask_sample": True, "failure_kind": "judge_failed"} if total == 17 else {}
+        return Verdict(**body.model_dump(), reward=float(total == 5), **failure)
 
 
 config = BaseResourcesServerConfig(

@@ -102,4 +102,27 @@ class Echo(Environment):
         return ToolOutput(blocks=[], reward=float(is_right), finished=True)
 
 
-app = Server([HigherLower, Echo]).app
+class Sums(Environment):
+    """Many tasks, which differ in their fields."""
+
+    @classmethod
+    def list_splits(cls) -> list[Any]:
+        return ["train", "dev"]
+
+    @classmethod
+    def list_tasks(cls, split: str) -> list[Any]:
+        marks: list[dict[str, Any]] = [{"level": 1}, {"level": "hard"}, {"tags": [1, "a"]}]
+        count = 250 if split == "train" else 2
+        return [{"n": n, **marks[n % 3]} for n in range(count)]
+
+    async def get_prompt(self) -> list[Any]:
+        return [TextBlock(text=f"What is {self.task_spec['n']} + 1?")]
+
+    @tool
+    async def answer(self, params: Answer) -> ToolOutput:
+        """The answer."""
+        is_right = params.text == str(self.task_spec["n"] + 1)
+        return ToolOutput(blocks=[], reward=float(is_right), finished=True)
+
+
+app = Server([HigherLower, Echo, Sums]).app
