@@ -70,15 +70,13 @@ def init(
 
 
 def _write_script(trainer: str, source: str | None) -> None:
-    from ..config import adapters_named
-    from ..project.scripts import write_script
+    from ..project.scripts import TRAINERS, write_script
 
-    try:
-        (adapter,) = adapters_named([trainer])
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--trainer") from None
+    if trainer not in TRAINERS:
+        message = f"{trainer!r} is not one of {', '.join(TRAINERS)}"
+        raise typer.BadParameter(message, param_hint="--trainer")
     with reporting(), in_project([source] if source is not None else []):
-        script = write_script(adapter, source)
+        script = write_script(TRAINERS[trainer], source)
         text = script.read_text(encoding="utf-8")
     out.print(f"    [green]wrote[/] {escape(str(script))}")
     out.print(f"[dim]{escape_lines(text.rstrip())}[/]")

@@ -165,3 +165,6 @@ def calls(completions: list[list[dict]], **_: object) -> list[float]:
 '''
 
 _SCRIPTS: Mapping[Adapter, Callable[[_Package], str]] = {"trl": _trl}
+
+TRAINERS: Mapping[str, Adapter] = {trainer: trainer for trainer in _SCRIPTS}
+"""The trainers that there are scripts for, by name."""
