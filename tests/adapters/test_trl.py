@@ -104,8 +104,9 @@ def test_a_lost_episode_has_no_reward(coding: Any, world: Faulty, fault: str) ->
 def test_a_failed_call_is_told_and_the_episode_goes_on(coding: Any, world: Faulty) -> None:
     _, environment = made(coding, world)
     environment.reset()
-    with pytest.raises(rt.EnvError, match="code: is missing"):
+    with pytest.raises(rt.EnvError, match="code: is missing") as told:
         environment.CodeAction(cod="a")
+    assert len(str(told.value).splitlines()) == 3
     with pytest.raises(rt.EnvError, match="code is not allowed"):
         environment.CodeAction(code="refuse")
     with pytest.raises(TypeError):

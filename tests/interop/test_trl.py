@@ -370,3 +370,22 @@ def test_a_script_of_init_trains(programs: Programs, serve: Serve) -> None:
     (name,) = (name for name in done["rewards"] if name != "lost_environments")
     assert done["rewards"][name] == [1.0] * 4
     assert done["log"][0]["reward"] == 1.0
+
+
+def test_the_page_trains(programs: Programs, serve: Serve) -> None:
+    """The example of docs/train-with-trl.md, on a project that was made as it says."""
+    page = (ROOT / "docs" / "train-with-trl.md").read_text()
+    (program,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    server = serve(OPENENV, "coding")
+    Path("coding_env").rename("built_before")
+    made = run("build", server.base_url, "--name", "coding_env", "--adapter", "trl")
+    assert made.exit_code == 0, made.output
+    script = Path("page.py").resolve()
+    script.write_text(program.replace("http://127.0.0.1:8000", server.base_url))
+    scripts = [code(f"print({number})") for number in range(3)] + [[call("CodeAction", cod="x")]]
+    done = programs.run("script", script=str(script), scripts=scripts)
+    assert done["rewards"]["CodingEnvTRL"] == [1.0, 1.0, 1.0, 0.0]
+    assert "rewards/CodingEnvTRL/mean" in done["log"][0]
+    assert done["log"][0]["environments/lost"] == 0
+    shown = re.findall(r"```text\n(CodeAction.*?)```", page, re.DOTALL)
+    assert told(done["completions"][3]) == [str({"error": text.strip()}) for text in shown]

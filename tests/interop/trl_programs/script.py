@@ -39,6 +39,7 @@ if __name__ == "__main__":
     (trainer,) = _made
     result = {
         "log": trainer.state.log_history,
+        "completions": [*trainer._logs["completion"]],
         "rewards": {name: [*values] for name, values in trainer._logs["rewards"].items()},
     }
     Path(task["report"]).write_text(json.dumps(plain(result), default=str))

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from ...errors import EnvError, MissingExtra
+from ...printable import LINES, printable
 from ...tools import OMITTED
 from ..train_dataset import Rows
 from .spec import EnvironmentFactory, Settings, TRLSpec
@@ -21,6 +22,9 @@ _OWN = frozenset({"get_reward", "reset"})
 
 class ToolFailed(EnvError):
     """A call failed, and the episode goes on. The message is what the model reads."""
+
+    def __str__(self) -> str:
+        return printable(Exception.__str__(self), keep=LINES)
 
 
 class Functions:
