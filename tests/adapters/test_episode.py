@@ -15,6 +15,8 @@ from envgen_runtime.adapters.connecting import client_of
 from envgen_runtime.adapters.episode import OVER, AsyncEpisode, Episode, Turn
 from envgen_runtime.adapters.losses import EpisodeLost, Losses
 from envgen_runtime.adapters.rows import reset_arguments
+from envgen_runtime.result import StepResult
+from envgen_runtime.wire.nemo_gym import NemoGymWire
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.adapters.faulty import Faulty, faulty
 from tests.support import build, contract
@@ -172,3 +174,18 @@ def test_a_server_is_an_address_or_makes_a_client(
     with client_of(CodingEnv, make(world.url), capacity_wait_s=7) as env:
         env.reset()
     assert world.resets == [{}]
+
+
+def test_an_episode_that_nobody_judged_has_no_score(world: Faulty) -> None:
+    """NeMo Gym's reward comes of a call that no model makes."""
+
+    class Judged(CodingEnv):
+        wire = NemoGymWire()
+
+    for client, score in ((CodingEnv(world.url), 0.0), (Judged(world.url), None)):
+        with client:
+            episode = Episode(client, Losses("coding_env"))
+            episode.score.begun(StepResult(None))
+            assert episode.score.value() == score
+            episode.score.took(StepResult(None, reward=0.5))
+            assert episode.score.value() == 0.5

@@ -17,6 +17,7 @@ from ..clients.asyncio import AsyncEnvClient
 from ..clients.sync import EnvClient
 from ..errors import ActionRejected, EnvError, ExecutionError, InvalidRequest, SessionLost
 from ..tools.errors import ToolError
+from ..wire.tool_servers import ToolServerWire
 from .losses import EpisodeLost, Losses
 from .rows import reset_arguments
 from .text import observation_to_text
@@ -60,9 +61,24 @@ class Score:
         loss: what lost the episode; None while nothing has.
     """
 
-    def __init__(self, losses: Losses, read: Read = observation_to_text) -> None:
+    def __init__(
+        self,
+        losses: Losses,
+        read: Read = observation_to_text,
+        *,
+        is_judged_elsewhere: bool = False,
+    ) -> None:
+        """Begin without an episode.
+
+        Args:
+            losses: counts the episodes that are lost.
+            read: makes what the model reads of a result.
+            is_judged_elsewhere: the rewards come of a call that is the trainer's alone, so that an
+                episode without one is none of reward 0.
+        """
         self._losses = losses
         self._read = read
+        self._is_judged_elsewhere = is_judged_elsewhere
         self.begin()
 
     def begin(self) -> None:
@@ -76,15 +92,18 @@ class Score:
     def value(self, of: Callable[[Sequence[float]], float] = sum) -> float | None:
         """The episode's score; None if it is unknown.
 
-        It is unknown if no episode was begun, if it was lost, or if the last that the environment
-        did was to fail on a step, which may have counted.
+        It is unknown if no episode was begun, if it was lost, if the last that the environment did
+        was to fail on a step, which may have counted, or if it is the trainer who has it judged, as
+        by NeMo Gym's ``verify``, and nobody did.
 
         Args:
             of: makes the score of the rewards, such as ``max``; of no rewards it is 0.
         """
         if self.loss is not None or self._is_unknown:
             return None
-        return float(of(self.rewards)) if self.rewards else 0.0
+        if self.rewards:
+            return float(of(self.rewards))
+        return None if self._is_judged_elsewhere else 0.0
 
     def begun(self, result: Any) -> str:
         """Take note of a reset's result, and return what the model reads of it."""
@@ -176,7 +195,9 @@ class _Played(Generic[ClientT]):
             columns: as for ``reset_arguments``.
         """
         self.client = client
-        self.score = Score(losses, read)
+        wire = client.wire
+        is_judged_elsewhere = isinstance(wire, ToolServerWire) and bool(wire.not_for_models)
+        self.score = Score(losses, read, is_judged_elsewhere=is_judged_elsewhere)
         self._columns = columns
 
     def _arguments(self, row: Mapping[str, Any]) -> dict[str, Any]:
