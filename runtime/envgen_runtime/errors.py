@@ -30,6 +30,7 @@
     ├── ToolError               a call of a tool failed: envgen_runtime.tools has its kinds
     ├── TraceMismatch           a replayed episode differs from the recorded one
     ├── EpisodeLost             a trainer's episode that was lost (in adapters)
+    ├── ToolFailed              a model's call that failed in TRL, and is told (in adapters.trl)
     └── MissingExtra            an optional library isn't installed
 
 Three attributes of every error tell a caller what to do next: ``retryable`` (the same call may

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,10 +18,11 @@ from tests.runtime.servers import observed, requests
 
 @dataclass
 class Faulty:
-    """The server, the codes of the steps that have reached it, and how many sessions are open."""
+    """The server, the codes of the steps that have reached it, and whether sessions are open."""
 
     url: str = ""
     open: int = 0
+    ended: threading.Event = field(default_factory=threading.Event)
     steps: list[str] = field(default_factory=list[str])
     resets: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
 
@@ -46,6 +48,7 @@ def faulty() -> Generator[Faulty]:
             await answer(websocket)
         finally:
             world.open -= 1
+            world.ended.set()
 
     async def answer(websocket: WebSocket) -> None:
         async for text in requests(websocket):

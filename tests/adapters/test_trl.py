@@ -22,7 +22,7 @@ from envgen_runtime.adapters.losses import EpisodeLost
 from envgen_runtime.adapters.trl.rewards import lost_environments, masked
 from envgen_runtime.calling.catalogue import catalogue
 from tests.adapters.faulty import Faulty, faulty
-from tests.support import ROOT, load
+from tests.support import PATIENCE_S, ROOT, load
 
 
 @pytest.fixture
@@ -79,9 +79,11 @@ def test_a_session_is_given_back_where_a_rollout_ends(coding: Any, world: Faulty
     else:
         with pytest.raises(EpisodeLost):
             environment.CodeAction(code="drop")
-    environment.reset()
-    assert world.open == 1, "only the new episode's"
+    assert world.ended.wait(PATIENCE_S)
+    assert world.open == 0
     assert world.steps in ([], [end])
+    environment.reset()
+    assert world.open == 1
     environment.get_reward()
 
 
@@ -166,6 +168,13 @@ def test_a_factory_can_be_pickled(coding: Any, world: Faulty) -> None:
         environment.CodeAction(code="drop")
     assert spec.losses.count == 0, "another process counts its own"
     assert pickle.loads(pickle.dumps(spec.reward_funcs)) == [lost_environments]
+
+
+def test_a_spec_serves_several_trainers(coding: Any) -> None:
+    """TRL appends the environment's reward to the list that it is given."""
+    spec = coding.spec("http://127.0.0.1:9", rows=[])
+    spec.reward_funcs.append(rows_of_one)
+    assert spec.reward_funcs == [lost_environments]
 
 
 def test_its_functions_are_the_tools(coding: Any) -> None:

@@ -25,7 +25,8 @@ def render_trl(contract: EnvContract, plan: Plan, templates: Templates) -> str:
     from envgen_runtime.adapters.trl import TRLEnvironment, TRLTools
 
     base = TRLEnvironment if contract.has_environment else TRLTools
-    taken = {name for name in dir(base) if not name.startswith("_")} | {"get_reward"}
+    taken = {name for name in dir(base) if not name.startswith("_")}
+    taken |= {"client_class", "get_reward"}
     context = TRLContext(
         env_name=contract.name,
         fingerprint=contract.fingerprint,

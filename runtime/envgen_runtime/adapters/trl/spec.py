@@ -50,10 +50,6 @@ class TRLSpec:
 
     Attributes:
         environment_factory: for the parameter of that name; async GRPO takes it, too.
-        reward_funcs: for the parameter of that name. The environment's own reward is none of them:
-            TRL asks for that by ``get_reward``.
-        losses: counts the episodes that were lost in this process. Async GRPO plays in another one,
-            whose log says what was lost.
     """
 
     def __init__(
@@ -64,13 +60,24 @@ class TRLSpec:
         reward_funcs: Iterable[RewardFunc],
     ) -> None:
         self.environment_factory = factory
-        self.reward_funcs: list[RewardFunc] = [*reward_funcs]
+        self._reward_funcs = tuple(reward_funcs)
         self._rows = rows
         self._prompt = prompt
 
     @property
+    def reward_funcs(self) -> list[RewardFunc]:
+        """For the parameter of that name.
+
+        The environment's own reward is none of them: TRL asks for that by ``get_reward``.
+        """
+        return [*self._reward_funcs]  # TRL appends to the list that it is given
+
+    @property
     def losses(self) -> Losses:
-        """The lost episodes of this process."""
+        """Counts the episodes that were lost in this process.
+
+        Async GRPO plays in another one, whose log says what was lost.
+        """
         return self.environment_factory.settings.losses
 
     @cached_property
