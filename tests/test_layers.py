@@ -114,7 +114,7 @@ def edges(package: Path) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize(
     # Tools, sessions of MCP and what models are shown are concerns of their own: an entry each, and
-    # what they read. Gymnasium's spaces are read out of contracts.
+    # what they read. Trainers' adapters stand on all of that.
     ("package", "most_entries", "most_edges"),
     [(GENERATOR, 20, 79), (RUNTIME, 19, 71)],
 )

@@ -470,6 +470,7 @@ ANY = objects(SCHEMAS)
 OFTEN = settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
 
 
+@pytest.mark.slow
 @OFTEN
 @given(ANY, st.integers(0, 1000))
 @example({"type": "object", "properties": {"a": {"oneOf": [{"const": 1}, {"const": True}]}}}, 1)
@@ -493,6 +494,7 @@ def test_samples_of_any_action_are_accepted_and_come_back(schema: Any, seed: int
             assert again == value
 
 
+@pytest.mark.slow
 @OFTEN
 @given(st.data())
 def test_what_any_contract_allows_is_in_the_space_or_said_to_be_outside(
