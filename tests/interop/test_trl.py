@@ -243,16 +243,33 @@ def test_a_full_server_is_told_with_what_to_change(programs: Programs, serve: Se
 # --- async GRPO -----------------------------------------------------------------------------------
 
 
-def test_rollouts_of_async_grpo_wait_for_each_other(programs: Programs, serve: Serve) -> None:
-    """Eight rollouts on a server of two sessions: each gives its own back where it ends."""
-    server = serve(OPENENV, "tools", fresh=True, MAX_SESSIONS="2")
+@pytest.mark.parametrize(
+    ("last", "max_inflight_tasks", "reward"),
+    [([call("finish")], 8, 3.0), ([], 2, 1.0)],
+    ids=["done", "get_reward"],
+)
+def test_rollouts_of_async_grpo_wait_for_each_other(
+    programs: Programs, serve: Serve, last: list[str], max_inflight_tasks: int, reward: float
+) -> None:
+    """Eight rollouts on a server of two sessions: each gives its own back where it ends.
+
+    TRL looks at what has ended only once its slots are taken.
+    """
+    server = serve(OPENENV, "tools", MAX_SESSIONS="2")
     built = run("build", server.base_url, "--name", "desk_env", "--adapter", "trl", "--out", ".")
     assert built.exit_code == 0, built.output
-    desk = {"package": "desk_env", "environment": "DeskEnvTRL", "url": server.base_url}
-    scripts = [[call("add", a=number, b=1), call("finish")] for number in range(8)]
-    done = programs.run("async_grpo", scripts=scripts, generations=8, rows=[{}] * 2, **desk)
+    done = programs.run(
+        "async_grpo",
+        url=server.base_url,
+        scripts=[[call("add", a=number, b=1), *last] for number in range(8)],
+        generations=8,
+        max_inflight_tasks=max_inflight_tasks,
+        rows=[{}] * 2,
+        package="desk_env",
+        environment="DeskEnvTRL",
+    )
     assert done["error"] is None, done["stderr"]
-    assert [sample["rewards/DeskEnvTRL"] for sample in done["metrics"]] == [3.0] * 8
+    assert [sample["rewards/DeskEnvTRL"] for sample in done["metrics"]] == [reward] * 8
 
 
 def test_what_async_grpo_plays(programs: Programs, world: Faulty) -> None:
