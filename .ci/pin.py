@@ -19,9 +19,10 @@ def main() -> None:
     try:
         PYPROJECT.write_text(_with(before, "constraint-dependencies", []))
         _uv("lock", "--upgrade")
-        # Every platform and Python that is supported, in one resolution.
+        # Every platform and Python that is supported, in one resolution. Of the extras those that
+        # the groups name: trainers are in environments of their own.
         tools = _uv("export", "--frozen", "--no-hashes", "--no-emit-workspace", "--all-groups",
-                    "--all-extras", "--all-packages")  # fmt: skip
+                    "--all-packages")  # fmt: skip
         build = _uv("pip", "compile", "--no-config", "--universal", "--python-version", "3.11", "-",
                     stdin="hatchling")  # fmt: skip
     except BaseException:
