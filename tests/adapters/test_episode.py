@@ -93,7 +93,7 @@ def test_rewards_add_up_and_the_end_is_kept(played: Played, world: Faulty) -> No
     assert not played.call("a").done
 
 
-@pytest.mark.parametrize("fault", ["drop", "mismatch"])
+@pytest.mark.parametrize("fault", ["drop", "mismatch", "huge"])
 def test_a_loss_is_no_score(
     played: Played, world: Faulty, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,7 +134,22 @@ def test_an_environment_that_failed_last_has_no_score(played: Played) -> None:
     assert "the disk is full" in played.call("fail").text
     assert played.score() is None
     played.call("a")
-    assert played.score() == 1.0
+    assert played.score() == played.episode.score.final() == 1.0
+    assert played.losses.count == 0
+
+
+def test_a_score_that_is_unknown_at_the_end_is_a_loss(played: Played) -> None:
+    with pytest.raises(EpisodeLost) as never:
+        played.episode.score.final()
+    assert isinstance(never.value.__cause__, rt.NotReset)
+    played.reset()
+    played.call("a")
+    played.call("fail")
+    for _ in range(2):
+        with pytest.raises(EpisodeLost) as lost:
+            played.episode.score.final()
+        assert isinstance(lost.value.__cause__, rt.ExecutionError)
+    assert played.losses.by_error == {"NotReset": 1, "ExecutionError": 1}
 
 
 def test_a_failed_reset_is_raised_and_has_no_score(played: Played, world: Faulty) -> None:

@@ -184,6 +184,13 @@ def test_idle_sessions_end(world: Faulty) -> None:
             await sessions.call("idle", call("x"))
         assert (await sessions.outcome("idle")).score is None
         assert (await sessions.outcome("done")).score == 5.0
+        now = 150.0
+        await sessions.begin("another", {})
+        assert (await sessions.outcome("done")).score == 5.0
+        now = 170.0
+        await sessions.begin("another", {})
+        forgotten = await sessions.outcome("done")
+        assert isinstance(forgotten.failure, rt.NotReset), "or trainers that close none fill memory"
 
     play(world, test, clock=lambda: now, idle_s=60)
 

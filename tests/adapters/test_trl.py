@@ -103,6 +103,16 @@ def test_a_lost_episode_has_no_reward(coding: Any, world: Faulty, fault: str) ->
     assert environment.get_reward() == 0.0
 
 
+def test_a_step_that_failed_last_may_have_counted(coding: Any, world: Faulty) -> None:
+    spec, environment = made(coding, world)
+    environment.reset()
+    environment.CodeAction(code="a")
+    with pytest.raises(rt.EnvError, match="the disk is full"):
+        environment.CodeAction(code="fail")
+    assert environment.get_reward() is None
+    assert spec.losses.count == 1
+
+
 def test_a_failed_call_is_told_and_the_episode_goes_on(coding: Any, world: Faulty) -> None:
     _, environment = made(coding, world)
     environment.reset()

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..calling.advice import InvalidCall
-from ..errors import EnvError
 from .connecting import Server, client_of
 from .episode import AsyncClient, AsyncEpisode, Read, Turn
 from .losses import Losses
@@ -17,8 +16,6 @@ from .text import call_from_text, instructions
 
 Calls = Literal["tools", "text"]
 Rows = Iterable[Mapping[str, Any]]
-
-_FAILED_LAST = "the environment failed on the last step, which may have counted"
 
 
 @dataclass(frozen=True)
@@ -106,17 +103,9 @@ class Rollout:
             return self._episode.score.failed(error)
         return await self._episode.call(call)
 
-    def loss(self) -> EnvError | str | None:
-        """Why there is no score; None if there is one."""
-        score = self._episode.score
-        return None if score.value(self._score) is not None else score.loss or _FAILED_LAST
-
     def value(self) -> float:
-        """The episode's score. Raises ValueError if it is unknown."""
-        found = self._episode.score.value(self._score)
-        if found is None:
-            raise ValueError(f"the episode has no score: {self.loss()}")
-        return found
+        """The episode's score, at its end. Raises EpisodeLost if it is unknown."""
+        return self._episode.score.final(self._score)
 
     async def close(self) -> None:
         """End the session. A call in flight loses the episode."""
