@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 import envgen_runtime as rt
 from envgen.build import build_package
 from envgen.contract.contract import parse_contract
+from envgen.demo.server import serving
 from envgen.options import PackageOptions
 from envgen.sources import read_contract
 from envgen_runtime.adapters.episode import OVER
@@ -254,6 +259,24 @@ def test_tools_have_no_reward_of_their_own(tmp_path: Path) -> None:
     )
     assert metrics == [("environments/lost", 1.0)]
     assert pickle.loads(pickle.dumps(score))(completions=[lost]) == [None]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_of_tools_that_fails_as_a_whole_is_a_loss(tmp_path: Path, status: int) -> None:
+    """It's nothing of the tool's: whoever scored the rollout would score the outage."""
+    weather = trl_class(parse_contract(TOOLS, source="tools.json"), tmp_path)
+
+    async def failing(_: Request) -> Response:
+        return Response("no", status)
+
+    with serving(Starlette(routes=[Route("/mcp", failing, methods=["POST"])])) as url:
+        spec = weather.spec(f"{url}/mcp", rows=[], reward_funcs=[rows_of_one])
+        environment = spec.environment_factory()
+        environment.reset()
+        with pytest.raises(EpisodeLost):
+            environment.get_weather(city="Oslo")
+        environment.reset()
+    assert spec.losses.by_error == {"ServerError": 1}
 
 
 def test_a_reward_model_cannot_leave_out_what_was_lost() -> None:
