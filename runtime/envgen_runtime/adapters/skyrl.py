@@ -20,12 +20,11 @@ from .connecting import CAPACITY_WAIT_S, Server, client_of
 from .episode import Client, Episode, Read, Turn
 from .losses import EpisodeLost, Losses
 from .rows import first_messages
-from .text import call_from_text, instructions, observation_to_text
+from .text import NOTHING, call_from_text, instructions, observation_to_text
 
 Conversation: TypeAlias = list[dict[str, Any]]
 """Messages as of OpenAI's Chat Completions."""
 
-_NOTHING = "(nothing to show)"
 _FULL = (
     "SkyRL: a rollout that waits for a free session holds one of the threads that others need to "
     "end theirs. Set environment.skyrl_gym.max_env_workers to the number of rollouts at once "
@@ -157,7 +156,7 @@ class _TextEnv:
             self.close()  # SkyRL doesn't
             raise
         return {
-            "observations": [{"role": "user", "content": turn.text or _NOTHING}],
+            "observations": [{"role": "user", "content": turn.text or NOTHING}],
             "reward": float(turn.reward or 0.0),
             "done": done,
             "metadata": {"error": None if turn.error is None else type(turn.error).__name__},

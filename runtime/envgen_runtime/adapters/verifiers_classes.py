@@ -170,7 +170,7 @@ class EnvironmentEnv(vf.Env[EnvironmentEnvConfig]):
             segment = await talk.turn(said)
             if segment.terminated or self.world.calls == "tools":  # the harness made the calls
                 return
-            said = (await rollout.say(segment.last_reply)).text
+            said = await rollout.say(segment.last_reply)
 
 
 def made(name: str, world: World) -> tuple[type, type]:

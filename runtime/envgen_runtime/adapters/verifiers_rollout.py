@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 from ..calling.advice import InvalidCall
 from .connecting import Server, client_of
-from .episode import AsyncClient, AsyncEpisode, Read, Turn
+from .episode import AsyncClient, AsyncEpisode, Read
 from .losses import Losses
 from .relay import ToolRelay
 from .rows import first_messages
-from .text import call_from_text, instructions
+from .text import NOTHING, call_from_text, instructions
 
 Calls = Literal["tools", "text"]
 Rows = Iterable[Mapping[str, Any]]
@@ -95,13 +95,19 @@ class Rollout:
             await self.close()
             raise
 
-    async def say(self, text: str) -> Turn:
-        """Make the call, or take the action, that a model's text is. Raises EpisodeLost."""
+    async def say(self, text: str) -> str:
+        """Make the call, or take the action, that a model's text is, and answer as a user does.
+
+        Raises:
+            EpisodeLost: the episode was lost, with this call or before.
+        """
         try:
             call = call_from_text(type(self._episode.client), text)
         except InvalidCall as error:
-            return self._episode.score.failed(error)
-        return await self._episode.call(call)
+            turn = self._episode.score.failed(error)
+        else:
+            turn = await self._episode.call(call)
+        return turn.text or NOTHING
 
     def value(self) -> float:
         """The episode's score, at its end. Raises EpisodeLost if it is unknown."""
