@@ -16,6 +16,7 @@ from envgen_runtime.adapters.episode import OVER, AsyncEpisode, Episode, Turn
 from envgen_runtime.adapters.losses import EpisodeLost, Losses
 from envgen_runtime.adapters.rows import reset_arguments
 from envgen_runtime.result import StepResult
+from envgen_runtime.tools.errors import ToolExecutionFailed
 from envgen_runtime.wire.nemo_gym import NemoGymWire
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.adapters.faulty import Faulty, faulty
@@ -204,3 +205,36 @@ def test_an_episode_that_nobody_judged_has_no_score(world: Faulty) -> None:
             assert episode.score.value() == score
             episode.score.took(StepResult(None, reward=0.5))
             assert episode.score.value() == 0.5
+
+
+def test_a_reset_may_end_an_episode_at_once(world: Faulty) -> None:
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"))
+        episode.score.begun(StepResult(None, done=True))
+        assert episode.call(run("a")) == Turn(OVER, done=True)
+        assert episode.score.final() == 0.0
+    assert world.steps == []
+
+
+def test_an_error_that_lost_the_session_is_a_loss_of_any_kind(world: Faulty) -> None:
+    """An environment that failed is told to the model, but not where the session went with it."""
+    error = rt.ExecutionError("it fell over", code="EXECUTION_ERROR")
+    error.episode_lost = True
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"))
+        episode.reset({})
+        with pytest.raises(EpisodeLost):
+            episode.score.failed(error)
+        assert episode.score.loss is error
+
+
+def test_a_tool_that_failed_may_have_a_reward_and_end_the_episode(world: Faulty) -> None:
+    error = ToolExecutionFailed("no", tool="look")
+    error.reward, error.done = -1.0, True
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"))
+        episode.reset({})
+        turn = episode.score.failed(error)
+        assert (turn.reward, turn.done, turn.error) == (-1.0, True, error)
+        assert episode.call(run("a")).text == OVER
+        assert episode.score.final() == -1.0
