@@ -143,6 +143,19 @@ def test_a_reset_that_fails_is_raised(coding: Any, world: Faulty) -> None:
     assert spec.losses.count == 0
 
 
+def test_a_reset_that_fails_gives_back_the_sessions_of_its_step(coding: Any, world: Faulty) -> None:
+    spec, environment = made(coding, world)
+    environment.reset()
+    environment.CodeAction(code="a")
+    with pytest.raises(rt.InvalidRequest):
+        spec.environment_factory().reset(seed="seven")
+    assert world.ended.wait(PATIENCE_S)
+    assert world.open == 0
+    assert environment.get_reward() is None, "it was cut off"
+    with pytest.raises(EpisodeLost):
+        environment.CodeAction(code="b")
+
+
 def test_a_text_stands_in_a_paragraph_of_its_own(coding: Any, world: Faulty) -> None:
     _, environment = made(coding, world, read=lambda _: "seen")
     for content, text in (("Play.", "\n\nseen"), ("", "seen"), ([{"type": "text"}], "seen")):
@@ -173,11 +186,11 @@ def test_rows_may_name_what_reset_takes(coding: Any, world: Faulty) -> None:
 
 def test_a_factory_can_be_pickled(coding: Any, world: Faulty) -> None:
     server = partial(coding.client_class, world.url, step_timeout_s=5)
-    spec = coding.spec(server, rows=[], score=max, columns=["task"])
+    spec = coding.spec(server, rows=[], score=max, columns=["task"], read=repr)
     factory = pickle.loads(pickle.dumps(spec.environment_factory))
     environment = factory()
     assert type(environment) is coding
-    environment.reset(task="x")
+    assert environment.reset(task="x").startswith("StepResult(")
     assert world.resets == [{"task": "x"}]
     with pytest.raises(EpisodeLost):
         environment.CodeAction(code="drop")
@@ -251,7 +264,10 @@ def test_tools_have_no_reward_of_their_own(tmp_path: Path) -> None:
     score, _ = spec.reward_funcs
     assert score.__name__ == "rows_of_one"
     lost = [{"role": "tool", "content": str({"error": EpisodeLost.MESSAGE})}]
-    played = [{"role": "tool", "content": "sunny"}]
+    played = [
+        {"role": "tool", "content": "sunny"},
+        {"role": "assistant", "content": EpisodeLost.MESSAGE},
+    ]
     assert score(completions=[played, lost], prompts=[]) == [1.0, None]
     metrics: list[tuple[str, float]] = []
     assert (

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import get_ident
 from typing import Any
 
-from ...errors import CapacityReached, NotReset
+from ...errors import CapacityReached, NotReset, SessionLost
 from ..connecting import CAPACITY_WAIT_S, SHORT_WAIT_S, Server, client_of
 from ..episode import OVER, Episode, Read
 from ..losses import EpisodeLost, Losses
@@ -74,6 +74,7 @@ class TRLEnvironment(Functions):
         except BaseException as error:
             # TRL stops here, and nobody would give back the sessions of this step.
             for opened in [*settings.opened]:
+                opened.score.lost(SessionLost("a reset failed, and TRL stops"))
                 opened.close()
             if isinstance(error, CapacityReached):
                 raise self._full(error) from error
