@@ -183,6 +183,16 @@ def test_rows_have_what_the_contract_says(tmp_path: Path) -> None:
     assert reset_arguments(module.MazeEnv, row, ["split"])["split"] == "train"
 
 
+def test_a_column_may_have_the_contracts_own_name(tmp_path: Path) -> None:
+    integer = {"type": "integer"}
+    names = ["max-steps", "class", "a-b", "a.b", "x-y", "x_y"]
+    parameters = {"type": "object", "properties": dict.fromkeys(names, integer)}
+    module = build(contract(name="maze_env", reset_parameters=parameters), tmp_path)
+    row = dict(zip(names, range(6), strict=True))
+    found = reset_arguments(module.MazeEnv, row)
+    assert found == {"max_steps": 0, "class_": 1, "x_y": 5}, "and none that could be another's"
+
+
 @pytest.mark.parametrize("make", [lambda url: url, lambda url: lambda: CodingEnv(url)])
 def test_a_server_is_an_address_or_makes_a_client(
     world: Faulty, make: Callable[[str], Any]
