@@ -36,8 +36,9 @@ def faulty() -> Generator[Faulty]:
     """Serve coding_env. A step's code is what it does:
 
     ``drop`` closes the connection, ``hang`` doesn't answer, ``mismatch`` answers what isn't in the
-    contract, ``fail`` is an error of the environment, ``refuse`` one of validation, ``done`` ends
-    the episode with a reward of 5; others have a reward of 1.
+    contract, ``huge`` has a reward that no float is, ``fail`` is an error of the environment,
+    ``refuse`` one of validation, ``done`` ends the episode with a reward of 5; others have a reward
+    of 1.
     """
     world = Faulty()
 
@@ -75,6 +76,8 @@ def faulty() -> Generator[Faulty]:
                     reply = error("EXECUTION_ERROR", "the disk is full")
                 case "refuse":
                     reply = error("VALIDATION_ERROR", "code is not allowed")
+                case "huge":
+                    reply = observed({"stdout": "ran huge"}, reward=10**400, done=True)
                 case "done":
                     reply = observed({"stdout": "bye"}, reward=5.0, done=True)
                 case _:

@@ -16,6 +16,7 @@ from envgen_runtime.adapters.episode import OVER, AsyncEpisode, Episode, Turn
 from envgen_runtime.adapters.losses import EpisodeLost, Losses
 from envgen_runtime.adapters.rows import reset_arguments
 from envgen_runtime.result import StepResult
+from envgen_runtime.tools.errors import ToolExecutionFailed
 from envgen_runtime.wire.nemo_gym import NemoGymWire
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.adapters.faulty import Faulty, faulty
@@ -93,7 +94,7 @@ def test_rewards_add_up_and_the_end_is_kept(played: Played, world: Faulty) -> No
     assert not played.call("a").done
 
 
-@pytest.mark.parametrize("fault", ["drop", "mismatch"])
+@pytest.mark.parametrize("fault", ["drop", "mismatch", "huge"])
 def test_a_loss_is_no_score(
     played: Played, world: Faulty, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -134,7 +135,22 @@ def test_an_environment_that_failed_last_has_no_score(played: Played) -> None:
     assert "the disk is full" in played.call("fail").text
     assert played.score() is None
     played.call("a")
-    assert played.score() == 1.0
+    assert played.score() == played.episode.score.final() == 1.0
+    assert played.losses.count == 0
+
+
+def test_a_score_that_is_unknown_at_the_end_is_a_loss(played: Played) -> None:
+    with pytest.raises(EpisodeLost) as never:
+        played.episode.score.final()
+    assert isinstance(never.value.__cause__, rt.NotReset)
+    played.reset()
+    played.call("a")
+    played.call("fail")
+    for _ in range(2):
+        with pytest.raises(EpisodeLost) as lost:
+            played.episode.score.final()
+        assert isinstance(lost.value.__cause__, rt.ExecutionError)
+    assert played.losses.by_error == {"NotReset": 1, "ExecutionError": 1}
 
 
 def test_a_failed_reset_is_raised_and_has_no_score(played: Played, world: Faulty) -> None:
@@ -167,6 +183,16 @@ def test_rows_have_what_the_contract_says(tmp_path: Path) -> None:
     assert reset_arguments(module.MazeEnv, row, ["split"])["split"] == "train"
 
 
+def test_a_column_may_have_the_contracts_own_name(tmp_path: Path) -> None:
+    integer = {"type": "integer"}
+    names = ["max-steps", "class", "a-b", "a.b", "x-y", "x_y"]
+    parameters = {"type": "object", "properties": dict.fromkeys(names, integer)}
+    module = build(contract(name="maze_env", reset_parameters=parameters), tmp_path)
+    row = dict(zip(names, range(6), strict=True))
+    found = reset_arguments(module.MazeEnv, row)
+    assert found == {"max_steps": 0, "class_": 1, "x_y": 5}, "and none that could be another's"
+
+
 @pytest.mark.parametrize("make", [lambda url: url, lambda url: lambda: CodingEnv(url)])
 def test_a_server_is_an_address_or_makes_a_client(
     world: Faulty, make: Callable[[str], Any]
@@ -189,3 +215,36 @@ def test_an_episode_that_nobody_judged_has_no_score(world: Faulty) -> None:
             assert episode.score.value() == score
             episode.score.took(StepResult(None, reward=0.5))
             assert episode.score.value() == 0.5
+
+
+def test_a_reset_may_end_an_episode_at_once(world: Faulty) -> None:
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"))
+        episode.score.begun(StepResult(None, done=True))
+        assert episode.call(run("a")) == Turn(OVER, done=True)
+        assert episode.score.final() == 0.0
+    assert world.steps == []
+
+
+def test_an_error_that_lost_the_session_is_a_loss_of_any_kind(world: Faulty) -> None:
+    """An environment that failed is told to the model, but not where the session went with it."""
+    error = rt.ExecutionError("it fell over", code="EXECUTION_ERROR")
+    error.episode_lost = True
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"))
+        episode.reset({})
+        with pytest.raises(EpisodeLost):
+            episode.score.failed(error)
+        assert episode.score.loss is error
+
+
+def test_a_tool_that_failed_may_have_a_reward_and_end_the_episode(world: Faulty) -> None:
+    error = ToolExecutionFailed("no", tool="look")
+    error.reward, error.done = -1.0, True
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"))
+        episode.reset({})
+        turn = episode.score.failed(error)
+        assert (turn.reward, turn.done, turn.error) == (-1.0, True, error)
+        assert episode.call(run("a")).text == OVER
+        assert episode.score.final() == -1.0

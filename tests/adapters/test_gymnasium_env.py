@@ -30,6 +30,7 @@ from tests.adapters.faulty import Faulty, faulty
 from tests.adapters.gymnasium_worlds import CodingGym, playing
 from tests.adapters.spaced import with_hints
 from tests.calling.worlds import ECHO, tool, tooled
+from tests.runtime.servers import Faulty as FullAfter
 from tests.runtime.servers import answering, observed
 from tests.support import ROOT, build, contract, contract_cases
 
@@ -245,11 +246,26 @@ def test_an_observation_outside_of_a_hint_ends_the_episode(world: Faulty) -> Non
     env.reset()
     with pytest.raises(OutsideSpace, match=r"observation\.stdout has 5 characters.*max_length"):
         env.step(act("a"))
-    with pytest.raises(EnvFailed, match=r"observation\.stdout"):
+    with pytest.raises(EnvFailed, match=r"observation\.stdout") as again:
         env.step(act("b"))
+    known = (again.value.episode_lost, again.value.maybe_applied, again.value.sent)
+    assert known == (True, True, True), "it is the same failure"
     assert world.steps == ["a"]
     env.reset()
     env.close()
+
+
+def test_a_full_server_is_said_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A vector keeps its sessions: to wait for one of them would be to wait forever."""
+    monkeypatch.setattr("envgen_runtime.adapters.gymnasium.env.SHORT_WAIT_S", 0.0)
+    with serving(FullAfter(capacity=1).app()) as url:
+        first, second = CodingGym(url), CodingGym(url)
+        first.reset()
+        with pytest.raises(EnvFailed, match="CapacityReached") as full:
+            second.reset()
+        assert full.value.retryable
+        first.close()
+        second.close()
 
 
 def test_a_reset_that_fails_is_raised() -> None:

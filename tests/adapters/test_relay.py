@@ -82,7 +82,16 @@ def test_what_is_no_request_gets_no_answer(world: Faulty, caplog: pytest.LogCapt
     async def play() -> None:
         async with relayed(world) as relay:
             host, _, port = relay.address.rpartition(":")
-            for line in (b"GET / HTTP/1.1\r\n", b"\n", b"[1]\n", b'{"token": "\xc3"}\n'):
+            deep = b"[" * 100_000 + b"\n"
+            other = b'{"token": "\xc3\xa9"}\n'
+            for line in (
+                b"GET / HTTP/1.1\r\n",
+                b"\n",
+                b"[1]\n",
+                b'{"token": "\xc3"}\n',
+                other,
+                deep,
+            ):
                 reader, writer = await asyncio.open_connection(host, int(port))
                 writer.write(line)
                 writer.write_eof()
@@ -145,6 +154,24 @@ def test_a_call_in_flight_at_the_end_leaves_no_score(world: Faulty) -> None:
             writer.close()
 
     asyncio.run(play())
+
+
+def test_a_result_that_no_line_holds_loses_the_episode(
+    world: Faulty, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A caller that raised would be asked again, and the step counted twice."""
+    monkeypatch.setattr("envgen_runtime.adapters.relay._MAX_LINE", 1000)
+
+    async def play() -> None:
+        async with relayed(
+            world, read=lambda result: "x" * (1000 if world.steps[-1:] == ["long"] else 1)
+        ) as relay:
+            assert text(await call(relay, "a")) == "x"
+            assert text(await call(relay, "long")) == EpisodeLost.MESSAGE
+            assert relay.episode.score.value() is None
+
+    asyncio.run(play())
+    assert len(world.steps) == 2
 
 
 def test_a_failing_reader_of_results_loses_the_episode(world: Faulty) -> None:

@@ -14,6 +14,7 @@ from envgen_runtime.adapters.losses import EpisodeLost
 from envgen_runtime.adapters.sessions import Sessions
 from generated.coding_env import AsyncCodingEnv
 from tests.adapters.faulty import Faulty, faulty
+from tests.support import PATIENCE_S
 
 
 @pytest.fixture
@@ -155,6 +156,20 @@ def test_a_call_that_is_cut_off_may_have_counted(world: Faulty) -> None:
     play(world, test)
 
 
+def test_a_begin_that_fails_behind_the_reset_keeps_no_session(world: Faulty) -> None:
+    def read(_: Any) -> str:
+        raise ZeroDivisionError
+
+    async def test(sessions: Sessions) -> None:
+        with pytest.raises(ZeroDivisionError):
+            await sessions.begin("a", {})
+        assert await asyncio.to_thread(world.ended.wait, PATIENCE_S)
+        assert world.open == 0
+        assert isinstance((await sessions.outcome("a")).failure, rt.NotReset)
+
+    play(world, test, read=read)
+
+
 def test_what_was_never_begun_has_no_score(world: Faulty) -> None:
     async def test(sessions: Sessions) -> None:
         assert isinstance((await sessions.outcome("a")).failure, rt.NotReset)
@@ -184,6 +199,31 @@ def test_idle_sessions_end(world: Faulty) -> None:
             await sessions.call("idle", call("x"))
         assert (await sessions.outcome("idle")).score is None
         assert (await sessions.outcome("done")).score == 5.0
+        now = 150.0
+        await sessions.begin("another", {})
+        assert (await sessions.outcome("done")).score == 5.0
+        now = 170.0
+        await sessions.begin("another", {})
+        forgotten = await sessions.outcome("done")
+        assert isinstance(forgotten.failure, rt.NotReset), "or trainers that close none fill memory"
+
+    play(world, test, clock=lambda: now, idle_s=60)
+
+
+def test_a_session_with_a_call_in_flight_is_not_idle(world: Faulty) -> None:
+    now = 0.0
+
+    async def test(sessions: Sessions) -> None:
+        nonlocal now
+        await sessions.begin("a", {})
+        long = asyncio.create_task(sessions.call("a", call("hang")))
+        while "hang" not in world.steps:  # noqa: ASYNC110 - the server runs in a thread
+            await asyncio.sleep(0)
+        now = 100.0
+        await sessions.begin("b", {})
+        assert sessions.losses.count == 0
+        long.cancel()
+        await asyncio.gather(long, return_exceptions=True)
 
     play(world, test, clock=lambda: now, idle_s=60)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from envgen_runtime.adapters.episode import Turn
 from envgen_runtime.adapters.rows import first_messages
 from envgen_runtime.adapters.shown import called_result, listed_tools, shown_schemas
+from envgen_runtime.adapters.text import observation_to_text
 from envgen_runtime.tools.content import read_content
 from envgen_runtime.tools.errors import ToolExecutionFailed
 from envgen_runtime.tools.result import ToolResult
@@ -55,7 +57,8 @@ def test_each_variant_of_an_action_is_a_tool() -> None:
 
 def result(structured: Any, *blocks: dict[str, Any]) -> Turn:
     content = read_content(list(blocks))
-    return Turn("what it is", result=ToolResult(None, content=content, structured=structured))
+    found: ToolResult[Any] = ToolResult(None, content=content, structured=structured)
+    return Turn(observation_to_text(found), result=found)
 
 
 def test_results_keep_what_the_server_sent() -> None:
@@ -77,6 +80,12 @@ def test_results_keep_what_the_server_sent() -> None:
     image = called_result(result(None, blocks[1]))
     assert [block["type"] for block in image["content"]] == ["text", "image"]
     assert called_result(result(None))["isError"] is False
+
+
+def test_a_text_that_a_reader_made_is_all_that_is_shown() -> None:
+    whole = result({"total": 5}, {"type": "text", "text": "5 in all"})
+    found = called_result(replace(whole, text="five"))
+    assert found == {"content": [{"type": "text", "text": "five"}], "isError": False}
 
 
 def test_a_failed_call_is_an_error() -> None:

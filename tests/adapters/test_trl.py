@@ -11,10 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
 import envgen_runtime as rt
 from envgen.build import build_package
 from envgen.contract.contract import parse_contract
+from envgen.demo.server import serving
 from envgen.options import PackageOptions
 from envgen.sources import read_contract
 from envgen_runtime.adapters.episode import OVER
@@ -103,6 +108,16 @@ def test_a_lost_episode_has_no_reward(coding: Any, world: Faulty, fault: str) ->
     assert environment.get_reward() == 0.0
 
 
+def test_a_step_that_failed_last_may_have_counted(coding: Any, world: Faulty) -> None:
+    spec, environment = made(coding, world)
+    environment.reset()
+    environment.CodeAction(code="a")
+    with pytest.raises(rt.EnvError, match="the disk is full"):
+        environment.CodeAction(code="fail")
+    assert environment.get_reward() is None
+    assert spec.losses.count == 1
+
+
 def test_a_failed_call_is_told_and_the_episode_goes_on(coding: Any, world: Faulty) -> None:
     _, environment = made(coding, world)
     environment.reset()
@@ -126,6 +141,19 @@ def test_a_reset_that_fails_is_raised(coding: Any, world: Faulty) -> None:
     assert other.get_reward() is None
     assert environment.get_reward() == 0.0, "another spec's are left alone"
     assert spec.losses.count == 0
+
+
+def test_a_reset_that_fails_gives_back_the_sessions_of_its_step(coding: Any, world: Faulty) -> None:
+    spec, environment = made(coding, world)
+    environment.reset()
+    environment.CodeAction(code="a")
+    with pytest.raises(rt.InvalidRequest):
+        spec.environment_factory().reset(seed="seven")
+    assert world.ended.wait(PATIENCE_S)
+    assert world.open == 0
+    assert environment.get_reward() is None, "it was cut off"
+    with pytest.raises(EpisodeLost):
+        environment.CodeAction(code="b")
 
 
 def test_a_text_stands_in_a_paragraph_of_its_own(coding: Any, world: Faulty) -> None:
@@ -158,11 +186,11 @@ def test_rows_may_name_what_reset_takes(coding: Any, world: Faulty) -> None:
 
 def test_a_factory_can_be_pickled(coding: Any, world: Faulty) -> None:
     server = partial(coding.client_class, world.url, step_timeout_s=5)
-    spec = coding.spec(server, rows=[], score=max, columns=["task"])
+    spec = coding.spec(server, rows=[], score=max, columns=["task"], read=repr)
     factory = pickle.loads(pickle.dumps(spec.environment_factory))
     environment = factory()
     assert type(environment) is coding
-    environment.reset(task="x")
+    assert environment.reset(task="x").startswith("StepResult(")
     assert world.resets == [{"task": "x"}]
     with pytest.raises(EpisodeLost):
         environment.CodeAction(code="drop")
@@ -236,7 +264,10 @@ def test_tools_have_no_reward_of_their_own(tmp_path: Path) -> None:
     score, _ = spec.reward_funcs
     assert score.__name__ == "rows_of_one"
     lost = [{"role": "tool", "content": str({"error": EpisodeLost.MESSAGE})}]
-    played = [{"role": "tool", "content": "sunny"}]
+    played = [
+        {"role": "tool", "content": "sunny"},
+        {"role": "assistant", "content": EpisodeLost.MESSAGE},
+    ]
     assert score(completions=[played, lost], prompts=[]) == [1.0, None]
     metrics: list[tuple[str, float]] = []
     assert (
@@ -244,6 +275,24 @@ def test_tools_have_no_reward_of_their_own(tmp_path: Path) -> None:
     )
     assert metrics == [("environments/lost", 1.0)]
     assert pickle.loads(pickle.dumps(score))(completions=[lost]) == [None]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_of_tools_that_fails_as_a_whole_is_a_loss(tmp_path: Path, status: int) -> None:
+    """It's nothing of the tool's: whoever scored the rollout would score the outage."""
+    weather = trl_class(parse_contract(TOOLS, source="tools.json"), tmp_path)
+
+    async def failing(_: Request) -> Response:
+        return Response("no", status)
+
+    with serving(Starlette(routes=[Route("/mcp", failing, methods=["POST"])])) as url:
+        spec = weather.spec(f"{url}/mcp", rows=[], reward_funcs=[rows_of_one])
+        environment = spec.environment_factory()
+        environment.reset()
+        with pytest.raises(EpisodeLost):
+            environment.get_weather(city="Oslo")
+        environment.reset()
+    assert spec.losses.by_error == {"ServerError": 1}
 
 
 def test_a_reward_model_cannot_leave_out_what_was_lost() -> None:

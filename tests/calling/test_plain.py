@@ -109,6 +109,7 @@ def test_what_looks_like_a_call_is_never_taken_as_text(text: str) -> None:
         ("<think>I <action>print(1)</action>", "doesn't end"),
         ("<action>print(1)", "one </action>"),
         ("print(1)</action>", "one <action>"),
+        ("</action>print(1)<action>", "one <action>"),
         ("<action>a</action><action>b</action>", "one <action>"),
         ("```python\nprint(1)", "doesn't end"),
         ("```\na\n```\n```python\nprint(1)", "doesn't end"),

@@ -82,7 +82,7 @@ def test_a_rollout_without_the_end_has_the_score_so_far(tmp_path: Path, world: F
         (["a", "drop"], "ConnectionLost"),
         (["a", "hang"], "RequestTimeout"),
         (["a", "mismatch"], "ReplyMismatch"),
-        (["a", "fail", "."], "NoneType"),
+        (["a", "fail", "."], "ExecutionError"),
     ],
 )
 def test_a_loss_is_raised(tmp_path: Path, world: Faulty, calls: list[str], cause: str) -> None:

@@ -185,8 +185,10 @@ def test_a_server_that_can_t_be_reached() -> None:
         JSONResponse(["an array"]),
         JSONResponse({"num_tasks": True}),
         JSONResponse({"num_tasks": -1}),
+        JSONResponse({"num_tasks": 2**63}),
         JSONResponse({"tasks": None}),
         JSONResponse({"tasks": [1]}),
+        JSONResponse({"tasks": [1, 2, 3]}),
         Response("{"),
     ],
 )

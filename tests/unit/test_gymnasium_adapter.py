@@ -92,3 +92,12 @@ def test_nothing_else_stands_in_a_module(code: str) -> None:
     audit("gymnasium.py", f"{_HEAD}    hints = {{'a': {{'bounds': [-1.5, None]}}}}\n")
     with pytest.raises(AuditError):
         audit("gymnasium.py", f"{_HEAD}{code}")
+
+
+def test_a_server_of_tools_alone_is_refused() -> None:
+    tool = {"name": "look", "inputSchema": {"type": "object", "properties": {}}}
+    save({"name": "desk", "tools": [tool]}, "schemas/desk.json")
+    refused = run("build", "schemas/desk.json", "--adapter", "gymnasium")
+    assert refused.exit_code == 1
+    assert "leave out the adapter gymnasium" in refused.stderr
+    assert not Path("generated/desk").exists()

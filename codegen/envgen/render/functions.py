@@ -133,11 +133,8 @@ def _without_sections(text: str) -> str:
 
 def _entry(name: str, text: str) -> str:
     """An entry of the list of parameters, wrapped."""
-    text = _without_sections(text)
-    # At the end, "(choices: [...])" is a list of values to the parser.
-    text = f"{text}." if text.endswith(")") else text
     lines = textwrap.wrap(
-        f"{name}: {text}",
+        f"{name}: {_without_sections(text)}",
         width=_WIDTH,
         initial_indent="    ",
         subsequent_indent="        ",

@@ -38,6 +38,8 @@ _OPEN: tuple[Any, ...] = (None, True, {})
 def told(schema: Any, root: Mapping[str, Any], *, is_required: bool) -> str:
     """A parameter's text: its description, what its type doesn't say, and its default.
 
+    It ends as a sentence does: at the end, parsers take ``(choices: [...])`` for a list of values.
+
     Args:
         schema: the parameter's, in normal form.
         root: the document that its references lead into.

@@ -17,6 +17,11 @@ CAPACITY_WAIT_S = 600.0
 """How long a rollout waits for a free session by default, in seconds: others have to end first."""
 
 
+SHORT_WAIT_S = RetryPolicy().capacity_wait_s
+"""How long to wait where no other session can end meanwhile, in seconds: a server takes a moment to
+notice that one was closed."""
+
+
 def client_of(
     client: type[ClientT], server: Server[ClientT], *, capacity_wait_s: float = CAPACITY_WAIT_S
 ) -> ClientT:

@@ -15,7 +15,15 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from ..calling.advice import InvalidCall
 from ..clients.asyncio import AsyncEnvClient
 from ..clients.sync import EnvClient
-from ..errors import ActionRejected, EnvError, ExecutionError, InvalidRequest, SessionLost
+from ..errors import (
+    ActionRejected,
+    EnvError,
+    ExecutionError,
+    InvalidRequest,
+    NotReset,
+    ReplyMismatch,
+    SessionLost,
+)
 from ..tools.errors import ToolError
 from ..wire.tool_servers import ToolServerWire
 from .losses import EpisodeLost, Losses
@@ -87,7 +95,7 @@ class Score:
         self.steps = 0
         self.done = False
         self.loss: EnvError | None = None
-        self._is_unknown = True
+        self._unknown: EnvError | None = NotReset("no episode was begun")
 
     def value(self, of: Callable[[Sequence[float]], float] = sum) -> float | None:
         """The episode's score; None if it is unknown.
@@ -99,16 +107,29 @@ class Score:
         Args:
             of: makes the score of the rewards, such as ``max``; of no rewards it is 0.
         """
-        if self.loss is not None or self._is_unknown:
+        if self.loss is not None or self._unknown is not None:
             return None
         if self.rewards:
             return float(of(self.rewards))
         return None if self._is_judged_elsewhere else 0.0
 
+    def final(self, of: Callable[[Sequence[float]], float] = sum) -> float:
+        """The score of an episode that has ended; one that is unknown counts as lost.
+
+        Raises:
+            EpisodeLost: the score is unknown; ``loss`` is why.
+        """
+        found = self.value(of)
+        if found is None:
+            raise self.lost(
+                self._unknown or NotReset("nobody had the episode judged")
+            ) from self.loss
+        return found
+
     def begun(self, result: Any) -> str:
         """Take note of a reset's result, and return what the model reads of it."""
         self.done = bool(result.done)
-        self._is_unknown = False
+        self._unknown = None
         return self._read(result)
 
     def refusal(self) -> Turn | None:
@@ -140,7 +161,7 @@ class Score:
             case InvalidCall():
                 return Turn(error.for_model(), error=error)
             case ExecutionError():
-                self._is_unknown = True
+                self._unknown = error
             case _:
                 pass
         return Turn(error.server_text or str(error), error=error)
@@ -158,10 +179,14 @@ class Score:
         self.lost(SessionLost(f"a call was left before its end: {cause}"))
 
     def _counted(self, turn: Turn) -> Turn:
-        self.steps += 1
-        self._is_unknown = False
         if turn.reward is not None:
-            self.rewards.append(float(turn.reward))
+            try:
+                self.rewards.append(float(turn.reward))
+            except OverflowError:
+                mismatch = ReplyMismatch("the reward is larger than any float", path="$.reward")
+                raise self.lost(mismatch) from mismatch
+        self.steps += 1
+        self._unknown = None
         self.done = turn.done
         return turn
 

@@ -60,15 +60,24 @@ class ToolRelay:
         self._answering.add(task)
         try:
             request = as_object(json.loads(await reader.readline())) or {}
-            if secrets.compare_digest(str(request.get("token")), self.token):
+            token = str(request.get("token")).encode(errors="replace")
+            if secrets.compare_digest(token, self.token.encode()):
                 answer = await self._while_connected(reader, request)
-                writer.write(json.dumps(answer).encode() + b"\n")
+                writer.write(self._line(answer))
                 await writer.drain()
-        except (ValueError, OSError, asyncio.CancelledError):
+        except (ValueError, RecursionError, OSError, asyncio.CancelledError):
             pass  # the caller is gone, or this isn't one
         finally:
             self._answering.discard(task)
             writer.close()
+
+    def _line(self, answer: dict[str, Any]) -> bytes:
+        """An answer as a line that its caller reads: one that is too long can't be told."""
+        line = json.dumps(answer).encode() + b"\n"
+        if len(line) <= _MAX_LINE:
+            return line
+        self.episode.score.interrupted(ValueError(f"a result of {len(line):,} bytes"))
+        return json.dumps(lost_result()).encode() + b"\n"
 
     async def _while_connected(
         self, reader: asyncio.StreamReader, request: dict[str, Any]

@@ -19,7 +19,7 @@ from typing import Any, cast
 from ..errors import MissingExtra
 from .connecting import CAPACITY_WAIT_S, Server, client_of
 from .episode import Client, Episode, Read
-from .losses import EpisodeLost, Losses
+from .losses import Losses
 from .rows import first_messages
 from .shown import listed_tools
 from .text import observation_to_text
@@ -162,9 +162,8 @@ class _Session:
             EpisodeLost: the score is unknown.
         """
         del transcript, final_state
-        score, found = self._episode.score, self._score()
-        if found is None:
-            raise EpisodeLost from score.loss
+        score = self._episode.score
+        found = score.final(self._of)
         metrics = {"steps": score.steps}
         return self._harness.VerifyResult(env_reward=found, done=score.done, metrics=metrics)
 

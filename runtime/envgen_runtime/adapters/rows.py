@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from ..clients.tasks import TASK_COLUMNS, TASK_JSON
+from ..contract.contract import has_contract, package_contract
+from ..json_value import as_object
 
 _OURS = frozenset({"self", "timeout_s"})
 
@@ -80,4 +84,20 @@ def reset_parameters(client: type) -> Mapping[str, str]:
         for name, parameter in signature.parameters.items()
         if name not in _OURS and parameter.kind is not parameter.VAR_KEYWORD
     ]
-    return {name.rstrip("_"): name for name in names} | {name: name for name in names}
+    known = {name.rstrip("_"): name for name in names} | {name: name for name in names}
+    return _by_wire_name(client, known) | known
+
+
+def _by_wire_name(client: type, known: Mapping[str, str]) -> dict[str, str]:
+    """The parameters whose name in the contract is no name of Python's, such as ``max-steps``."""
+    if not has_contract(client):
+        return {}
+    schema = as_object(package_contract(client).get("reset_parameters")) or {}
+    wire_names = as_object(schema.get("properties")) or {}
+    spelled = {name: re.sub(r"\W", "_", name) for name in wire_names if name not in known}
+    times = Counter(spelled.values())
+    return {
+        name: known[spelling]
+        for name, spelling in spelled.items()
+        if spelling in known and spelling not in wire_names and times[spelling] == 1
+    }

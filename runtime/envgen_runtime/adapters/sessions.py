@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
 from ..calling.dispatch import ToolCall
-from ..errors import EnvError, ExecutionError, InvalidRequest, NotReset, SessionLost
+from ..errors import EnvError, InvalidRequest, NotReset, SessionLost
 from .connecting import CAPACITY_WAIT_S, Server, client_of
 from .episode import AsyncClient, AsyncEpisode, Read, Turn
 from .losses import EpisodeLost, Losses
@@ -45,7 +45,6 @@ class _Session:
     owner: Hashable = None
     told: str = ""
     unread: str = ""
-    error: EnvError | None = None
     outcome: Outcome | None = None
     used_at: float = 0.0
 
@@ -57,7 +56,8 @@ class SessionOptions(TypedDict, total=False):
         read: makes what the model reads of a result.
         columns: as for ``reset_arguments``.
         capacity_wait_s: how long a reset waits for a free session of a full server, in seconds.
-        idle_s: a session that nobody used for so long, in seconds, is ended by the next ``begin``.
+        idle_s: a session that nobody used for so long, in seconds, is ended by the next ``begin``,
+            and its outcome is forgotten after as long again.
     """
 
     read: Read
@@ -129,7 +129,7 @@ class Sessions:
                 session.episode = AsyncEpisode(
                     client, self.losses, read=self._read, columns=self._columns
                 )
-            session.outcome = session.error = None
+            session.outcome = None
             session.used_at = self._clock()
             try:
                 session.told = await session.episode.reset(row)
@@ -161,8 +161,6 @@ class Sessions:
             except EpisodeLost:
                 await self._settle(session)
                 raise
-            if isinstance(turn.error, ExecutionError):
-                session.error = turn.error
             session.used_at = self._clock()
             return turn
 
@@ -205,6 +203,7 @@ class Sessions:
     async def _settle(self, session: _Session) -> Outcome:
         if session.outcome is None:
             session.outcome = self._found(session)
+            session.used_at = self._clock()
             await self._end(session)
         return session.outcome
 
@@ -212,13 +211,10 @@ class Sessions:
         if session.episode is None:
             return Outcome(None, NotReset(_NOT_BEGUN))
         score = session.episode.score
-        value = score.value()
-        if value is not None:
-            return Outcome(value)
-        failure = score.loss or session.error or EpisodeLost()
-        if score.loss is None:
-            score.lost(failure)  # so that it is counted
-        return Outcome(None, failure)
+        try:
+            return Outcome(score.final())
+        except EpisodeLost:
+            return Outcome(None, score.loss)
 
     async def _end(self, session: _Session) -> None:
         episode, session.episode = session.episode, None
@@ -227,10 +223,16 @@ class Sessions:
 
     async def _end_idle(self) -> None:
         now = self._clock()
-        for session in [*self._sessions.values()]:
+        for name, session in [*self._sessions.items()]:
             is_idle = now - session.used_at > self._idle_s and not session.lock.locked()
-            if session.episode is not None and is_idle:
-                if not session.episode.score.done:
-                    idle = SessionLost(f"nobody used the session for {self._idle_s:g} s")
-                    session.episode.score.lost(idle)
-                await self._settle(session)
+            if not is_idle:
+                continue
+            if session.episode is None:  # its outcome was there to be asked for as long
+                if self._sessions.get(name) is session:  # others may have ended it meanwhile
+                    del self._sessions[name]
+                continue
+            if not session.episode.score.done:
+                idle = SessionLost(f"nobody used the session for {self._idle_s:g} s")
+                session.episode.score.lost(idle)
+            session.used_at = now
+            await self._settle(session)

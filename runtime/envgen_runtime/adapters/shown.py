@@ -9,6 +9,7 @@ from ..json_value import as_object
 from ..tools.content import AudioContent, ContentBlock, ImageContent, TextContent
 from ..tools.result import ToolResult
 from .episode import Turn
+from .text import observation_to_text
 
 _UNLIMITED = 1_000_000_000
 """The longest description, in characters: trainers' models have no limit of their own."""
@@ -47,9 +48,13 @@ def shown_schemas(client: type) -> dict[str, dict[str, Any]]:
 
 
 def called_result(turn: Turn) -> dict[str, Any]:
-    """What a call came to, as the result of an MCP ``tools/call``."""
+    """What a call came to, as the result of an MCP ``tools/call``.
+
+    A tool's result keeps its blocks, such as images. What a ``read`` of the user's makes of it is
+    all that is shown.
+    """
     result = turn.result
-    if not isinstance(result, ToolResult):
+    if not isinstance(result, ToolResult) or turn.text != observation_to_text(result):
         return {"content": [_text(turn.text)], "isError": turn.error is not None}
     content = [_block(block) for block in result.content]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportUnknownArgumentType]
     if not any(block["type"] == "text" for block in content):

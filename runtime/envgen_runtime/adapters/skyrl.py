@@ -15,17 +15,16 @@ from importlib import import_module
 from typing import Any, ClassVar, TypeAlias
 
 from ..calling.advice import InvalidCall
-from ..errors import CapacityReached, EnvError, MissingExtra
+from ..errors import CapacityReached, MissingExtra
 from .connecting import CAPACITY_WAIT_S, Server, client_of
 from .episode import Client, Episode, Read, Turn
 from .losses import EpisodeLost, Losses
 from .rows import first_messages
-from .text import call_from_text, instructions, observation_to_text
+from .text import NOTHING, call_from_text, instructions, observation_to_text
 
 Conversation: TypeAlias = list[dict[str, Any]]
 """Messages as of OpenAI's Chat Completions."""
 
-_NOTHING = "(nothing to show)"
 _FULL = (
     "SkyRL: a rollout that waits for a free session holds one of the threads that others need to "
     "end theirs. Set environment.skyrl_gym.max_env_workers to the number of rollouts at once "
@@ -119,7 +118,6 @@ class _TextEnv:
         self.turns = 0
         self.episode: Episode | None = None
         self._counts: Counter[str] = Counter()
-        self._error: EnvError | None = None
 
     def init(self, prompt: Sequence[Mapping[str, Any]]) -> tuple[Conversation, dict[str, Any]]:
         """Begin the episode, and return the conversation that the model continues.
@@ -153,12 +151,12 @@ class _TextEnv:
             is_over = self.max_turns is not None and self.turns >= self.max_turns
             done = turn.done or is_over
             if done:
-                self._check_score(episode)
+                episode.score.final()
         except BaseException:
             self.close()  # SkyRL doesn't
             raise
         return {
-            "observations": [{"role": "user", "content": turn.text or _NOTHING}],
+            "observations": [{"role": "user", "content": turn.text or NOTHING}],
             "reward": float(turn.reward or 0.0),
             "done": done,
             "metadata": {"error": None if turn.error is None else type(turn.error).__name__},
@@ -178,7 +176,7 @@ class _TextEnv:
         """
         episode = self._begun()
         try:
-            score = self._check_score(episode)
+            score = episode.score.final()
         except EpisodeLost:
             self.close()
             raise
@@ -202,16 +200,7 @@ class _TextEnv:
             self._counts["invalid"] += 1
         elif turn.error is not None:
             self._counts["failed"] += 1
-            self._error = turn.error
         return turn
-
-    def _check_score(self, episode: Episode) -> float:
-        """The score. Raises EpisodeLost if it is unknown."""
-        score = episode.score.value()
-        if score is None:
-            cause = episode.score.loss or self._error
-            raise episode.score.lost(cause or EpisodeLost()) from cause
-        return score
 
     def _begun(self) -> Episode:
         if self.episode is None:

@@ -13,6 +13,9 @@ from ..json_value import as_array, as_object
 from ..tools.content import EmbeddedResource, TextContent
 from ..tools.result import ToolResult
 
+NOTHING = "(nothing to show)"
+"""A user's turn that says nothing: servers of models refuse empty ones."""
+
 _BESIDE = frozenset({"reward", "done", "metadata"})
 """What trainers are told beside an observation. It says nothing to a model."""
 

@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import EnvError
+from .losses import EpisodeLost
 from .relay import call_relayed, list_relayed
 from .verifiers_rollout import Rollout, World
 
@@ -31,10 +32,9 @@ class EnvironmentLost(vf.RolloutError):
     """The environment was lost, or could not be reached."""
 
     @classmethod
-    def by(cls, cause: EnvError | str) -> EnvironmentLost:
+    def by(cls, cause: BaseException | None) -> EnvironmentLost:
         """What to raise for a cause."""
-        text = cause if isinstance(cause, str) else f"{type(cause).__name__}: {cause}"
-        return cls(text)
+        return cls(f"{type(cause).__name__}: {cause}")
 
 
 class RolloutState(vf.State):
@@ -111,9 +111,10 @@ class EnvironmentTask(vf.Task[EnvironmentData, RolloutState, EnvironmentTaskConf
         del runtime
         rollout = _live[trace.id]
         await rollout.relay.close()  # a call that a time limit has cut off is in flight there
-        loss = rollout.loss()
-        if loss is not None:
-            raise EnvironmentLost.by(loss) from (loss if isinstance(loss, EnvError) else None)
+        try:
+            rollout.value()
+        except EpisodeLost as error:
+            raise EnvironmentLost.by(error.__cause__) from error
 
     @vf.reward
     async def environment_reward(self, trace: vf.Trace) -> float:
@@ -169,7 +170,7 @@ class EnvironmentEnv(vf.Env[EnvironmentEnvConfig]):
             segment = await talk.turn(said)
             if segment.terminated or self.world.calls == "tools":  # the harness made the calls
                 return
-            said = (await rollout.say(segment.last_reply)).text
+            said = await rollout.say(segment.last_reply)
 
 
 def made(name: str, world: World) -> tuple[type, type]:

@@ -7,18 +7,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from ..calling.advice import InvalidCall
-from ..errors import EnvError
 from .connecting import Server, client_of
-from .episode import AsyncClient, AsyncEpisode, Read, Turn
+from .episode import AsyncClient, AsyncEpisode, Read
 from .losses import Losses
 from .relay import ToolRelay
 from .rows import first_messages
-from .text import call_from_text, instructions
+from .text import NOTHING, call_from_text, instructions
 
 Calls = Literal["tools", "text"]
 Rows = Iterable[Mapping[str, Any]]
-
-_FAILED_LAST = "the environment failed on the last step, which may have counted"
 
 
 @dataclass(frozen=True)
@@ -98,25 +95,23 @@ class Rollout:
             await self.close()
             raise
 
-    async def say(self, text: str) -> Turn:
-        """Make the call, or take the action, that a model's text is. Raises EpisodeLost."""
+    async def say(self, text: str) -> str:
+        """Make the call, or take the action, that a model's text is, and answer as a user does.
+
+        Raises:
+            EpisodeLost: the episode was lost, with this call or before.
+        """
         try:
             call = call_from_text(type(self._episode.client), text)
         except InvalidCall as error:
-            return self._episode.score.failed(error)
-        return await self._episode.call(call)
-
-    def loss(self) -> EnvError | str | None:
-        """Why there is no score; None if there is one."""
-        score = self._episode.score
-        return None if score.value(self._score) is not None else score.loss or _FAILED_LAST
+            turn = self._episode.score.failed(error)
+        else:
+            turn = await self._episode.call(call)
+        return turn.text or NOTHING
 
     def value(self) -> float:
-        """The episode's score. Raises ValueError if it is unknown."""
-        found = self._episode.score.value(self._score)
-        if found is None:
-            raise ValueError(f"the episode has no score: {self.loss()}")
-        return found
+        """The episode's score, at its end. Raises EpisodeLost if it is unknown."""
+        return self._episode.score.final(self._score)
 
     async def close(self) -> None:
         """End the session. A call in flight loses the episode."""

@@ -8,6 +8,7 @@ OpenEnv environment without tasks answers with status 501.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -73,7 +74,7 @@ def read_splits(response: HttpResponse, request: Request) -> list[str]:
 def read_number(response: HttpResponse, request: Request) -> int:
     """The number of a split's tasks. Raises as ``read_splits``."""
     number = response.payload(request).get("num_tasks")
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= sys.maxsize:
         raise malformed("a number of tasks that is none", request)
     return number
 

@@ -22,7 +22,7 @@ from pydantic import BaseModel
 from ...calling.dispatch import typed_action
 from ...contract.contract import package_contract
 from ...json_value import as_object
-from ..connecting import Server, client_of
+from ..connecting import SHORT_WAIT_S, Server, client_of
 from ..episode import Client
 from ..rows import reset_arguments
 from ..text import observation_to_text
@@ -110,7 +110,8 @@ class GymnasiumEnv(gymnasium.Env[Any, Any]):
         elif seed is not None:
             raise InvalidRequest("seed is given twice: as seed, and among the options")
         if self._session is None:
-            self._session = client_of(self.client_class, self._server)
+            # Vectors keep the sessions of all their environments: nobody gives one back.
+            self._session = client_of(self.client_class, self._server, capacity_wait_s=SHORT_WAIT_S)
         try:
             result = self._session.reset(**arguments)
         except InvalidRequest:

@@ -24,14 +24,19 @@ class EnvFailed(EnvError):
         super().__init__(str(message))
         if isinstance(message, EnvFailed):
             self.__dict__.update(message.__dict__)
+            self._take(message)
 
     @classmethod
     def of(cls, error: EnvError) -> Self:
         """The failure that a client's error is."""
         failed = cls(f"{type(error).__name__}: {error}")
-        for name in _TAKEN:
-            setattr(failed, name, getattr(error, name))
+        failed._take(error)
         return failed
+
+    def _take(self, error: EnvError) -> None:
+        # A class of errors may say them itself: its instances have none of their own.
+        for name in _TAKEN:
+            setattr(self, name, getattr(error, name))
 
 
 _TAKEN = ("retryable", "episode_lost", "maybe_applied", "sent", "request_id", "server_text")

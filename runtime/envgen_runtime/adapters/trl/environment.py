@@ -6,19 +6,15 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import get_ident
 from typing import Any
 
-from ...errors import CapacityReached, NotReset
-from ..connecting import CAPACITY_WAIT_S, Server, client_of
+from ...errors import CapacityReached, NotReset, SessionLost
+from ..connecting import CAPACITY_WAIT_S, SHORT_WAIT_S, Server, client_of
 from ..episode import OVER, Episode, Read
-from ..losses import Losses
+from ..losses import EpisodeLost, Losses
 from ..text import observation_to_text
 from ..train_dataset import Rows
 from .functions import PROMPT, Functions, ToolFailed
 from .rewards import lost_environments
 from .spec import Settings, TRLSpec
-
-_SHORT_WAIT_S = 5.0
-"""How long a full server is asked again where nothing else can end meanwhile, in seconds: it takes
-a moment to notice that a session was closed."""
 
 
 class TRLEnvironment(Functions):
@@ -68,7 +64,7 @@ class TRLEnvironment(Functions):
         """
         self._give_back()
         settings = self._settings
-        wait_s = CAPACITY_WAIT_S if self._may_wait() else _SHORT_WAIT_S
+        wait_s = CAPACITY_WAIT_S if self._may_wait() else SHORT_WAIT_S
         client = client_of(self.client_class, settings.server, capacity_wait_s=wait_s)
         episode = Episode(client, settings.losses, read=settings.read, columns=settings.columns)
         self._episode, self._is_open = episode, True
@@ -78,6 +74,7 @@ class TRLEnvironment(Functions):
         except BaseException as error:
             # TRL stops here, and nobody would give back the sessions of this step.
             for opened in [*settings.opened]:
+                opened.score.lost(SessionLost("a reset failed, and TRL stops"))
                 opened.close()
             if isinstance(error, CapacityReached):
                 raise self._full(error) from error
@@ -88,7 +85,10 @@ class TRLEnvironment(Functions):
         if self._episode is None:
             return None
         self._give_back()
-        return self._episode.score.value(self._settings.score)
+        try:
+            return self._episode.score.final(self._settings.score)
+        except EpisodeLost:
+            return None
 
     def _call(self, name: str, arguments: Mapping[str, Any]) -> str:
         """Make a model's call, and return what the model reads.

@@ -71,15 +71,18 @@ class TRLTools(Functions):
             call = {"name": name, "arguments": self._arguments(arguments)}
             return self._settings.read(self._client.dispatch(call))
         except EnvError as error:
-            if error.episode_lost or not isinstance(error, _GOES_ON):
+            if error.episode_lost or not _goes_on(error):
                 self._loss = error
                 self._settings.losses.add(error, steps=self._calls)
                 raise EpisodeLost from error
             raise ToolFailed(_for_model(error)) from error
 
 
-_GOES_ON = (InvalidRequest, ToolError, RequestTimeout, ServerError)
-"""The errors after which a session of MCP goes on."""
+def _goes_on(error: EnvError) -> bool:
+    """Whether a rollout goes on: the call has failed, and not the server as a whole."""
+    if isinstance(error, ServerError):
+        return not error.code.startswith("HTTP_")  # of a proxy, or of a server that is overloaded
+    return isinstance(error, InvalidRequest | ToolError | RequestTimeout)
 
 
 def _for_model(error: EnvError) -> str:

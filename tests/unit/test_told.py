@@ -1,0 +1,26 @@
+"""What a parameter's text says, and how it ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from envgen.render.told import told
+
+CHOICES = '(choices: ["a"])'
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "string", "description": CHOICES},
+        {"type": "string", "title": f"Size {CHOICES}", "default": CHOICES},
+        {"type": "string", "pattern": CHOICES},
+        {"type": "object", "properties": {"x": {"type": "string", "description": CHOICES}}},
+        {"type": "string", "description": f"{'x' * 9000}{CHOICES}"},
+    ],
+)
+def test_no_text_ends_like_a_list_of_choices(schema: Any) -> None:
+    """At the end, it is a list of values to transformers, which fails on one that isn't JSON."""
+    assert told(schema, {}, is_required=True).endswith((".", "[...]"))
