@@ -33,7 +33,7 @@ def test_the_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "{'get-forecast': 'get-forecast'}",
         "{'city': 'Voss', 'celsius': [20.0]}",
     ]
-    _, for_models = re.findall(r"```python\n(.*?)```", TOOL_CALLING, re.DOTALL)
+    _, for_models, *_ = re.findall(r"```python\n(.*?)```", TOOL_CALLING, re.DOTALL)
     assert _printed(for_models) == [
         "get-forecast ['city']",
         "{'city': 'Oslo', 'celsius': [20.0]}",
