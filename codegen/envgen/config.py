@@ -302,9 +302,9 @@ def _without_infinities(hint: dict[str, Any]) -> dict[str, Any]:
     return {**hint, "bounds": [bound if math.isfinite(bound) else None for bound in bounds]}
 
 
-def adapters_named(names: Iterable[str]) -> list[Adapter]:
+def adapters_named(names: Iterable[str], among: Iterable[Adapter] = ADAPTERS) -> list[Adapter]:
     """The adapters of these names. ValueError: there is none of a name."""
-    known: dict[str, Adapter] = {name: name for name in ADAPTERS}
+    known: dict[str, Adapter] = {name: name for name in among}
     for name in names:
         if name not in known:
             raise ValueError(f"{name!r} is not one of {', '.join(known)}")

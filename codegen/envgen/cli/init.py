@@ -71,10 +71,10 @@ def init(
 
 def _write_script(trainer: str, source: str | None) -> None:
     from ..config import adapters_named
-    from ..project.scripts import write_script
+    from ..project.scripts import SCRIPTED, write_script
 
     try:
-        (adapter,) = adapters_named([trainer])
+        (adapter,) = adapters_named([trainer], among=SCRIPTED)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--trainer") from None
     with reporting(), in_project([source] if source is not None else []):
