@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from ..clients.tasks import TASK_COLUMNS, TASK_JSON
+from ..printable import printable
 
 _OURS = frozenset({"self", "timeout_s"})
 
@@ -25,7 +26,12 @@ def reset_arguments(
             and ``episode_id`` are always taken.
         row: the row, by the names of its columns.
         columns: more columns that are arguments, for an environment whose contract doesn't say.
+
+    Raises:
+        TypeError: ``columns`` aren't names of columns.
     """
+    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+        raise TypeError(f'columns are names, such as columns=["level"], not {columns!r}')
     known = reset_parameters(client)
     if TASK_JSON in row:
         columns = {*columns, *TASK_COLUMNS}
@@ -49,11 +55,14 @@ def first_messages(
         prompt: a text, or messages, as of OpenAI's Chat Completions.
         observation: what the model reads of the reset; "" if nothing.
         told: what the system message says beside the prompt's; "" if nothing.
+
+    Raises:
+        TypeError: the prompt is neither.
     """
     if prompt is None or isinstance(prompt, str):
         messages = [{"role": "user", "content": prompt}] if prompt else []
     else:
-        messages = [dict(message) for message in prompt]
+        messages = messages_of(prompt)
     if told and messages and messages[0].get("role") == "system":
         messages[0]["content"] = _added(messages[0].get("content"), told)
     elif told:
@@ -63,6 +72,32 @@ def first_messages(
     elif observation or all(message.get("role") == "system" for message in messages):
         messages.append({"role": "user", "content": observation or "Begin."})
     return messages
+
+
+def row_of(given: object) -> dict[str, Any]:
+    """A row, copied.
+
+    Raises:
+        TypeError: it is none, as what a table or a ``DatasetDict`` iterates over.
+    """
+    fields = cast("Mapping[object, Any] | None", given if isinstance(given, Mapping) else None)
+    if fields is None or not all(isinstance(name, str) for name in fields):
+        text = printable(repr(given), 100)
+        raise TypeError(f'rows are dictionaries, such as [{{"seed": 1}}], or a Dataset, not {text}')
+    return {str(name): value for name, value in fields.items()}
+
+
+def messages_of(prompt: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The messages of a row's prompt that is no text, copied.
+
+    Raises:
+        TypeError: it is no list of messages.
+    """
+    try:
+        return [dict(message) for message in prompt]
+    except (TypeError, ValueError):
+        given = printable(repr(prompt), 100)
+        raise TypeError(f"a prompt is a text or a list of messages, not {given}") from None
 
 
 def _added(content: Any, text: str) -> Any:
