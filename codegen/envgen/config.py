@@ -263,10 +263,11 @@ def load_config(folder: Path = Path()) -> Config:
         key = ".".join(str(part) for part in ("tool", "envgen", *first["loc"]))
         of_env = first["loc"][:1] == ("envs",) and len(first["loc"]) > 1
         known = EnvSettings.model_fields if of_env else Config.model_fields
+        is_unknown = first["type"] == "extra_forbidden"
         raise ConfigError(
             f"{key}: {first['msg'].removeprefix('Value error, ')}",
             source=str(path),
-            hint=f"the settings are {', '.join(known)}",
+            hint=f"the settings are {', '.join(known)}" if is_unknown else "",
         ) from error
     _refuse_places(config, folder)
     return config

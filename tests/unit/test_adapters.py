@@ -121,6 +121,16 @@ def test_an_unknown_trainer_is_said() -> None:
     assert "tool.envgen.adapters.0" in refused.stderr
 
 
+def test_a_faulty_hint_is_told_without_the_names_of_settings() -> None:
+    settings('[tool.envgen.envs.do_env.gymnasium]\n"action.text" = { max_length = -1 }\n')
+    refused = run("build")
+    assert refused.exit_code == 1
+    assert "action.text: max_length: a count of characters" in refused.stderr
+    assert "the settings are" not in refused.stderr
+    settings("[tool.envgen]\nadapter = []\n")
+    assert "the settings are" in run("build").stderr
+
+
 def test_blocks_of_a_module_are_replaced() -> None:
     save(
         '{% extends "envgen/2/trl.py.jinja" %}\n{% block class_docstring %}\n'

@@ -28,9 +28,9 @@ def reset_arguments(
         columns: more columns that are arguments, for an environment whose contract doesn't say.
 
     Raises:
-        TypeError: ``columns`` aren't names of columns.
+        TypeError: ``columns`` is a text.
     """
-    if isinstance(columns, str) or not all(isinstance(name, str) for name in columns):
+    if isinstance(columns, str):
         raise TypeError(f'columns are names, such as columns=["level"], not {columns!r}')
     known = reset_parameters(client)
     if TASK_JSON in row:
@@ -80,11 +80,11 @@ def row_of(given: object) -> dict[str, Any]:
     Raises:
         TypeError: it is none, as what a table or a ``DatasetDict`` iterates over.
     """
-    fields = cast("Mapping[object, Any] | None", given if isinstance(given, Mapping) else None)
-    if fields is None or not all(isinstance(name, str) for name in fields):
-        text = printable(repr(given), 100)
+    row = cast("Mapping[object, Any]", given)
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in row):
+        text = printable(f"{row!r}", 100)
         raise TypeError(f'rows are dictionaries, such as [{{"seed": 1}}], or a Dataset, not {text}')
-    return {str(name): value for name, value in fields.items()}
+    return dict(cast("Mapping[str, Any]", row))
 
 
 def messages_of(prompt: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
