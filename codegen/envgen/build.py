@@ -76,8 +76,10 @@ def build_package(
     """
     lock = Lock() if lock is None else lock
     options = options or PackageOptions()
-    if options.adapters is None and (locked := lock.packages.get(contract.name)) is not None:
-        options = replace(options, adapters=locked.origin.adapters)
+    adapters = options.adapters
+    if adapters is None and (locked := lock.packages.get(contract.name)) is not None:
+        adapters = locked.origin.adapters
+    options = replace(options, adapters=(*(adapters or ()), *options.added_adapters))
     if contract.wire is not None and options.transport == "websocket":
         raise ConfigError(
             f"{contract.name}: its server has routes of its own, and no WebSocket",

@@ -263,10 +263,11 @@ def load_config(folder: Path = Path()) -> Config:
         key = ".".join(str(part) for part in ("tool", "envgen", *first["loc"]))
         of_env = first["loc"][:1] == ("envs",) and len(first["loc"]) > 1
         known = EnvSettings.model_fields if of_env else Config.model_fields
+        is_unknown = first["type"] == "extra_forbidden"
         raise ConfigError(
             f"{key}: {first['msg'].removeprefix('Value error, ')}",
             source=str(path),
-            hint=f"the settings are {', '.join(known)}",
+            hint=f"the settings are {', '.join(known)}" if is_unknown else "",
         ) from error
     _refuse_places(config, folder)
     return config
@@ -302,9 +303,9 @@ def _without_infinities(hint: dict[str, Any]) -> dict[str, Any]:
     return {**hint, "bounds": [bound if math.isfinite(bound) else None for bound in bounds]}
 
 
-def adapters_named(names: Iterable[str]) -> list[Adapter]:
+def adapters_named(names: Iterable[str], among: Iterable[Adapter] = ADAPTERS) -> list[Adapter]:
     """The adapters of these names. ValueError: there is none of a name."""
-    known: dict[str, Adapter] = {name: name for name in ADAPTERS}
+    known: dict[str, Adapter] = {name: name for name in among}
     for name in names:
         if name not in known:
             raise ValueError(f"{name!r} is not one of {', '.join(known)}")

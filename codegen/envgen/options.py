@@ -25,6 +25,7 @@ class PackageOptions:
             of their class, ``{"Code.class_": "kind"}``.
         adapters: the trainers that the package has a module for; None for those that the lock says.
         gymnasium: hints for the spaces of Gymnasium, by places of the contract.
+        added_adapters: trainers that the package gets a module for beside ``adapters``.
     """
 
     class_name: str | None = None
@@ -32,3 +33,4 @@ class PackageOptions:
     naming: Mapping[str, str] = field(default_factory=dict[str, str])
     adapters: tuple[Adapter, ...] | None = None
     gymnasium: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    added_adapters: tuple[Adapter, ...] = ()

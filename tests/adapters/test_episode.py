@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ import envgen_runtime as rt
 from envgen_runtime.adapters.connecting import client_of
 from envgen_runtime.adapters.episode import OVER, AsyncEpisode, Episode, Turn
 from envgen_runtime.adapters.losses import EpisodeLost, Losses
-from envgen_runtime.adapters.rows import reset_arguments
+from envgen_runtime.adapters.rows import first_messages, reset_arguments, row_of
 from envgen_runtime.result import StepResult
 from envgen_runtime.tools.errors import ToolExecutionFailed
 from envgen_runtime.wire.nemo_gym import NemoGymWire
@@ -200,6 +202,36 @@ def test_a_server_is_an_address_or_makes_a_client(
     with client_of(CodingEnv, make(world.url), capacity_wait_s=7) as env:
         env.reset()
     assert world.resets == [{}]
+
+
+def test_a_server_that_restarts_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers take seconds to start, and an error of a reset ends most trainings."""
+    waits: list[float] = []
+    monkeypatch.setattr("envgen_runtime.clients.sync.time", SimpleNamespace(sleep=waits.append))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    with client_of(CodingEnv, url) as env, pytest.raises(rt.ConnectError):
+        env.reset()
+    assert 20 < sum(waits) < 60
+
+
+def test_columns_are_names() -> None:
+    with pytest.raises(TypeError, match=r"columns=\[\"level\"\]"):
+        reset_arguments(CodingEnv, {"level": 2}, "level")
+
+
+@pytest.mark.parametrize("prompt", [5, ["say"], {"role": "user"}])
+def test_a_prompt_is_a_text_or_messages(prompt: Any) -> None:
+    assert first_messages(({"role": "user", "content": "a"},), "b")[0]["content"] == "a\n\nb"
+    with pytest.raises(TypeError, match="a prompt is a text or a list of messages, not "):
+        first_messages(prompt, "")
+
+
+@pytest.mark.parametrize("row", ["train", 5, {1: 2}])
+def test_a_row_is_a_dictionary(row: Any) -> None:
+    assert row_of({"seed": 1}) == {"seed": 1}
+    with pytest.raises(TypeError, match=r'rows are dictionaries, such as \[\{"seed": 1\}\]'):
+        row_of(row)
 
 
 def test_an_episode_that_nobody_judged_has_no_score(world: Faulty) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from envgen.errors import AuditError
 from envgen.render.audit import audit
-from tests.support import contract, run, save
+from tests.support import action, contract, run, save
 
 MODULE = Path("generated/do_env/trl.py")
 
@@ -73,6 +73,32 @@ def test_settings_that_name_none_remove_it(where: str) -> None:
     assert run("build", "--check").exit_code == 0
 
 
+def test_asking_for_another_keeps_the_first() -> None:
+    save(action({"on": {"type": "boolean"}}), "schemas/do_env.json")
+    run("build", "--adapter", "trl")
+    run("build", "--adapter", "gymnasium", "--adapter", "gymnasium")
+    assert MODULE.exists()
+    assert MODULE.with_name("gymnasium.py").exists()
+    assert run("build", "--check").exit_code == 0
+    settings('[tool.envgen]\nadapters = ["gymnasium"]\n')
+    run("build", "--adapter", "trl")
+    assert MODULE.exists()
+    run("build")
+    assert not MODULE.exists(), "the settings are the whole list"
+
+
+def test_a_script_is_written_for_trainers_that_have_one() -> None:
+    save(action({"on": {"type": "boolean"}}), "schemas/do_env.json")
+    run("build", "--adapter", "gymnasium")
+    refused = run("init", "--trainer", "gymnasium", "do_env")
+    assert refused.exit_code == 2
+    assert "'gymnasium' is not one of trl" in refused.stderr
+    assert run("init", "--trainer", "trl", "do_env").exit_code == 0
+    assert "DoEnvTRL" in Path("train_trl.py").read_text()
+    assert MODULE.exists()
+    assert MODULE.with_name("gymnasium.py").exists()
+
+
 def test_one_that_was_edited_is_not_removed_unasked() -> None:
     run("build", "--adapter", "trl")
     MODULE.write_text(f"{MODULE.read_text()}mine = 1\n")
@@ -93,6 +119,16 @@ def test_an_unknown_trainer_is_said() -> None:
     refused = run("build")
     assert refused.exit_code == 1
     assert "tool.envgen.adapters.0" in refused.stderr
+
+
+def test_a_faulty_hint_is_told_without_the_names_of_settings() -> None:
+    settings('[tool.envgen.envs.do_env.gymnasium]\n"action.text" = { max_length = -1 }\n')
+    refused = run("build")
+    assert refused.exit_code == 1
+    assert "action.text: max_length: a count of characters" in refused.stderr
+    assert "the settings are" not in refused.stderr
+    settings("[tool.envgen]\nadapter = []\n")
+    assert "the settings are" in run("build").stderr
 
 
 def test_blocks_of_a_module_are_replaced() -> None:

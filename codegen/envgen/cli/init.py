@@ -70,13 +70,15 @@ def init(
 
 
 def _write_script(trainer: str, source: str | None) -> None:
-    from ..project.scripts import TRAINERS, write_script
+    from ..config import adapters_named
+    from ..project.scripts import SCRIPTED, write_script
 
-    if trainer not in TRAINERS:
-        message = f"{trainer!r} is not one of {', '.join(TRAINERS)}"
-        raise typer.BadParameter(message, param_hint="--trainer")
+    try:
+        (adapter,) = adapters_named([trainer], among=SCRIPTED)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--trainer") from None
     with reporting(), in_project([source] if source is not None else []):
-        script = write_script(TRAINERS[trainer], source)
+        script = write_script(adapter, source)
         text = script.read_text(encoding="utf-8")
     out.print(f"    [green]wrote[/] {escape(str(script))}")
     out.print(f"[dim]{escape_lines(text.rstrip())}[/]")

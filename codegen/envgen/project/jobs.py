@@ -56,7 +56,7 @@ def plan_jobs(
 
     The name of a configured environment, or its source, is read as configured; fields that are set
     in ``settings`` override the configuration, as do ``out`` and ``name``. ``adapters`` are added
-    to those that are configured.
+    to those that are configured, or that a package has.
 
     Raises:
         ConfigError: there is nothing to build.
@@ -83,23 +83,17 @@ def plan_jobs(
                 env.model_copy(update=overrides),
                 out or home,
                 name or env_name,
-                replace(env.options, adapters=_adapters(config, env, adapters)),
+                replace(
+                    env.options,
+                    adapters=config.adapters if env.adapters is None else env.adapters,
+                    added_adapters=tuple(adapters),
+                ),
                 None if is_read else SavedContract(source, env_name, home, config.schemas),
                 is_named=is_named,
                 has_own_headers="headers" in overrides,
             )
         )
     return jobs
-
-
-def _adapters(
-    config: Config, env: EnvSettings, asked_for: Sequence[Adapter]
-) -> tuple[Adapter, ...] | None:
-    """The adapters of a package: as configured, and those that this build was asked for."""
-    configured = config.adapters if env.adapters is None else env.adapters
-    if configured is None and not asked_for:
-        return None
-    return (*(configured or ()), *asked_for)
 
 
 def with_way_out(error: EnvgenError, source: str, config: Config) -> EnvgenError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +61,7 @@ def write_script(trainer: Adapter, source: str | None) -> Path:
     """Write a script for an environment, and the trainer's module into its package.
 
     Args:
-        trainer: what trains.
+        trainer: what trains, one of ``SCRIPTED``.
         source: a package's name or folder, or a source to build first; None for the only package.
 
     Returns:
@@ -166,5 +166,5 @@ def calls(completions: list[list[dict]], **_: object) -> list[float]:
 
 _SCRIPTS: Mapping[Adapter, Callable[[_Package], str]] = {"trl": _trl}
 
-TRAINERS: Mapping[str, Adapter] = {trainer: trainer for trainer in _SCRIPTS}
-"""The trainers that there are scripts for, by name."""
+SCRIPTED: Collection[Adapter] = _SCRIPTS.keys()
+"""The trainers that there are scripts for."""

@@ -16,6 +16,10 @@ Server: TypeAlias = str | Callable[[], ClientT]
 CAPACITY_WAIT_S = 600.0
 """How long a rollout waits for a free session by default, in seconds: others have to end first."""
 
+_ATTEMPTS = 10
+"""How often a reset is tried whose server isn't there: it waits about 40 s in all, less than a
+reset's limit. Servers take seconds to restart, and a reset that fails ends most trainings."""
+
 
 SHORT_WAIT_S = RetryPolicy().capacity_wait_s
 """How long to wait where no other session can end meanwhile, in seconds: a server takes a moment to
@@ -29,10 +33,11 @@ def client_of(
 
     Args:
         client: the generated client's class.
-        server: the server's address, or what makes a client.
+        server: the server's address, or what makes a client. A client of an address waits for a
+            server that restarts, as ``_ATTEMPTS`` says.
         capacity_wait_s: how long a reset waits for a free session of a full server, in seconds.
             What makes a client itself sets its own ``retry``.
     """
     if isinstance(server, str):
-        return client(server, retry=RetryPolicy(capacity_wait_s=capacity_wait_s))
+        return client(server, retry=RetryPolicy(_ATTEMPTS, capacity_wait_s=capacity_wait_s))
     return server()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from ..clients.tasks import TASK_COLUMNS, TASK_JSON
 from ..contract.contract import has_contract, package_contract
 from ..json_value import as_object
+from ..printable import printable
 
 _OURS = frozenset({"self", "timeout_s"})
 
@@ -29,7 +30,12 @@ def reset_arguments(
             and ``episode_id`` are always taken.
         row: the row, by the names of its columns.
         columns: more columns that are arguments, for an environment whose contract doesn't say.
+
+    Raises:
+        TypeError: ``columns`` is a text.
     """
+    if isinstance(columns, str):
+        raise TypeError(f'columns are names, such as columns=["level"], not {columns!r}')
     known = reset_parameters(client)
     if TASK_JSON in row:
         columns = {*columns, *TASK_COLUMNS}
@@ -53,11 +59,14 @@ def first_messages(
         prompt: a text, or messages, as of OpenAI's Chat Completions.
         observation: what the model reads of the reset; "" if nothing.
         told: what the system message says beside the prompt's; "" if nothing.
+
+    Raises:
+        TypeError: the prompt is neither.
     """
     if prompt is None or isinstance(prompt, str):
         messages = [{"role": "user", "content": prompt}] if prompt else []
     else:
-        messages = [dict(message) for message in prompt]
+        messages = messages_of(prompt)
     if told and messages and messages[0].get("role") == "system":
         messages[0]["content"] = _added(messages[0].get("content"), told)
     elif told:
@@ -67,6 +76,32 @@ def first_messages(
     elif observation or all(message.get("role") == "system" for message in messages):
         messages.append({"role": "user", "content": observation or "Begin."})
     return messages
+
+
+def row_of(given: object) -> dict[str, Any]:
+    """A row, copied.
+
+    Raises:
+        TypeError: it is none, as what a table or a ``DatasetDict`` iterates over.
+    """
+    row = cast("Mapping[object, Any]", given)
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in row):
+        text = printable(f"{row!r}", 100)
+        raise TypeError(f'rows are dictionaries, such as [{{"seed": 1}}], or a Dataset, not {text}')
+    return dict(cast("Mapping[str, Any]", row))
+
+
+def messages_of(prompt: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The messages of a row's prompt that is no text, copied.
+
+    Raises:
+        TypeError: it is no list of messages.
+    """
+    try:
+        return [dict(message) for message in prompt]
+    except (TypeError, ValueError):
+        given = printable(repr(prompt), 100)
+        raise TypeError(f"a prompt is a text or a list of messages, not {given}") from None
 
 
 def _added(content: Any, text: str) -> Any:

@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 from ..errors import MissingExtra
+from .rows import messages_of, row_of
 
 Rows: TypeAlias = Iterable[Mapping[str, Any]]
 """Rows of a data set: dictionaries, or a ``datasets.Dataset``, whose rows are."""
@@ -28,6 +29,7 @@ def train_dataset(rows: Rows, prompt: Sequence[Message], *, extra: str) -> Any:
     Raises:
         MissingExtra: ``datasets`` isn't installed.
         ValueError: there are no rows.
+        TypeError: what should be rows or prompts are none.
     """
     try:
         library: Any = import_module("datasets")
@@ -39,7 +41,7 @@ def train_dataset(rows: Rows, prompt: Sequence[Message], *, extra: str) -> Any:
         others = made.remove_columns("prompt") if "prompt" in made.column_names else made
         parts = [others] if others.column_names else []
     else:
-        given = [dict(row) for row in rows]
+        given = [row_of(row) for row in rows]
         own = [row.pop("prompt", None) for row in given]
         parts = _from_rows(given, library)
     prompts = [_conversation(asked, prompt) for asked in own]
@@ -55,7 +57,7 @@ def _conversation(own: Any, default: Sequence[Message]) -> list[Message]:
     if isinstance(own, str):
         system = [dict(message) for message in default if message["role"] == "system"]
         return [*system, {"role": "user", "content": own}]
-    return list(own)
+    return messages_of(own)
 
 
 def _from_rows(rows: Sequence[Mapping[str, Any]], library: Any) -> list[Any]:
