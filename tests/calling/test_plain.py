@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +168,20 @@ def test_a_tool_is_called_by_text(tmp_path: Path) -> None:
     with pytest.raises(InvalidCall) as caught:
         call_from_text(env, "say hi")
     assert '<tool_call>{"name": "say", "arguments": {"a": "..."}}</tool_call>' in str(caught.value)
+
+
+def test_the_form_that_is_taught_has_values_of_their_types(tmp_path: Path) -> None:
+    """Models copy it."""
+    schemas = {
+        "count": {"type": "integer"},
+        "unit": {"enum": ["cm", "m"]},
+        "exact": {"type": "boolean"},
+    }
+    env = client(tooled(tool("move", schemas, required=[*schemas])), tmp_path)
+    with pytest.raises(InvalidCall) as caught:
+        call_from_text(env, "go")
+    (taught,) = re.findall("<tool_call>(.*)</tool_call>", str(caught.value))
+    assert call_from_text(env, taught).arguments == {"count": 0, "unit": "cm", "exact": True}
 
 
 def test_instructions_have_the_forms_and_the_contracts_schemas() -> None:

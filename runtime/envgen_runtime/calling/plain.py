@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
-from ..json_value import as_object
+from ..json_value import as_array, as_object
 from .advice import InvalidCall, invalid
 from .calls import without_thoughts
 from .catalogue import ModelTool, catalogue
@@ -166,8 +167,26 @@ _ANY_CALL = '{"name": "TOOL", "arguments": {"PARAMETER": "VALUE"}}'
 
 def _example(tool: ModelTool) -> str:
     required = [name for name in tool.schema.get("required", []) if name not in tool.tags]
-    names = [tool.parameter_names.get(name, name) for name in required]
-    return json.dumps({"name": tool.name, "arguments": dict.fromkeys(names, "...")})
+    arguments = {
+        tool.parameter_names.get(name, name): _sample(tool.properties.get(name))
+        for name in required
+    }
+    return json.dumps({"name": tool.name, "arguments": arguments})
+
+
+def _sample(schema: Any) -> Any:
+    """A value of a parameter's type, for a model to see where its own belongs."""
+    fields = as_object(schema) or {}
+    for keyword in ("const", "default"):
+        if keyword in fields:
+            return fields[keyword]
+    values = as_array(fields.get("enum"))
+    return values[0] if values else _SAMPLES.get(str(fields.get("type")), "...")
+
+
+_SAMPLES: Mapping[str, Any] = {
+    "integer": 0, "number": 0.5, "boolean": True, "array": [], "object": {}, "null": None,
+}  # fmt: skip
 
 
 # --- what may be a call ---------------------------------------------------------------------------
