@@ -16,7 +16,8 @@ from tests.support import ROOT
 # The libraries come first: on this system they use what is hidden from our modules.
 HIDE = """
 import asyncio, http.server, multiprocessing, os, select, signal, socket, subprocess, sys
-import datamodel_code_generator, docker, httpcore, httpx, jinja2, pydantic, rich.console, typer
+import datamodel_code_generator, docker, gymnasium.vector, httpcore, httpx, jinja2, numpy, pydantic
+import rich.console, typer
 import uvicorn, websockets.client, starlette.applications, typer.testing
 import concurrent.futures.thread, logging.handlers, tempfile, shutil, webbrowser
 
