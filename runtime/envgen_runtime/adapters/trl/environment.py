@@ -68,12 +68,12 @@ class TRLEnvironment(Functions):
         client = client_of(self.client_class, settings.server, capacity_wait_s=wait_s)
         episode = Episode(client, settings.losses, read=settings.read, columns=settings.columns)
         self._episode, self._is_open = episode, True
-        settings.opened.add(episode)
+        settings.opens(episode)
         try:
             return _after(row.get("prompt"), episode.reset(row))
         except BaseException as error:
             # TRL stops here, and nobody would give back the sessions of this step.
-            for opened in [*settings.opened]:
+            for opened in settings.opened():
                 opened.score.lost(SessionLost("a reset failed, and TRL stops"))
                 opened.close()
             if isinstance(error, CapacityReached):
@@ -116,7 +116,7 @@ class TRLEnvironment(Functions):
         """Close the session, if there is one: others may be waiting for it."""
         if self._episode is not None and self._is_open:
             self._is_open = False
-            self._settings.opened.discard(self._episode)
+            self._settings.closes(self._episode)
             self._episode.close()
 
     def _may_wait(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from threading import Lock
 from typing import Any
 from weakref import WeakSet
 
@@ -26,7 +27,23 @@ class Settings:
     columns: tuple[str, ...] = ()
     read: Read = observation_to_text
     made: WeakSet[Any] = field(default_factory=WeakSet[Any])
-    opened: WeakSet[Episode] = field(default_factory=WeakSet[Episode])
+    _opened: WeakSet[Episode] = field(default_factory=WeakSet[Episode])
+    _lock: Lock = field(default_factory=Lock)
+
+    def opens(self, episode: Episode) -> None:
+        """Take note of an episode that has a session from now on."""
+        with self._lock:
+            self._opened.add(episode)
+
+    def closes(self, episode: Episode) -> None:
+        """Take note of an episode whose session ends."""
+        with self._lock:
+            self._opened.discard(episode)
+
+    def opened(self) -> list[Episode]:
+        """The episodes that have a session. Async GRPO's threads open others meanwhile."""
+        with self._lock:
+            return [*self._opened]
 
     def __reduce__(self) -> Any:  # another process has environments and losses of its own
         fields = (self.server, self.losses, self.score, self.columns, self.read)
