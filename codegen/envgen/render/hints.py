@@ -12,6 +12,7 @@ from typing import Any
 from envgen_runtime.json_value import as_array, as_object, at_pointer, pointer_of
 
 from ..plan.types import NONE, STR, ListOf, MapOf, Scalar, TupleOf, Type, Union, Values, size
+from ..schema.keywords import json_type, types_of
 
 ANY = Scalar("Any")
 _OBJECT = MapOf(STR, ANY)
@@ -54,7 +55,7 @@ class _Reader:
         place = pointer_of(str(fields.get("$ref", "")))
         if place is not None:
             return self.read(at_pointer(self._root, place), level + 1)
-        kinds = _kinds(fields)
+        kinds = types_of(fields)
         values = [fields["const"]] if "const" in fields else as_array(fields.get("enum"))
         if values is not None:
             return _of_values([value for value in values if _is_of(value, kinds)])
@@ -134,13 +135,6 @@ def _shallow(hint: Type) -> Type:
             return hint
 
 
-def _kinds(fields: Mapping[str, Any]) -> list[str]:
-    """The JSON types that a schema names."""
-    named = fields.get("type")
-    kinds = as_array(named)
-    return [str(kind) for kind in kinds] if kinds is not None else [named] if named else []
-
-
 def _is_of(value: Any, kinds: Sequence[str]) -> bool:
     """Whether a value has one of these JSON types; of none named, it may have any."""
     kind = _kind(value)
@@ -149,19 +143,8 @@ def _is_of(value: Any, kinds: Sequence[str]) -> bool:
 
 def _kind(value: Any) -> str:
     """The JSON type of a value; an integer's is ``integer``."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case int():
-            return "integer"
-        case float():
-            return "number"
-        case str():
-            return "string"
-        case _:
-            return "array" if as_array(value) is not None else "object"
+    kind = json_type(value)
+    return "integer" if kind == "number" and isinstance(value, int) else kind
 
 
 __all__ = ["ANY", "hint_of", "union"]

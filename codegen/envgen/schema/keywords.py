@@ -16,9 +16,12 @@ from envgen_runtime.contract.keywords import (
     VALUES,
     JsonSchema,
     ValueType,
+    is_of_type,
+    json_type,
     map_subschemas,
     schemas_in,
     subschemas,
+    types_of,
     without_prose,
 )
 from envgen_runtime.json_value import as_array, as_object, pointer_to
@@ -51,29 +54,6 @@ TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 def implied_types(schema: JsonSchema) -> list[str]:
     """Return the types that a schema without ``type`` constrains."""
     return [type_ for type_, keywords in _BY_TYPE.items() if keywords & schema.keys()]
-
-
-def types_of(schema: JsonSchema) -> list[Any]:
-    """Return what ``type`` names, as a list; empty where the schema has none."""
-    if "type" not in schema:
-        return []
-    return as_array(schema["type"]) or [schema["type"]]
-
-
-def json_type(value: Any) -> str:
-    """Return the JSON type of a value: ``number`` for integers too."""
-    if isinstance(value, bool):
-        return "boolean"
-    names: dict[type, str] = {str: "string", list: "array", dict: "object", type(None): "null"}
-    return next((name for type_, name in names.items() if isinstance(value, type_)), "number")
-
-
-def is_of_type(value: Any, type_: str) -> bool:
-    """Whether a JSON value is of a JSON type: 1.0 is an integer, true is no number."""
-    found = json_type(value)
-    if type_ == "integer" and found == "number":
-        return not isinstance(value, float) or value.is_integer()
-    return found == type_
 
 
 def for_type(type_: str, schema: JsonSchema) -> JsonSchema:

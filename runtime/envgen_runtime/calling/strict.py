@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..contract.keywords import JsonSchema
+from ..contract.keywords import JsonSchema, types_of
 from ..json_value import (
     as_array,
     as_object,
@@ -166,8 +166,7 @@ def _or_null(schema: JsonSchema, source: Any) -> JsonSchema:
 
 
 def _types(fields: JsonSchema) -> set[str]:
-    kinds = fields.get("type")
-    return {kinds} if isinstance(kinds, str) else set(as_array(kinds) or [])
+    return set(types_of(fields))
 
 
 def _are_apart(members: list[Any]) -> bool:

@@ -113,3 +113,26 @@ def without_prose(schema: JsonSchema) -> JsonSchema:
     """Return ``schema`` without the keywords that only people read."""
     kept = {key: value for key, value in schema.items() if key not in PROSE}
     return map_subschemas(kept, without_prose)
+
+
+def types_of(schema: JsonSchema) -> list[Any]:
+    """Return what ``type`` names, as a list; empty where the schema has none."""
+    if "type" not in schema:
+        return []
+    return as_array(schema["type"]) or [schema["type"]]
+
+
+def json_type(value: Any) -> str:
+    """Return the JSON type of a value: ``number`` for integers too."""
+    if isinstance(value, bool):
+        return "boolean"
+    names: dict[type, str] = {str: "string", list: "array", dict: "object", type(None): "null"}
+    return next((name for type_, name in names.items() if isinstance(value, type_)), "number")
+
+
+def is_of_type(value: Any, type_: str) -> bool:
+    """Whether a JSON value is of a JSON type: 1.0 is an integer, true is no number."""
+    found = json_type(value)
+    if type_ == "integer" and found == "number":
+        return not isinstance(value, float) or value.is_integer()
+    return found == type_

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from ...json_value import as_object, same_json
+from ...contract import keywords
+from ...json_value import same_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,15 +160,7 @@ Field: TypeAlias = (
 
 def json_type(value: Any) -> str:
     """The JSON type of a value; a number without a fraction is an integer."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int | float):
-        return "integer" if value == value // 1 else "number"
-    if isinstance(value, str):
-        return "string"
-    return "object" if as_object(value) is not None else "array"
+    return "integer" if keywords.is_of_type(value, "integer") else keywords.json_type(value)
 
 
 def json_types(field: Field) -> frozenset[str]:

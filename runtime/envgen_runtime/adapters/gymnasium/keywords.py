@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...contract import keywords
 from ...contract.keywords import DEFINITIONS, DESCRIBING, JsonSchema
 from ...json_value import as_array, as_object, comparable
-from .fields import json_type
 
 UNIONS = ("anyOf", "oneOf")
 ANNOTATIONS = frozenset({*DESCRIBING, *DEFINITIONS, "format", "contentEncoding"}) | frozenset(
@@ -55,15 +55,13 @@ def listed_values(schema: JsonSchema) -> list[Any] | None:
 
 def types_of(schema: JsonSchema) -> list[str]:
     """The types of a schema; a number includes integers."""
-    said = schema.get("type")
-    types = [said] if isinstance(said, str) else [str(name) for name in as_array(said) or []]
+    types = keywords.types_of(schema)
     return [name for name in types if not (name == "integer" and "number" in types)]
 
 
 def is_of(value: Any, types: list[str]) -> bool:
     """Whether a value has one of some types."""
-    name = json_type(value)
-    return name in types or (name == "integer" and "number" in types)
+    return any(keywords.is_of_type(value, name) for name in types)
 
 
 def is_of_schema(value: Any, schema: JsonSchema) -> bool:
