@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
@@ -30,7 +30,7 @@ from envgen.build import build_package
 from envgen.contract.contract import PARTS
 from envgen.sources import read_contract
 from envgen_runtime import ExactValidator
-from tests.strategies import instances, mutated
+from tests.strategies import drawing, instances, mutated
 from tests.support import load
 
 _PARTS = [part for part in PARTS if part != "reset_parameters"]
@@ -102,13 +102,7 @@ def _drawn(schema: Any, count: int) -> list[Any]:
     found: list[Any] = []
 
     @seed(1)
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        suppress_health_check=[*HealthCheck],
-        phases=[Phase.generate],
-    )
+    @drawing(count)
     @given(st.data())
     def draw(data: st.DataObject) -> None:
         instance = data.draw(instances(schema, schema))

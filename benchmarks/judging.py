@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 from hypothesis import strategies as st
 
 from envgen.build import build_package
@@ -22,7 +22,7 @@ from envgen.contract.contract import parse_contract
 from envgen.options import PackageOptions
 from envgen_runtime.calling.catalogue import ModelTool, catalogue
 from envgen_runtime.json_value import at_pointer
-from tests.strategies import instances, mutated
+from tests.strategies import drawing, instances, mutated
 from tests.support import load
 from tests.violations import Change, changed, violations
 
@@ -239,13 +239,7 @@ def _drawn(schema: Any, root: Any, count: int) -> list[Any]:
     fitting = instances(schema, root)
 
     @seed(1)
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        suppress_health_check=[*HealthCheck],
-        phases=[Phase.generate],
-    )
+    @drawing(count)
     @given(st.data())
     def draw(data: st.DataObject) -> None:
         instance = data.draw(fitting)

@@ -29,7 +29,7 @@ from itertools import chain, islice, zip_longest
 from pathlib import Path
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import given, seed
 
 from benchmarks.judging import HEAD, Case, Packaged, Score, Tried, judge_shown, packaged, tried
 from benchmarks.measuring import ROOT, introduce, json_files, table
@@ -39,7 +39,7 @@ from envgen_runtime.calling.specs import tool_specs
 from envgen_runtime.contract.normal_form import normal_form
 from envgen_runtime.json_value import as_array, as_object, at_pointer
 from tests.interop.venvs import RUNTIME, trainer_python, venv_python
-from tests.strategies import SCHEMAS, objects
+from tests.strategies import SCHEMAS, drawing, objects
 
 
 @dataclass(frozen=True)
@@ -143,13 +143,7 @@ def generated(count: int) -> dict[str, Any]:
     found: list[Any] = []
 
     @seed(17)
-    @settings(
-        max_examples=count,
-        deadline=None,
-        database=None,
-        suppress_health_check=[*HealthCheck],
-        phases=[Phase.generate],
-    )
+    @drawing(count)
     @given(objects(SCHEMAS))
     def draw(schema: Any) -> None:
         found.append(schema)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from envgen_runtime.contract.references import References
@@ -34,6 +35,17 @@ JSON = st.recursive(
 )
 
 _NEAR = (None, True, False, 0, 1, -1, 1.0, 0.5, 2**70, "", "1", "true", [], [1], {}, {"a": 1})
+
+
+def drawing(count: int) -> settings:
+    """Settings for programs that draw examples and judge them later: no shrinking, no database."""
+    return settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        suppress_health_check=[*HealthCheck],
+        phases=[Phase.generate],
+    )
 
 
 @st.composite

@@ -44,9 +44,9 @@ from itertools import islice
 stream = IterableDataset.from_generator(lambda: iter(tasks))
 print([row["index"] for row in islice(stream, 121)][-1])
 
-from envgen_runtime.adapters.train_dataset import train_dataset
+from envgen_runtime.adapters.trl.train_dataset import train_dataset
 
-given = train_dataset(env.tasks("train")[:120], [{"role": "user", "content": "Go."}], extra="trl")
+given = train_dataset(env.tasks("train")[:120], [{"role": "user", "content": "Go."}])
 print(given[119]["index"], given[119]["prompt"], given[119]["task_json"] == row["task_json"])
 """
 

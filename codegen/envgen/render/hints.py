@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from envgen_runtime.contract.keywords import json_type, types_of
 from envgen_runtime.json_value import as_array, as_object, at_pointer, pointer_of
 
 from ..plan.types import NONE, STR, ListOf, MapOf, Scalar, TupleOf, Type, Union, Values, size
-from ..schema.keywords import json_type, types_of
 
 ANY = Scalar("Any")
 _OBJECT = MapOf(STR, ANY)

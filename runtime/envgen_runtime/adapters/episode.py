@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeAlias, TypeVar
 
 from ..calling.advice import InvalidCall
+from ..calling.plain import call_from_text
 from ..clients.asyncio import AsyncEnvClient
 from ..clients.sync import EnvClient
 from ..errors import (
@@ -101,8 +102,8 @@ class Score:
         """The episode's score; None if it is unknown.
 
         It is unknown if no episode was begun, if it was lost, if the last that the environment did
-        was to fail on a step, which may have counted, or if it is the trainer who has it judged, as
-        by NeMo Gym's ``verify``, and nobody did.
+        was to fail on a step, which may have counted, or if its reward comes of a call that is the
+        trainer's, such as NeMo Gym's ``verify``, which wasn't made.
 
         Args:
             of: makes the score of the rewards, such as ``max``; of no rewards it is 0.
@@ -122,7 +123,7 @@ class Score:
         found = self.value(of)
         if found is None:
             raise self.lost(
-                self._unknown or NotReset("nobody had the episode judged")
+                self._unknown or NotReset("the episode was never judged")
             ) from self.loss
         return found
 
@@ -131,6 +132,10 @@ class Score:
         self.done = bool(result.done)
         self._unknown = None
         return self._read(result)
+
+    def unread(self, error: InvalidCall) -> Turn:
+        """The turn that a text comes to which can't be read as a call. Raises as ``refusal``."""
+        return self.refusal() or self.failed(error)
 
     def refusal(self) -> Turn | None:
         """The turn that a call comes to without being made; None if it can be made.
@@ -254,6 +259,14 @@ class Episode(_Played[Client]):
         """
         return self._play(self.client.dispatch, call)
 
+    def say(self, text: str) -> Turn:
+        """Make the call, or take the action, that a model's text is. Raises as ``call``."""
+        try:
+            call = call_from_text(type(self.client), text)
+        except InvalidCall as error:
+            return self.score.unread(error)
+        return self.call(call)
+
     def act(self, action: Any) -> Turn:
         """Take a step. Raises as ``call``."""
         return self._play(self.client.step, action)
@@ -291,6 +304,14 @@ class AsyncEpisode(_Played[AsyncClient]):
     async def call(self, call: object) -> Turn:
         """Make a model's tool call. As ``Episode.call``."""
         return await self._play(self.client.dispatch, call)
+
+    async def say(self, text: str) -> Turn:
+        """Make the call, or take the action, that a text is. As ``Episode.say``."""
+        try:
+            call = call_from_text(type(self.client), text)
+        except InvalidCall as error:
+            return self.score.unread(error)
+        return await self.call(call)
 
     async def act(self, action: Any) -> Turn:
         """Take a step. As ``Episode.act``."""

@@ -41,7 +41,7 @@ from .losses import EpisodeLost
 from .nemo_tools import Arguments, Route, body_of, routes_of, show_schemas, shown_tools, task_data
 from .rows import reset_parameters
 from .sessions import Outcome, SessionOptions, Sessions
-from .text import call_from_text, instructions
+from .text import instructions
 
 _KINDS: tuple[tuple[type[EnvError], str], ...] = (
     (ConnectionLost, "transport_peer_drop"),
@@ -368,16 +368,7 @@ async def _turn(server: Any, name: str, said: str | dict[str, Any]) -> Turn:
     """Play a turn. Raises FastAPI's HTTPException where the reward is unknown."""
 
     async def play(episode: AsyncEpisode) -> Turn:
-        if not isinstance(said, str):
-            return await episode.call(said)
-        refusal = episode.score.refusal()
-        if refusal is not None:
-            return refusal
-        try:
-            call = call_from_text(type(episode.client), said)
-        except InvalidCall as error:
-            return episode.score.failed(error)
-        return await episode.call(call)
+        return await (episode.say(said) if isinstance(said, str) else episode.call(said))
 
     try:
         turn: Turn = await server._sessions.play(name, play)  # noqa: SLF001

@@ -7,12 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from ..clients.tasks import TASK_COLUMNS, TASK_JSON
 from ..contract.contract import has_contract, package_contract
 from ..json_value import as_object
 from ..printable import printable
+
+Rows: TypeAlias = Iterable[Mapping[str, Any]]
+"""Rows of a data set: dictionaries, an environment's tasks, or a ``datasets.Dataset``."""
 
 _OURS = frozenset({"self", "timeout_s"})
 

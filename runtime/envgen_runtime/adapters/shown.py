@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..calling.specs import tool_specs
+from ..calling.specs import UNLIMITED, tool_specs
 from ..json_value import as_object
 from ..tools.content import AudioContent, ContentBlock, ImageContent, TextContent
 from ..tools.result import ToolResult
 from .episode import Turn
 from .text import observation_to_text
-
-_UNLIMITED = 1_000_000_000
-"""The longest description, in characters: trainers' models have no limit of their own."""
 
 
 def listed_tools(client: type) -> list[dict[str, Any]]:
@@ -30,7 +27,7 @@ def listed_tools(client: type) -> list[dict[str, Any]]:
         ContractMissing: the client was written by hand.
     """
     functions = [
-        spec["function"] for spec in tool_specs(client, "openai", max_description=_UNLIMITED)
+        spec["function"] for spec in tool_specs(client, "openai", max_description=UNLIMITED)
     ]
     return [
         {

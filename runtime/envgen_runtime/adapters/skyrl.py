@@ -20,7 +20,7 @@ from .connecting import CAPACITY_WAIT_S, Server, client_of
 from .episode import Client, Episode, Read, Turn
 from .losses import EpisodeLost, Losses
 from .rows import first_messages
-from .text import NOTHING, call_from_text, instructions, observation_to_text
+from .text import NOTHING, instructions, observation_to_text
 
 Conversation: TypeAlias = list[dict[str, Any]]
 """Messages as of OpenAI's Chat Completions."""
@@ -190,12 +190,7 @@ class _TextEnv:
         }
 
     def _turn(self, episode: Episode, action: str) -> Turn:
-        try:
-            call = call_from_text(self._settings.client, action)
-        except InvalidCall as error:
-            turn = episode.score.refusal() or episode.score.failed(error)
-        else:
-            turn = episode.call(call)
+        turn = episode.say(action)
         if isinstance(turn.error, InvalidCall):
             self._counts["invalid"] += 1
         elif turn.error is not None:

@@ -20,9 +20,10 @@ from ..errors import MissingExtra
 from .connecting import CAPACITY_WAIT_S, Server
 from .episode import AsyncClient, Read
 from .losses import Losses
+from .rows import Rows
 from .shown import shown_schemas
 from .text import observation_to_text
-from .verifiers_rollout import Calls, Rows, World
+from .verifiers_rollout import Calls, World
 
 __all__ = ["environment", "shown_schemas"]
 

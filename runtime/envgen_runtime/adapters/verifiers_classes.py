@@ -18,6 +18,7 @@ from typing import Any
 from ..errors import EnvError
 from .losses import EpisodeLost
 from .relay import call_relayed, list_relayed
+from .rows import row_of
 from .verifiers_rollout import Rollout, World
 
 vf: Any = import_module("verifiers.v1")
@@ -191,7 +192,7 @@ def made(name: str, world: World) -> tuple[type, type]:
             columns = tuple(getattr(rows, "columns", ()))
             for number, row in enumerate(rows):
                 name = f"{world.client.env_name}:{number}"
-                data = EnvironmentData(name=name, row=dict(row), columns=columns)
+                data = EnvironmentData(name=name, row=row_of(row), columns=columns)
                 yield task(data, self.config.task)
 
     Taskset.__name__ = Taskset.__qualname__ = f"{name}Taskset"

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ..calling.advice import InvalidCall
 from .connecting import Server, client_of
 from .episode import AsyncClient, AsyncEpisode, Read
 from .losses import Losses
 from .relay import ToolRelay
-from .rows import first_messages
-from .text import NOTHING, call_from_text, instructions
+from .rows import Rows, first_messages
+from .text import NOTHING, instructions
 
 Calls = Literal["tools", "text"]
-Rows = Iterable[Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -101,12 +99,7 @@ class Rollout:
         Raises:
             EpisodeLost: the episode was lost, with this call or before.
         """
-        try:
-            call = call_from_text(type(self._episode.client), text)
-        except InvalidCall as error:
-            turn = self._episode.score.failed(error)
-        else:
-            turn = await self._episode.call(call)
+        turn = await self._episode.say(text)
         return turn.text or NOTHING
 
     def value(self) -> float:

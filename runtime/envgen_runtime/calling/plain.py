@@ -18,7 +18,7 @@ from .calls import without_thoughts
 from .catalogue import ModelTool, catalogue
 from .dispatch import ToolCall, action_of, parse_call
 from .for_models import ActT, ToolsForModels
-from .specs import tool_specs
+from .specs import UNLIMITED, tool_specs
 
 _CALL_MARK = re.compile(
     r"""<[^<>\s]{0,40}tool[_▁]calls?[^<>\s]{0,40}> | <function= | <invoke\ name= | <\|python_tag\|>
@@ -153,7 +153,7 @@ def instructions(client: type) -> str:
         ContractMissing: the client was written by hand.
     """
     plain = plain_action(client)
-    specs = tool_specs(client, "openai", max_description=_UNLIMITED)
+    specs = tool_specs(client, "openai", max_description=UNLIMITED)
     listed = [json.dumps(spec["function"], ensure_ascii=False) for spec in specs]
     forms = answer_forms(client)
     if plain is None:
@@ -161,7 +161,6 @@ def instructions(client: type) -> str:
     return "\n".join([forms, f"What the {plain.parameter} is, in a JSON object:", *listed])
 
 
-_UNLIMITED = 10**9
 _ANY_CALL = '{"name": "TOOL", "arguments": {"PARAMETER": "VALUE"}}'
 
 

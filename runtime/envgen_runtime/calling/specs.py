@@ -19,6 +19,9 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 _MAX_DESCRIPTION: dict[Format, int] = {"openai": 1024}
 """The longest description, in characters, that a consumer takes."""
 
+UNLIMITED = 10**9
+"""For ``max_description``: who reads the specifications takes descriptions of any length."""
+
 _CUT = " [...]"
 _REFUSED_AT_THE_ROOT = ("anyOf", "oneOf", "allOf", "not", "enum", "const")
 _BY_PROPERTY_NAME = frozenset(

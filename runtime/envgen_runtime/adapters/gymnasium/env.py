@@ -110,7 +110,7 @@ class GymnasiumEnv(gymnasium.Env[Any, Any]):
         elif seed is not None:
             raise InvalidRequest("seed is given twice: as seed, and among the options")
         if self._session is None:
-            # Vectors keep the sessions of all their environments: nobody gives one back.
+            # Vectors keep the sessions of all their environments: none is given back.
             self._session = client_of(self.client_class, self._server, capacity_wait_s=SHORT_WAIT_S)
         try:
             result = self._session.reset(**arguments)
@@ -192,9 +192,8 @@ class GymnasiumEnv(gymnasium.Env[Any, Any]):
         return typed_action(self.client_class, tool, value)
 
     def _observed(self, result: Any, field: Field, index: int) -> Any:
-        part = "observation" if index else "reset_observation"
-        if self.interface.observation == self.interface.reset_observation:
-            part = "observation"
+        is_one = self.interface.has_one_observation
+        part = "observation" if index or is_one else "reset_observation"
         try:
             element = to_element(field, _dumped(result.observation))
         except Outside as error:
@@ -203,9 +202,7 @@ class GymnasiumEnv(gymnasium.Env[Any, Any]):
             raise self._loss from error
         if self.render_mode == "ansi":
             self._shown = observation_to_text(result)
-        if self.interface.observation == self.interface.reset_observation:
-            return element
-        return (np.int64(index), element)
+        return element if is_one else (np.int64(index), element)
 
     def _number(self, reward: float | None) -> float:
         try:

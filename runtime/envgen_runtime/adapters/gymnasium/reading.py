@@ -45,9 +45,14 @@ class Interface:
     places: tuple[str, ...]
 
     @property
+    def has_one_observation(self) -> bool:
+        """Whether a reset shows what a step does."""
+        return self.observation is self.reset_observation
+
+    @property
     def observed(self) -> Field:
         """What either of both observations is: itself if they are one, else a union."""
-        if self.observation == self.reset_observation:
+        if self.has_one_observation:
             return self.observation
         return Union((("reset", self.reset_observation), ("step", self.observation)))
 
@@ -69,6 +74,7 @@ def read_interface(contract: Mapping[str, Any], hints: Mapping[str, object]) -> 
     reset = observation
     if contract.get("reset_observation", contract["observation"]) != contract["observation"]:
         reset = _observed(contract, "reset_observation", known)
+        reset = observation if reset == observation else reset
     known.check()
     return Interface(actions, observation, reset, tuple(known.places))
 

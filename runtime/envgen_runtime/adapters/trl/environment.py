@@ -10,8 +10,8 @@ from ...errors import CapacityReached, NotReset, SessionLost
 from ..connecting import CAPACITY_WAIT_S, SHORT_WAIT_S, Server, client_of
 from ..episode import OVER, Episode, Read
 from ..losses import EpisodeLost, Losses
+from ..rows import Rows
 from ..text import observation_to_text
-from ..train_dataset import Rows
 from .functions import PROMPT, Functions, ToolFailed
 from .rewards import lost_environments
 from .spec import Settings, TRLSpec

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from ...errors import EnvError, MissingExtra
 from ...printable import LINES, printable
 from ...tools import OMITTED
-from ..train_dataset import Rows
+from ..rows import Rows
 from .spec import EnvironmentFactory, Settings, TRLSpec
 
 PROMPT = "Act in the environment by calling its tools."

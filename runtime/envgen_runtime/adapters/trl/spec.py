@@ -12,9 +12,10 @@ from weakref import WeakSet
 from ..connecting import Server
 from ..episode import Episode, Read
 from ..losses import Losses
+from ..rows import Rows
 from ..text import observation_to_text
-from ..train_dataset import Message, Rows, train_dataset
 from .rewards import RewardFunc
+from .train_dataset import Message, train_dataset
 
 
 @dataclass(slots=True)
@@ -105,4 +106,4 @@ class TRLSpec:
             MissingExtra: ``datasets`` isn't installed.
             ValueError: there are no rows.
         """
-        return train_dataset(self._rows, self._prompt, extra="trl")
+        return train_dataset(self._rows, self._prompt)

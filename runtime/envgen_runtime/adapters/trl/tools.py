@@ -10,7 +10,7 @@ from ...errors import EnvError, InvalidRequest, RequestTimeout, ServerError
 from ...tools import ToolError
 from ..connecting import Server
 from ..losses import EpisodeLost, Losses
-from ..train_dataset import Rows
+from ..rows import Rows
 from .functions import PROMPT, Functions, ToolFailed
 from .rewards import RewardFunc, lost_environments, masked
 from .spec import Settings, TRLSpec

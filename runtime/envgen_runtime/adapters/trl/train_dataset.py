@@ -6,11 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import Any, TypeAlias
 
-from ..errors import MissingExtra
-from .rows import messages_of, row_of
-
-Rows: TypeAlias = Iterable[Mapping[str, Any]]
-"""Rows of a data set: dictionaries, or a ``datasets.Dataset``, whose rows are."""
+from ...errors import MissingExtra
+from ..rows import Rows, messages_of, row_of
 
 Message: TypeAlias = dict[str, Any]
 
@@ -18,13 +15,12 @@ _SCALARS = (str, int, float, bool)
 _MAX_INTEGER = 2**63
 
 
-def train_dataset(rows: Rows, prompt: Sequence[Message], *, extra: str) -> Any:
+def train_dataset(rows: Rows, prompt: Sequence[Message]) -> Any:
     """Return a data set with a conversation in its column ``prompt``.
 
     Args:
         rows: the rows. A row's own ``prompt`` stays; a text is what the user says.
         prompt: the conversation of rows that have none.
-        extra: the extra of the runtime that installs ``datasets``.
 
     Raises:
         MissingExtra: ``datasets`` isn't installed.
@@ -34,7 +30,7 @@ def train_dataset(rows: Rows, prompt: Sequence[Message], *, extra: str) -> Any:
     try:
         library: Any = import_module("datasets")
     except ImportError as error:
-        raise MissingExtra("a data set", extra=extra) from error
+        raise MissingExtra("a data set", extra="trl") from error
     if isinstance(rows, library.Dataset):
         made: Any = rows
         own = made["prompt"] if "prompt" in made.column_names else [None] * len(made)
