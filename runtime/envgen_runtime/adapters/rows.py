@@ -56,7 +56,7 @@ def first_messages(
     """The messages that an episode begins with: a row's prompt, then the first observation.
 
     Chat templates want something of a user, and users' messages one at a time. So the observation
-    ends a user's last message, and where nobody says anything a user's message is "Begin.".
+    ends a user's last message, and where there are no messages a user's is "Begin.".
 
     Args:
         prompt: a text, or messages, as of OpenAI's Chat Completions.

@@ -56,7 +56,7 @@ class SessionOptions(TypedDict, total=False):
         read: makes what the model reads of a result.
         columns: as for ``reset_arguments``.
         capacity_wait_s: how long a reset waits for a free session of a full server, in seconds.
-        idle_s: a session that nobody used for so long, in seconds, is ended by the next ``begin``,
+        idle_s: a session that is unused for so long, in seconds, is ended by the next ``begin``,
             and its outcome is forgotten after as long again.
     """
 
@@ -232,7 +232,7 @@ class Sessions:
                     del self._sessions[name]
                 continue
             if not session.episode.score.done:
-                idle = SessionLost(f"nobody used the session for {self._idle_s:g} s")
+                idle = SessionLost(f"the session was unused for {self._idle_s:g} s")
                 session.episode.score.lost(idle)
             session.used_at = now
             await self._settle(session)

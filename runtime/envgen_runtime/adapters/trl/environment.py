@@ -72,7 +72,7 @@ class TRLEnvironment(Functions):
         try:
             return _after(row.get("prompt"), episode.reset(row))
         except BaseException as error:
-            # TRL stops here, and nobody would give back the sessions of this step.
+            # TRL stops here, and would leave the sessions of this step open.
             for opened in settings.opened():
                 opened.score.lost(SessionLost("a reset failed, and TRL stops"))
                 opened.close()
