@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+import re
+import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from ipaddress import IPv4Network, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -15,22 +21,49 @@ import docker
 from tests.docker.engine import OwnEngine, install, shell
 from tests.support import PATIENCE_S
 
-_BRIDGE = "envgentest"
-_NETWORK = "10.98.76"
-GATEWAY = f"{_NETWORK}.254"
+# What a run calls its bridge, links and namespaces: its process first, for those who clean up.
+_OURS = re.compile(r"egtest(\d+)(?:n\d+)?")
+
+
+@dataclass(frozen=True)
+class _Bridge:
+    """What joins the machines of one run: runs side by side share no name and no address."""
+
+    name: str
+    network: IPv4Network
+
+    @property
+    def gateway(self) -> str:
+        return str(self.network[254])
+
+    def start(self) -> None:
+        shell("ip", "link", "add", self.name, "type", "bridge")
+        shell("ip", "address", "add", f"{self.gateway}/24", "dev", self.name)
+        shell("ip", "link", "set", self.name, "up")
+        for rule in self._rules():  # Docker drops what it doesn't know
+            shell("iptables", "-I", *rule)
+
+    def remove(self) -> None:
+        for rule in self._rules():
+            subprocess.run(["iptables", "-D", *rule], check=False, capture_output=True)
+        _delete("link", self.name)
+
+    def _rules(self) -> list[list[str]]:
+        return [["FORWARD", way, self.name, "-j", "ACCEPT"] for way in ("-i", "-o")]
 
 
 class SwarmNode:
     """An engine that is a machine of its own, as far as the network goes."""
 
-    def __init__(self, number: int, folder: Path) -> None:
-        self.address = f"{_NETWORK}.{number}"
-        self._namespace = f"envgentest{number}"
-        self._link = f"envgentest{number}"
+    def __init__(self, number: int, folder: Path, bridge: _Bridge) -> None:
+        self.address = str(bridge.network[number])
+        self.gateway = bridge.gateway
+        self._bridge = bridge
+        self._link = self._namespace = f"{bridge.name}n{number}"
         self.engine = OwnEngine(
             folder,
             # The swarm's and the images' addresses are those of the bridge.
-            (f"--insecure-registry={_NETWORK}.0/24",),
+            (f"--insecure-registry={bridge.network}",),
             # Not `ip netns exec`: that mounts another /sys, without the control groups.
             (
                 *("nsenter", f"--net=/run/netns/{self._namespace}"),
@@ -43,11 +76,11 @@ class SwarmNode:
         link, space = self._link, self._namespace
         shell("ip", "netns", "add", space)
         shell("ip", "link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", space)
-        shell("ip", "link", "set", link, "master", _BRIDGE, "up")
+        shell("ip", "link", "set", link, "master", self._bridge.name, "up")
         shell("ip", "-n", space, "address", "add", f"{self.address}/24", "dev", "eth0")
         shell("ip", "-n", space, "link", "set", "eth0", "up")
         shell("ip", "-n", space, "link", "set", "lo", "up")
-        shell("ip", "-n", space, "route", "add", "default", "via", GATEWAY)
+        shell("ip", "-n", space, "route", "add", "default", "via", self.gateway)
         self.engine.start()
 
     def client(self) -> docker.DockerClient:
@@ -63,8 +96,8 @@ class SwarmNode:
         """End it, and whatever it ran."""
         self.engine.kill()
         self.engine.remove()
-        for command in (("netns", "delete", self._namespace), ("link", "delete", self._link)):
-            subprocess.run(["ip", *command], check=False, capture_output=True)
+        _delete("netns", self._namespace)
+        _delete("link", self._link)
 
 
 @contextmanager
@@ -73,11 +106,14 @@ def swarm(size: int, *, spare: int) -> Generator[list[SwarmNode]]:
     install("ip", "iproute2")
     install("iptables", "iptables")
     with tempfile.TemporaryDirectory(prefix="envgen-swarm-", ignore_cleanup_errors=True) as top:
+        _remove_what_killed_runs_left()
+        bridge = _Bridge(f"egtest{os.getpid()}", _free_network())
         nodes = [
-            SwarmNode(number, Path(top) / str(number)) for number in range(1, size + spare + 1)
+            SwarmNode(number, Path(top) / str(number), bridge)
+            for number in range(1, size + spare + 1)
         ]
         try:
-            _bridge()
+            bridge.start()
             for node in nodes:
                 node.engine.folder.mkdir()
                 node.start()
@@ -87,25 +123,45 @@ def swarm(size: int, *, spare: int) -> Generator[list[SwarmNode]]:
             for node in nodes:
                 with suppress(Exception):
                     node.remove()
-            _unbridge()
+            bridge.remove()
 
 
-_RULES = [["FORWARD", way, _BRIDGE, "-j", "ACCEPT"] for way in ("-i", "-o")]
+def _free_network() -> IPv4Network:
+    """A network of which this machine has no address yet."""
+    taken = [
+        ip_interface(f"{address['local']}/{address['prefixlen']}").network
+        for link in json.loads(shell("ip", "-json", "-4", "address"))
+        for address in link["addr_info"]
+    ]
+    networks = (IPv4Network(f"10.98.{third}.0/24") for third in range(256))
+    return next(one for one in networks if not any(map(one.overlaps, taken)))
 
 
-def _bridge() -> None:
-    _unbridge()  # what a killed run left
-    shell("ip", "link", "add", _BRIDGE, "type", "bridge")
-    shell("ip", "address", "add", f"{GATEWAY}/24", "dev", _BRIDGE)
-    shell("ip", "link", "set", _BRIDGE, "up")
-    for rule in _RULES:  # Docker drops what it doesn't know
-        shell("iptables", "-I", *rule)
+def _remove_what_killed_runs_left() -> None:
+    """End engines, and remove namespaces, links and bridges, of runs that could not do it."""
+    for space in filter(_is_of_a_killed_run, _names_in("/run/netns")):
+        inside = subprocess.run(
+            ["ip", "netns", "pids", space], check=False, capture_output=True, text=True
+        )
+        for pid in inside.stdout.split():
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        _delete("netns", space)
+    for link in filter(_is_of_a_killed_run, _names_in("/sys/class/net")):
+        _delete("link", link)
 
 
-def _unbridge() -> None:
-    for rule in _RULES:
-        subprocess.run(["iptables", "-D", *rule], check=False, capture_output=True)
-    subprocess.run(["ip", "link", "delete", _BRIDGE], check=False, capture_output=True)
+def _names_in(folder: str) -> list[str]:
+    return [path.name for path in Path(folder).glob("*")]
+
+
+def _is_of_a_killed_run(name: str) -> bool:
+    ours = _OURS.fullmatch(name)
+    return ours is not None and not Path("/proc", ours[1]).exists()
+
+
+def _delete(kind: str, name: str) -> None:
+    subprocess.run(["ip", kind, "delete", name], check=False, capture_output=True)
 
 
 def _join(nodes: list[SwarmNode]) -> None:

@@ -28,7 +28,7 @@ from envgen_runtime.providers import DockerSwarmProvider, LocalDockerProvider, m
 from envgen_runtime.providers.docker.engine import Engine
 from tests.docker import engine as engines
 from tests.docker.registry import running_registry
-from tests.docker.swarm_nodes import GATEWAY, SwarmNode, swarm
+from tests.docker.swarm_nodes import SwarmNode, swarm
 from tests.support import PATIENCE_S
 
 
@@ -57,7 +57,7 @@ def cluster(
         with running_registry(folder, host="0.0.0.0") as registry:
             for image, name in ((plain, "plain:1"), (openenv, "openenv:1")):
                 registry.push(engine, image, name)
-            there = f"{GATEWAY}:{registry.port}"
+            there = f"{nodes[0].gateway}:{registry.port}"
             yield Cluster(nodes[:3], nodes[3], f"{there}/plain:1", f"{there}/openenv:1")
 
 
