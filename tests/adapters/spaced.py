@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from gymnasium import spaces
+
 from envgen_runtime.adapters.gymnasium.hints import HintError
 from envgen_runtime.adapters.gymnasium.notes import NoSpace
 from envgen_runtime.adapters.gymnasium.reading import Interface, read_interface
@@ -45,3 +47,9 @@ def with_hints(document: Mapping[str, Any]) -> tuple[Interface, dict[str, Any]]:
                 raise
             for place in conflicting:
                 hints[place]["bounds"] = BELOW
+
+
+def samples(space: spaces.Space[Any], count: int) -> list[Any]:
+    """What the space gives with a seed of its own."""
+    space.seed(7)
+    return [space.sample() for _ in range(count)]

@@ -7,24 +7,18 @@ from typing import Any
 
 import pytest
 from gymnasium import spaces
-from hypothesis import HealthCheck, assume, example, given, settings
-from hypothesis import strategies as st
 
 from envgen_runtime.adapters.gymnasium.acting import to_value
 from envgen_runtime.adapters.gymnasium.checks import Outside
 from envgen_runtime.adapters.gymnasium.fields import Field
-from envgen_runtime.adapters.gymnasium.hints import HintError
 from envgen_runtime.adapters.gymnasium.kinds import BoundedSequence
 from envgen_runtime.adapters.gymnasium.notes import NoSpace
 from envgen_runtime.adapters.gymnasium.observing import to_element
 from envgen_runtime.adapters.gymnasium.reading import read_interface
 from envgen_runtime.adapters.gymnasium.spaces import space_of
 from envgen_runtime.contract.exact import ExactValidator
-from envgen_runtime.contract.normal_form import normal_form
-from tests.adapters.spaced import with_hints
-from tests.calling.worlds import tool, tooled
-from tests.strategies import SCHEMAS, instances, objects
-from tests.support import action, contract, contract_cases, observation
+from tests.adapters.spaced import samples
+from tests.support import action, contract, observation
 
 NAN = float("nan")
 
@@ -53,11 +47,6 @@ def inner(field: Field, *, is_action: bool) -> Any:
     """The space of ``x``; the whole space if that is a constant."""
     space = space_of(field, is_action=is_action)
     return space["x"] if isinstance(space, spaces.Dict) else space
-
-
-def samples(space: spaces.Space[Any], count: int) -> list[Any]:
-    space.seed(7)
-    return [space.sample() for _ in range(count)]
 
 
 # --- what is sent ---------------------------------------------------------------------------------
@@ -385,159 +374,6 @@ def test_a_reset_may_show_something_else() -> None:
     )
     same = read_interface({**document, "reset_observation": one}, {})
     assert str(space_of(same.observed, is_action=False)) == "Dict('x': Discrete(2))"
-
-
-# --- hints ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("hints", "why"),
-    [
-        ({"action.y": {"bounds": [0, 1]}}, r"action\.y: there is no such place.*action\.x"),
-        ({"action.x": {"bounds": [0, 20]}}, r"the contract allows no more than \[0, 10\]"),
-        ({"action.x": {"bounds": [0.5, 2]}}, "they are integers"),
-        ({"action.x": {"dtype": "float32"}}, "dtype: one of int8"),
-        ({"action.x": {"max_length": 3}}, "max_length means nothing here"),
-        ({"action.x": {"ignore": True}}, "the contract requires it"),
-        ({"action.x": {"given": True}}, "the contract requires it already"),
-        ({"action.s": {"charset": "[a-d]"}}, "doesn't allow 'd'"),
-        ({"action.s": {"max_length": 9}}, "no more than 5"),
-        ({"action.s": {"ignore": True, "max_length": 3}}, "ignore stands alone"),
-        ({"action": {"ignore": True}}, "only a field or a member of a union"),
-        ({"action.x": {}}, "a hint has some of"),
-        ({"action.x": {"bound": [0, 1]}}, "bound: a hint has some of"),
-        ({"action.x": {"bounds": [1, 0]}}, "the least value comes first"),
-        ({"action.x": {"bounds": [1]}}, "two numbers"),
-        ({"action.x": {"ignore": False}}, "true, or no hint"),
-        ({"action.s": {"charset": "abc"}}, "as a class of a regular expression"),
-        ({"action.s": {"charset": "[c-a]"}}, "is empty"),
-        ({"action.s": {"max_length": 0}}, "a count of characters"),
-        ({"action.x": {"shape": [0]}}, "the length of each level"),
-        ({"action.x": {"dtype": "complex64"}}, "one of int8"),
-    ],
-)
-def test_a_hint_that_cannot_be_is_an_error(hints: Any, why: str) -> None:
-    document = action(
-        {
-            "x": {"type": "integer", "minimum": 0, "maximum": 10},
-            "s": {"type": "string", "pattern": "^[a-c]*$", "maxLength": 5},
-        },
-        required=["x"],
-    )
-    read_interface(document, {})
-    with pytest.raises(HintError, match=why):
-        read_interface(document, hints)
-
-
-def test_members_of_unions_have_places() -> None:
-    move = {"type": "object", "title": "Move", "properties": {"by": {"type": "integer"}},
-            "required": ["by"]}  # fmt: skip
-    document = contract(
-        action={"anyOf": [move, {"type": "object", "title": "Say", "properties": {"s": STRING}}]}
-    )
-    hints = {"action(Move).by": {"bounds": [0, 3]}, "action(Say)": {"ignore": True}}
-    (member,) = read_interface(document, hints).actions
-    assert str(space_of(member.field, is_action=True)) == "Dict('by': Discrete(4))"
-
-
-def test_a_member_that_is_ignored_still_counts_where_one_alone_may_fit() -> None:
-    number = {"type": "number", "minimum": 0, "maximum": 5}
-    union = {"oneOf": [{"type": "integer", "minimum": 0, "maximum": 5}, number]}
-    with pytest.raises(NoSpace, match="may overlap"):
-        read_interface(action({"x": union}), {"action.x(number)": {"ignore": True}})
-
-
-def test_tools_are_members_of_the_action() -> None:
-    document = tooled(
-        tool("roll", {"sides": {"enum": [*range(2, 21)]}}, required=["sides"]),
-        tool("stop", {}, additionalProperties=False),
-    )  # fmt: skip
-    hints = {"observation.seen": {"as_json": True, "max_length": 99}}
-    found = read_interface(document, hints)
-    assert [member.tool.wire_name for member in found.actions] == ["roll", "stop"]
-    rolled = found.actions[0].field
-    assert str(space_of(rolled, is_action=True)) == "Dict('sides': Discrete(19, start=2))"
-
-
-def test_tools_that_are_not_listed_are_said() -> None:
-    with pytest.raises(NoSpace, match="the contract doesn't list the tools"):
-        read_interface(tooled(), {})
-
-
-# --- any schema -----------------------------------------------------------------------------------
-
-ANY = objects(SCHEMAS)
-OFTEN = settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
-
-
-@pytest.mark.slow
-@OFTEN
-@given(ANY, st.integers(0, 1000))
-@example({"type": "object", "properties": {"a": {"oneOf": [{"const": 1}, {"const": True}]}}}, 1)
-def test_samples_of_any_action_are_accepted_and_come_back(schema: Any, seed: int) -> None:
-    document = contract(action=schema)
-    try:
-        found, _ = with_hints(document)
-    except NoSpace:
-        assume(False)
-        raise
-    validator = ExactValidator(normal_form(schema))
-    for member in found.actions:
-        space = space_of(member.field, is_action=True)
-        space.seed(seed)
-        for _ in range(5):
-            sample = space.sample()
-            assert sample in space
-            value = json.loads(json.dumps(to_value(member.field, sample)))
-            assert list(validator.errors(value)) == []
-            again = to_value(member.field, to_element(member.field, value))
-            assert again == value
-
-
-@pytest.mark.slow
-@OFTEN
-@given(st.data())
-def test_what_any_contract_allows_is_in_the_space_or_said_to_be_outside(
-    data: st.DataObject,
-) -> None:
-    schema = data.draw(ANY)
-    try:
-        found, hints = with_hints(contract(action=action({})["action"], observation=schema))
-    except NoSpace:
-        assume(False)
-        raise
-    space = space_of(found.observation, is_action=False)
-    validator = ExactValidator(normal_form(schema))
-    outside: list[str] = []
-    for _ in range(3):
-        value = data.draw(instances(schema, schema))
-        if not validator.is_valid(value):
-            continue
-        try:
-            element = to_element(found.observation, value)
-        except Outside as error:
-            outside.append(error.hint)
-            continue
-        assert element in space
-        kept = to_value(found.observation, element)
-        assert to_value(found.observation, to_element(found.observation, kept)) == kept
-    assert {*outside} <= {"max_length", "dtype"}, f"the hints are wide: {hints}"
-
-
-@pytest.mark.parametrize("file", contract_cases("corpus"))
-def test_real_contracts(file: Any) -> None:
-    document = json.loads(file.read_text())
-    try:
-        found, _ = with_hints(document)
-    except NoSpace as error:
-        without_help = {place for place, helping in error.places.items() if not helping}
-        assert without_help <= {"action", "action.parameters"}
-        return
-    validator = ExactValidator(normal_form(document["action"]))
-    for member in found.actions:
-        for sample in samples(space_of(member.field, is_action=True), 200):
-            value = to_value(member.field, sample)
-            assert list(validator.errors(value)) == []
 
 
 # --- kinds of spaces ------------------------------------------------------------------------------
