@@ -1,4 +1,4 @@
-"""The async client on uvloop, where it is installed: the group ``benchmarks`` has it."""
+"""The async client on uvloop, which Windows has not."""
 
 from __future__ import annotations
 

@@ -60,9 +60,7 @@ LOOPS: dict[str, Callable[[Coroutine[Any, Any, None]], None]] = {
 }
 UVLOOP = pytest.param(
     "uvloop",
-    marks=pytest.mark.skipif(
-        find_spec("uvloop") is None, reason="uvloop is in the group benchmarks alone"
-    ),
+    marks=pytest.mark.skipif(find_spec("uvloop") is None, reason="uvloop is not there on Windows"),
 )
 each_client = pytest.mark.parametrize("client", ["sync", "async", UVLOOP])
 
