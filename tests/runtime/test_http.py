@@ -6,11 +6,13 @@ import asyncio
 import contextlib
 import json
 import socket
+import struct
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -19,6 +21,8 @@ import pytest
 import envgen_runtime as rt
 from generated.coding_env import AsyncCodingEnv, CodingEnv
 from tests.support import ROOT
+
+_TCPI_DATA_SEGS_IN = 152  # where it stands in Linux's struct tcp_info
 
 both_clients = pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
 
@@ -262,6 +266,27 @@ def test_a_server_that_never_reads_is_given_up_in_time(is_async: bool) -> None:
         with contextlib.closing(Player(url, is_async=is_async, **options)) as env:
             with pytest.raises(rt.RequestTimeout):
                 env._run(lambda: env._env.reset(padding="x" * 20_000_000))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux counts packets of data")
+def test_a_request_is_one_packet() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        env = CodingEnv(
+            f"http://127.0.0.1:{listener.getsockname()[1]}",
+            transport="http-unchecked",
+            on_drift="ignore",
+        )
+        with ThreadPoolExecutor(1) as pool, env:
+            asked = pool.submit(env.reset, seed=3)
+            connection, _ = listener.accept()
+            with connection:
+                received = b""
+                while not received.endswith(b'{"seed":3}'):
+                    received += connection.recv(65536)
+                information = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+            assert struct.unpack_from("I", information, _TCPI_DATA_SEGS_IN) == (1,)
+            with pytest.raises(rt.ConnectionLost):
+                asked.result()
 
 
 def test_closing_leaves_the_request_in_flight_to_end() -> None:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import httpcore
@@ -74,16 +75,34 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A stream of ``DeadlineBackend``."""
+    """A stream of ``DeadlineBackend``. It sends a small request at once, in one packet.
+
+    httpcore writes headers and body apart, and a second packet costs both sides a system call.
+    """
 
     def __init__(self, stream: httpcore.NetworkStream, backend: DeadlineBackend) -> None:
         self._stream = stream
         self._backend = backend
+        self._unsent = b""
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        if self._unsent:
+            with suppress(httpcore.WriteError):  # the server may have answered before it hung up
+                self._flush()
         return self._stream.read(max_bytes, self._backend.remaining())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        if len(self._unsent) + len(buffer) <= _WRITE_BYTES:
+            self._unsent += buffer
+        else:
+            self._flush()
+            self._send(buffer)
+
+    def _flush(self) -> None:
+        unsent, self._unsent = self._unsent, b""
+        self._send(unsent)
+
+    def _send(self, buffer: bytes) -> None:
         for start in range(0, len(buffer), _WRITE_BYTES):
             chunk = buffer[start : start + _WRITE_BYTES]
             self._stream.write(chunk, self._backend.remaining())
