@@ -15,8 +15,9 @@ from starlette.routing import Route
 
 from envgen.config import SourceSettings
 from envgen.demo.server import serving
-from envgen.errors import EnvgenError
+from envgen.errors import ConfigError, EnvgenError
 from envgen.sources import label, mcp, recorded
+from envgen_runtime.mcp.servers import StdioServer
 from tests.mcp.serving import BARE, served
 from tests.support import run, save
 
@@ -200,6 +201,34 @@ def test_a_server_over_http_in_the_settings(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv("ENVGEN_ALLOW_VARS", "TOWER_TOKEN")
         assert run("build", "--from-mcp-config", ".mcp.json").exit_code == 0
     assert SECRET not in everything()
+
+
+def test_a_variable_with_a_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Claude Code's settings have them: the default stands in for one that isn't set."""
+    configured(tower={"command": BARE[0], "args": ["${TOWER_HOST:-http://x/a-b}"]})
+    monkeypatch.delenv("TOWER_HOST", raising=False)
+    source = "mcp-config:.mcp.json#tower"
+    server, _ = mcp.server_at(source, SourceSettings())
+    assert isinstance(server, StdioServer)
+    assert server.command[-1] == "http://x/a-b"
+    assert server.command[-1] not in server.secrets
+    monkeypatch.setenv("TOWER_HOST", SECRET)
+    with pytest.raises(ConfigError, match="TOWER_HOST"):
+        mcp.server_at(source, SourceSettings())
+    monkeypatch.setenv("ENVGEN_ALLOW_VARS", "TOWER_HOST")
+    server, _ = mcp.server_at(source, SourceSettings())
+    assert isinstance(server, StdioServer)
+    assert server.command[-1] == SECRET
+    assert SECRET in server.secrets
+
+
+def test_the_settings_of_vs_code_itself() -> None:
+    """Its user settings keep the servers one level below, beside everything else."""
+    entry = {"command": BARE[0], "args": BARE[1:]}
+    save({"editor.fontSize": 12, "mcp": {"inputs": [], "servers": {"bare": entry}}}, "s.json")
+    assert mcp.settings_sources("s.json") == (["mcp-config:s.json#bare"], [])
+    server, _ = mcp.server_at("mcp-config:s.json#bare", SourceSettings())
+    assert isinstance(server, StdioServer)
 
 
 def test_a_server_that_is_switched_off_is_left_out_with_a_note() -> None:

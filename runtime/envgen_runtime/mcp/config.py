@@ -22,7 +22,7 @@ _OF_EDITORS = frozenset(
         "workspaceFolderBasename", "workspaceRoot",
     }
 )  # fmt: skip
-_NAMED = re.compile(r"(?:env:)?(\w+)")
+_NAMED = re.compile(r"(?:env:)?(\w+)(?::-(.*))?", re.DOTALL)
 
 
 class NotAllowed(ValueError):
@@ -47,9 +47,10 @@ def servers_in(settings: Any) -> dict[str, dict[str, Any]]:
         ValueError: there are none.
     """
     fields = as_object(settings) or {}
-    for section in _SECTIONS:
-        if (servers := as_object(fields.get(section))) is not None:
-            return {name: as_object(entry) or {} for name, entry in servers.items()}
+    for place in (fields, as_object(fields.get("mcp")) or {}):  # the latter in VS Code's own
+        for section in _SECTIONS:
+            if (servers := as_object(place.get(section))) is not None:
+                return {name: as_object(entry) or {} for name, entry in servers.items()}
     raise ValueError("no mcpServers and no servers: these are not the settings of MCP servers")
 
 
@@ -60,6 +61,8 @@ def is_disabled(entry: Mapping[str, Any]) -> bool:
 
 def server_of(entry: Mapping[str, Any]) -> Server:
     """The server of an entry, with the user's variables in place of ``${NAME}``.
+
+    Of ``${NAME:-default}``, the default counts where there is no such variable.
 
     Raises:
         ValueError: it describes no server that can be used, or has a variable that isn't allowed
@@ -108,20 +111,27 @@ class _Expansion:
         return {name: self.text(str(value)) for name, value in fields.items()}
 
     def _value(self, placeholder: re.Match[str]) -> str:
-        value = _value(placeholder)
+        variable, default = _named(placeholder)
+        if variable not in os.environ and default is not None:
+            return default
+        value = _value_of(variable)
         if len(value) >= _SHORTEST_SECRET:
             self.values.append(value)
         return value
 
 
-def _value(placeholder: re.Match[str]) -> str:
+def _named(placeholder: re.Match[str]) -> tuple[str, str | None]:
+    """The variable that a placeholder names, and what stands for it where it isn't set."""
     named = _NAMED.fullmatch(placeholder[1])
-    variable = named[1] if named is not None else ""
-    if not variable or (variable in _OF_EDITORS and variable not in allowed_variables()):
+    if named is None or (named[1] in _OF_EDITORS and named[1] not in allowed_variables()):
         raise ValueError(
             f"{placeholder[0][:60]} is not a variable as ${{NAME}}: the placeholders of editors "
             "aren't known here, so write its value"
         )
+    return named[1], named[2]
+
+
+def _value_of(variable: str) -> str:
     if variable not in allowed_variables():
         raise NotAllowed(variable)
     if variable not in os.environ:
