@@ -34,6 +34,7 @@ from hypothesis import given, seed
 from benchmarks.judging import HEAD, Case, Packaged, Score, Tried, judge_shown, packaged, tried
 from benchmarks.measuring import ROOT, introduce, json_files, table
 from benchmarks.shown.jobs import Job, Shown
+from benchmarks.told import untold
 from envgen.options import PackageOptions
 from envgen_runtime.calling.specs import tool_specs
 from envgen_runtime.contract.normal_form import normal_form
@@ -83,11 +84,13 @@ class Scores:
         ways: for each way of showing tools; those of functions twice, for all schemas and for those
             that hints can say.
         beyond: what hints can't say of each schema.
+        untold: what neither hints nor texts of TRL's functions say of each schema.
         broken: how many schemas have an instance that breaks each keyword.
     """
 
     ways: dict[str, Score] = field(default_factory=dict[str, Score])
     beyond: dict[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+    untold: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
     broken: Counter[str] = field(default_factory=Counter[str])
 
     def of(self, way: str) -> Score:
@@ -265,6 +268,8 @@ def _judge(
     for way, by_place in shown.items():
         is_function = way in TRAINERS["trl"].shows
         what = by_place.get(case.place)
+        if beyond and what is not None and way == TRAINERS["trl"].shows[0]:
+            scores.untold[case.place] = untold(case.item.schema, what["schema"], what["names"])
         ways = [way, f"{way}, {_SAYABLE}"] if is_function and not beyond else [way]
         for score in map(scores.of, ways):
             if what is None:
@@ -337,6 +342,9 @@ def report(scores: Scores) -> None:
         for origin, count in Counter(map(_origin, scores.beyond)).items()
     )
     print(f"\nHints can say {sayable.total()} of {len(scores.beyond)}: {', '.join(said)}.")
+    if scores.untold:
+        whole = sum(not lost for lost in scores.untold.values())
+        print(f"The texts tell all that hints can't of {whole} of the other {len(scores.untold)}.")
     shown = ", ".join(f"{keyword} {count}" for keyword, count in scores.broken.most_common())
     print(f"Schemas with an instance that breaks a keyword: {shown}.")
     for line in differences(scores):
@@ -351,6 +359,7 @@ def _origin(place: str) -> str:
 
 def differences(scores: Scores) -> Iterator[str]:
     """Every schema that is shown otherwise than the contract has it, but for those of TRL's own."""
+    yield from (f"untold: {place}: {sorted(lost)}" for place, lost in scores.untold.items() if lost)
     for way, score in scores.ways.items():
         if way.startswith(OWN):
             continue

@@ -51,7 +51,8 @@ def _ours(source: Source) -> Iterator[tuple[str, str, Shown]]:
         wire_name, names = _called(function)
         place = places(source)[wire_name]
         try:
-            schema = get_json_schema(getattr(instance, name))["function"]["parameters"]
+            told = get_json_schema(getattr(instance, name))["function"]
+            schema = {**told["parameters"], "description": told["description"]}
             yield "TRL", place, shown(schema, names)
         except Exception as error:  # noqa: BLE001 - it is the result
             yield "TRL", place, failed(error)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.told import untold
 from benchmarks.trainer_specs import (
     TRAINERS,
     Scores,
@@ -59,6 +60,8 @@ def test_trl_shows_what_hints_can_say(tmp_path: Path) -> None:
     assert sayable.schemas > 8
     assert sayable.unequal == {}
     assert all(scores.beyond[place] for place in scores.ways[ours].unequal)
+    assert scores.untold
+    assert not any(scores.untold.values())
     assert scores.ways[own].invisible
     assert scores.ways[own].equal < scores.ways[ours].equal
 
@@ -75,3 +78,21 @@ def test_what_hints_can_t_say() -> None:
     }
     said = beyond_hints({"properties": lost, "anyOf": [{"required": ["a"]}]})
     assert said == {"minimum", "properties", "enum of no Literal", "anyOf"}
+
+
+def test_what_texts_tell() -> None:
+    """Each keyword that hints lose has to be in the text of its parameter, or of the whole."""
+    schema = {
+        "type": "object",
+        "properties": {"from": {"type": "string", "minLength": 2, "pattern": "a b"}},
+        "additionalProperties": False,
+        "required": ["from", "to"],
+        "not": {"required": ["by"]},
+    }
+    names = {"from": "from_"}
+    told = {"from_": {"description": 'String (at least 2 characters, matching "a\n    b").'}}
+    shown = {"description": 'Go. {"required": ["to"], "not": {"required": ["by"]}}'}
+    assert untold(schema, {**shown, "properties": told}, names) == set()
+    assert untold(schema, {"description": "Go.", "properties": {"from_": {}}}, names) == {
+        "minLength", "not", "pattern", "required",
+    }  # fmt: skip

@@ -22,7 +22,7 @@ from ..naming import function_names
 from ..text import UntrustedText
 from .context import FunctionContext, FunctionParameter
 from .hints import hint_of
-from .told import SECTIONS, plain, shortened, told
+from .told import SECTIONS, plain, shortened, told, told_of_all
 
 if TYPE_CHECKING:
     from ..contract.contract import EnvContract
@@ -65,7 +65,9 @@ def _function(tool: ModelTool, name: str) -> FunctionContext:
         names[wire_name]: told(schemas[wire_name], tool.schema, is_required=wire_name in required)
         for wire_name in order
     }
-    return FunctionContext(name, UntrustedText(tool.wire_name), parameters, _docstring(tool, texts))
+    of_all = told_of_all(tool.schema, {*schemas, *tool.tags})
+    docstring = _docstring(tool, of_all, texts)
+    return FunctionContext(name, UntrustedText(tool.wire_name), parameters, docstring)
 
 
 def _parameter_names(wire_names: list[str]) -> dict[str, str]:
@@ -112,14 +114,14 @@ def _collect(schema: Any, found: dict[str, list[Any]], level: int) -> frozenset[
 # --- docstrings -----------------------------------------------------------------------------------
 
 
-def _docstring(tool: ModelTool, parameters: Mapping[str, str]) -> UntrustedText:
-    """The description, and a list of the parameters with their texts."""
+def _docstring(tool: ModelTool, of_all: str, parameters: Mapping[str, str]) -> UntrustedText:
+    """The description, what holds of all arguments, and a list of them with their texts."""
     lines = textwrap.dedent(tool.description.expandtabs(4)).strip().splitlines()
     if lines:  # the first line often stands further out than the others
         lines = [lines[0], *textwrap.dedent("\n".join(lines[1:])).splitlines()]
     text = printable("\n".join(lines), _MAX_DESCRIPTION + 1, keep=LINES).strip()
     description = shortened(text, _MAX_DESCRIPTION) or f"Call {plain(tool.wire_name)}."
-    paragraphs = [_without_sections(description)]
+    paragraphs = [_without_sections(text) for text in (description, of_all) if text]
     if parameters:
         entries = (_entry(name, text) for name, text in parameters.items())
         paragraphs.append("\n".join(["Args:", *entries]))

@@ -7,7 +7,7 @@ is one line, bounded, and complete within that: what has no words of its own is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from envgen_runtime.calling.advice import BOUNDS
@@ -31,6 +31,12 @@ _AS_SCHEMA = frozenset(
     }
 )  # fmt: skip
 _UNIONS = ("anyOf", "oneOf")
+_OF_ALL = frozenset(
+    {*_AS_SCHEMA, *_UNIONS, "additionalProperties", "const", "enum", "maxProperties",
+     "minProperties", "patternProperties", "required"}
+)  # fmt: skip
+_OF_OTHERS = ("additionalProperties", "unevaluatedProperties")
+"""What is said of names that have no parameter. A function refuses them by itself."""
 _BEYOND_TYPES = frozenset({"$ref", *_FIELDS, *_WORDS, *_AS_SCHEMA, *BOUNDS})
 _OPEN: tuple[Any, ...] = (None, True, {})
 
@@ -54,6 +60,25 @@ def told(schema: Any, root: Mapping[str, Any], *, is_required: bool) -> str:
         sentences.append(f"Default: {_json(fields['default'])}.")
     text = " ".join(sentence for sentence in sentences if sentence)
     return shortened(text, _MAX_TEXT) or ("Required." if is_required else "Optional.")
+
+
+def told_of_all(schema: Mapping[str, Any], parameters: Collection[str]) -> str:
+    """What a tool's schema says of its arguments together; "" if each has its own text for it.
+
+    Args:
+        schema: the tool's, in normal form.
+        parameters: the names of those that are told one by one.
+    """
+    rules = {
+        key: value
+        for key, value in schema.items()
+        if key in _OF_ALL and not (key in _OF_OTHERS and (value is False or value in _OPEN))
+    }
+    required = as_array(rules.pop("required", None)) or []
+    unnamed = [name for name in required if name not in parameters]
+    if unnamed:
+        rules["required"] = unnamed
+    return shortened(f"All arguments together fit {_json(rules)}.", _MAX_TEXT) if rules else ""
 
 
 def plain(text: str) -> str:
@@ -214,4 +239,4 @@ def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-__all__ = ["plain", "shortened", "told"]
+__all__ = ["plain", "shortened", "told", "told_of_all"]
