@@ -12,7 +12,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
@@ -406,6 +406,25 @@ def test_an_idle_client_pings(is_async: bool) -> None:
                 env.reset()
                 server.event.clear()
                 assert server.event.wait(10), "no ping arrived"
+
+
+def test_frames_stay_whole_where_the_socket_has_little_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What there was no room for goes out before anything else does."""
+    room = cycle([3, 0, 1, 0, 0, 2])
+    write = websocket.WebSocketTransport._write
+    monkeypatch.setattr(
+        websocket.WebSocketTransport, "_write", lambda self, data: write(self, data[: next(room)])
+    )
+    with raw_server(to_requests(text(observed({"stdout": "whole"})))) as url:
+        with CodingEnv(url, barrier="off") as env:
+            env.reset()
+            transport: Any = env._transport
+            for _ in range(20):
+                transport._next_ping = 0.0
+                transport.service()
+            assert env.step(code="1").observation.stdout == "whole"
 
 
 FORKED = """

@@ -21,8 +21,9 @@ from envgen_runtime.clients.call import Call, Open, Send, Wait
 from envgen_runtime.transports import http_deadline, tcp
 from envgen_runtime.wire import protocol, retries
 from generated.coding_env import AsyncCodingEnv, CodingEnv
+from tests.runtime.servers import observed
 from tests.runtime.test_call import REPLY, reset
-from tests.runtime.test_frames import both_clients
+from tests.runtime.test_frames import both_clients, speaking
 
 FULL = "CAPACITY_REACHED"
 TOLERANCE_S = 1e-6
@@ -210,6 +211,17 @@ def test_a_silent_server_over_http_is_waited_for_within_the_limit(is_async: bool
             reset_once(
                 url, is_async, transport="http-unchecked", timeout_s=2, connect_timeout_s=600
             )
+
+
+def test_a_request_has_its_own_limit_whatever_the_one_before_had() -> None:
+    async def play(url: str) -> None:
+        async with AsyncCodingEnv(url, barrier="off", request_timeout_s=600) as env:
+            await env.reset()
+            with pytest.raises(rt.RequestTimeout, match="no reply to step"):
+                await asyncio.wait_for(env.step(code="1", timeout_s=0.05), 10)
+
+    with speaking(observed({})) as url:
+        asyncio.run(play(url))
 
 
 def test_all_addresses_of_a_name_share_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:

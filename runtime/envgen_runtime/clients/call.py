@@ -305,8 +305,6 @@ class Calls:
         if self._wire is not None and self._wire.creates_session:
             yield Send(request._replace(operation="create", data={}))
         self.session.opened(in_loop=self.transport != "http")
-        if self.session.phase is Phase.CLOSED:
-            yield from self._drop()
         self._check_not_closed()
 
     def _check_http(self, request: Request) -> Call[None]:
