@@ -463,6 +463,25 @@ def test_a_forked_child_keeps_its_own_sessions_alive_alone() -> None:
     assert done.stdout == "own True parent's False\n", done.stderr
 
 
+@pytest.mark.usefixtures("often")
+def test_the_thread_ends_with_the_last_session_though_none_was_closed() -> None:
+    class Session:
+        def __init__(self) -> None:
+            self.served = threading.Event()
+
+        def service(self) -> None:
+            self.served.set()
+
+    keeper, session = keepalive.KeepAlive(), Session()
+    keeper.add(session)
+    thread: Any = keeper._thread
+    assert session.served.wait(10)
+    del session
+    thread.join(10)
+    assert not thread.is_alive()
+    assert keeper._thread is None
+
+
 @both_clients
 @pytest.mark.usefixtures("often")
 def test_a_client_pings_while_it_waits_for_a_slow_reply(is_async: bool) -> None:

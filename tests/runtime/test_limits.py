@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import httpcore
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -264,6 +265,26 @@ def test_all_addresses_of_a_name_share_the_limit_over_http(monkeypatch: pytest.M
         backend.connect_tcp("h.example", 80, 600)
     assert [host for host, _ in tried] == ["192.0.2.1", "fe80::1%7", "2001:db8::1"]
     assert [limit_s for _, limit_s in tried] == pytest.approx([1.0, 0.6, 0.2])
+
+
+def test_a_reply_that_drips_through_a_client_of_the_users_ends_at_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """httpx has a limit for each read alone."""
+
+    class Dripping(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            for byte in observed({}).encode():
+                clock.now += 1
+                yield bytes([byte])
+
+    clock = Clock()
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
+    with httpx.Client(transport=answer) as own:
+        with CodingEnv("http://h", transport="http-unchecked", http_client=own) as env:
+            monkeypatch.setattr(http_deadline.time, "monotonic", clock)
+            with pytest.raises(rt.RequestTimeout):
+                env.reset(timeout_s=10)
 
 
 @pytest.mark.parametrize("operation", ["read", "write"])
