@@ -1,8 +1,9 @@
-"""JSON values: their type, their equality, how places within them are written, and what is none."""
+"""JSON values: their type and equality, how places within them are told, and what is none."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from datetime import date, time, timedelta
 from enum import Enum
@@ -11,7 +12,7 @@ from urllib.parse import quote, unquote
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
+    from pydantic import JsonValue, ValidationError
 else:
     # Replies come out of a JSON parser and requests go into a JSON writer, so validating them as
     # JSON would repeat that work, and pydantic's own validator walks every value in Python.
@@ -21,6 +22,7 @@ __all__ = [
     "Inner", "JsonFields", "JsonValue", "NotJson", "as_array", "as_object", "at_pointer",
     "comparable", "first_not_json", "from_numpy", "is_json_scalar", "is_numpys", "is_refused",
     "json_path", "pointer_keys", "pointer_of", "pointer_to", "reference_to", "same_json",
+    "violations",
 ]  # fmt: skip
 
 _MAX_INDEX_DIGITS = 9  # int() refuses very long texts
@@ -135,6 +137,56 @@ def at_pointer(document: Any, pointer: str) -> Any:
         else:
             raise LookupError(pointer)
     return value
+
+
+# --- places that pydantic names -----------------------------------------------------------------
+
+_MAX_SHOWN_ERRORS = 3
+_MAX_EXCERPT = 60
+_MAX_LISTED = 10_000
+"""How many violations pydantic is asked to list, with 700 bytes for each. It leaves a list at its
+first wrong item, but validates all of an object's values."""
+_VALIDATOR = re.compile(r"[a-z][a-z-]*\[.+\]")
+"""How pydantic names a branch of a union that has no name of one word: ``list[int]``."""
+
+
+def violations(error: ValidationError, root: str) -> tuple[str, str]:
+    """Describe a validation error: its first few violations as text, and the path of the first.
+
+    ``root`` is the path of what was validated.
+    """
+    if (count := error.error_count()) > _MAX_LISTED:
+        return f"{count:,} values don't fit, too many to list", root
+    details = error.errors(include_url=False, include_context=False)
+    paths = [json_path(loc, root=root) for loc in _places([detail["loc"] for detail in details])]
+    shown = "; ".join(
+        f"{path}: {detail['msg']}{_found(detail)}"
+        for path, detail in zip(paths[:_MAX_SHOWN_ERRORS], details, strict=False)
+    )
+    more = len(details) - _MAX_SHOWN_ERRORS
+    return (
+        f"{shown} (and {more} more)" if more > 0 else shown,
+        paths[0],
+    )
+
+
+def _places(locs: list[tuple[int | str, ...]]) -> list[tuple[int | str, ...]]:
+    """Pydantic's places without the branches of unions, of which one is named by its validator."""
+    unions = {
+        loc[:at]
+        for loc in locs
+        for at, part in enumerate(loc)
+        if isinstance(part, str) and _VALIDATOR.fullmatch(part)
+    }
+    return [tuple(part for at, part in enumerate(loc) if loc[:at] not in unions) for loc in locs]
+
+
+def _found(detail: Any) -> str:
+    """The value found; nothing for a missing field, whose input is all of its surroundings."""
+    if detail["type"] == "missing":
+        return ""
+    text = repr(detail["input"])
+    return f", not {text if len(text) <= _MAX_EXCERPT else text[: _MAX_EXCERPT - 3] + '...'}"
 
 
 # --- what JSON doesn't have ----------------------------------------------------------------------

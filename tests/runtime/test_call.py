@@ -10,7 +10,7 @@ import pytest
 
 import envgen_runtime as rt
 from envgen_runtime.clients.effects import Call, Drop, Open, Wait
-from envgen_runtime.clients.session import Phase
+from envgen_runtime.clients.session import Phase, Session
 from generated.coding_env import CodingEnv
 from tests.runtime.calls import (
     REPLY,
@@ -313,3 +313,24 @@ def test_a_secret_that_a_server_echoes_is_not_shown(outcome: Any) -> None:
     _, raised = run(step(env), outcome)
     assert "***" in str(raised)
     assert "1234567" not in f"{raised} {raised.server_text}"
+
+
+@pytest.mark.parametrize("operation", ["reset", "step", "state"])
+def test_another_loop_does_not_disturb_a_request_in_flight(operation: Any) -> None:
+    loop = first = object()
+    session = Session(lambda: loop)
+    session.begin("reset", "begins")
+    session.opened(in_loop=True)
+    session.succeed()
+    session.begin("step", "steps")
+    loop = object()
+    with pytest.raises(rt.SessionBusy):
+        session.begin(operation, "intrudes")
+    session.succeed()
+    loop = first
+    assert session.is_open
+    session.begin("step", "goes on")
+    session.close()
+    loop = object()
+    with pytest.raises(rt.SessionClosed):
+        session.begin(operation, "comes late")

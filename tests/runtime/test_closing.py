@@ -121,6 +121,29 @@ def test_closing_ends_the_request_of_another_thread() -> None:
             thread.join()
 
 
+def test_closing_ends_the_request_of_another_task() -> None:
+    is_stepping = threading.Event()
+
+    def answer(frame: Frame) -> list[bytes]:
+        if b"reset" in frame.data:
+            return [text(observed({}))]
+        is_stepping.set()
+        return []  # the step isn't answered
+
+    async def run(url: str) -> None:
+        env = AsyncCodingEnv(url, barrier="off", on_drift="ignore", request_timeout_s=600)
+        await env.reset()
+        step = asyncio.create_task(env.step(code="1"))
+        assert await asyncio.to_thread(is_stepping.wait, 10)
+        await env.close()
+        with pytest.raises(rt.SessionClosed) as caught:
+            await asyncio.wait_for(step, 10)
+        assert (caught.value.sent, caught.value.maybe_applied) == (True, True)
+
+    with raw_server(answer) as url:
+        asyncio.run(run(url))
+
+
 def test_closing_that_is_cancelled_closes_the_socket() -> None:
     is_closing, go_on = threading.Event(), threading.Event()
 

@@ -104,10 +104,14 @@ def test_what_is_no_websocket(answer: bytes, told: str, is_async: bool) -> None:
 
 
 @both_clients
-@pytest.mark.parametrize(("transport", "route"), [("auto", "/ws"), ("http-unchecked", "/reset")])
+@pytest.mark.parametrize(
+    ("transport", "route"),
+    [("auto", "/ws"), ("http", "/schema"), ("http-unchecked", "/reset")],
+)
 def test_a_redirect_names_its_target(transport: str, route: str, is_async: bool) -> None:
     target = f"https://user:open-sesame@env.example/base{route}?token=open-sesame"
-    with answering(response("307 Elsewhere", f"location: {target}")) as host:
+    headers = (f"location: {target}", "content-type: text/html")  # as nginx sends it
+    with answering(response("307 Elsewhere", *headers, body="<html>")) as host:
         error = failure(f"http://{host}", is_async=is_async, transport=transport)
     assert "base URL is https://env.example/base" in str(error)
     assert f"base{route}" in str(error)
@@ -158,11 +162,54 @@ def test_a_redirect_is_no_server_to_wait_for() -> None:
 
 
 @both_clients
-def test_a_page_in_place_of_a_reply(is_async: bool) -> None:
-    page = response("200 OK", "content-type: text/html", body="<title>Sign in</title>")
+def test_http_on_a_server_that_wakes_up(is_async: bool) -> None:
+    with answering(response("503 No")) as host:
+        error = failure(f"http://{host}", is_async=is_async, transport="http")
+    assert "from_url()" in str(error)
+    assert "http-unchecked" not in str(error)
+    assert error.retryable
+
+
+TITLE = "<title>Sign in</title>"
+PAGES = {
+    "told by its type": response("200 OK", "content-type: text/html", body=TITLE),
+    "without a type": response("200 OK", body=f"\n<!DOCTYPE  html><html>{TITLE}"),
+    "of another type": response("200 OK", "content-type: text/plain", body=f"<html>{TITLE}"),
+    "with a mark": response("200 OK", body=f"\ufeff<HTML lang=en>{TITLE}"),
+}
+every_page = pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+
+
+@both_clients
+@every_page
+@pytest.mark.parametrize("transport", ["auto", "http", "http-unchecked"])
+def test_a_page_in_place_of_a_reply(page: bytes, transport: str, is_async: bool) -> None:
     with answering(page) as host:
-        error = failure(f"http://{host}", is_async=is_async, transport="http-unchecked")
+        error = failure(f"http://{host}", is_async=is_async, transport=transport)
     assert 'a web page ("Sign in")' in str(error)
+
+
+@every_page
+def test_a_page_is_no_healthy_server(page: bytes) -> None:
+    async def ask(url: str) -> bool:
+        return await AsyncCodingEnv(url).is_healthy()
+
+    with answering(page) as host:
+        assert not CodingEnv(f"http://{host}").is_healthy()
+        assert not asyncio.run(ask(f"http://{host}"))
+        with pytest.raises(rt.ReadyTimeout, match="web page"):
+            CodingEnv.from_url(f"http://{host}", timeout_s=0.1)
+
+
+@both_clients
+def test_an_old_file_server_is_no_environment(is_async: bool) -> None:
+    """Its pages are about files that are missing: ``python -m http.server`` on a mistaken port."""
+    page = "<title>Error response</title>"
+    missing = f"HTTP/1.0 404 Not Found\r\ncontent-type: text/html\r\n\r\n{page}"
+    with answering(missing.encode()) as host:
+        error = failure(f"http://{host}", is_async=is_async)
+    assert "HTTP/1.0 (HTTP 404)" in str(error)
+    assert "Check the URL" in str(error)
 
 
 @both_clients

@@ -12,7 +12,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import Any
 
 import pytest
@@ -408,6 +408,25 @@ def test_an_idle_client_pings(is_async: bool) -> None:
                 assert server.event.wait(10), "no ping arrived"
 
 
+def test_frames_stay_whole_where_the_socket_has_little_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What there was no room for goes out before anything else does."""
+    room = cycle([3, 0, 1, 0, 0, 2])
+    write = websocket.WebSocketTransport._write
+    monkeypatch.setattr(
+        websocket.WebSocketTransport, "_write", lambda self, data: write(self, data[: next(room)])
+    )
+    with raw_server(to_requests(text(observed({"stdout": "whole"})))) as url:
+        with CodingEnv(url, barrier="off") as env:
+            env.reset()
+            transport: Any = env._transport
+            for _ in range(20):
+                transport._next_ping = 0.0
+                transport.service()
+            assert env.step(code="1").observation.stdout == "whole"
+
+
 FORKED = """
 import os, threading
 from envgen_runtime.transports import keepalive
@@ -442,6 +461,25 @@ def test_a_forked_child_keeps_its_own_sessions_alive_alone() -> None:
         [sys.executable, "-c", FORKED], capture_output=True, text=True, check=True
     )
     assert done.stdout == "own True parent's False\n", done.stderr
+
+
+@pytest.mark.usefixtures("often")
+def test_the_thread_ends_with_the_last_session_though_none_was_closed() -> None:
+    class Session:
+        def __init__(self) -> None:
+            self.served = threading.Event()
+
+        def service(self) -> None:
+            self.served.set()
+
+    keeper, session = keepalive.KeepAlive(), Session()
+    keeper.add(session)
+    thread: Any = keeper._thread
+    assert session.served.wait(10)
+    del session
+    thread.join(10)
+    assert not thread.is_alive()
+    assert keeper._thread is None
 
 
 @both_clients

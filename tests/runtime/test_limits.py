@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 import httpcore
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,8 +22,9 @@ from envgen_runtime.clients.call import Call, Open, Send, Wait
 from envgen_runtime.transports import http_deadline, tcp
 from envgen_runtime.wire import protocol, retries
 from generated.coding_env import AsyncCodingEnv, CodingEnv
+from tests.runtime.servers import observed
 from tests.runtime.test_call import REPLY, reset
-from tests.runtime.test_frames import both_clients
+from tests.runtime.test_frames import both_clients, speaking
 
 FULL = "CAPACITY_REACHED"
 TOLERANCE_S = 1e-6
@@ -153,7 +155,7 @@ def test_an_error_says_that_the_limit_ended_the_attempts() -> None:
     assert error.retryable
 
 
-@pytest.mark.parametrize("bad", ["9", math.nan, math.inf, 0, -1, True, [1], 1e300])
+@pytest.mark.parametrize("bad", ["9", math.nan, math.inf, 0, -1, True, [1], 1e300, 10**400])
 def test_what_is_no_limit_is_refused_in_plain_words(bad: Any) -> None:
     env = CodingEnv("http://h")
     with pytest.raises(rt.InvalidRequest, match="timeout_s must be a number of seconds"):
@@ -198,7 +200,7 @@ def reset_once(url: str, is_async: bool, *, timeout_s: float | None = None, **op
 def test_a_silent_server_is_waited_for_within_the_limit(is_async: bool, of_the_call: bool) -> None:
     limit = {"timeout_s": 2} if of_the_call else {"request_timeout_s": 2}
     with silent() as url:
-        with pytest.raises(rt.ConnectError, match=r"did not open a WebSocket within 2 s"):
+        with pytest.raises(rt.ConnectError, match=r"did not open a WebSocket within [12]"):
             reset_once(url, is_async, connect_timeout_s=600, **limit)
 
 
@@ -210,6 +212,17 @@ def test_a_silent_server_over_http_is_waited_for_within_the_limit(is_async: bool
             reset_once(
                 url, is_async, transport="http-unchecked", timeout_s=2, connect_timeout_s=600
             )
+
+
+def test_a_request_has_its_own_limit_whatever_the_one_before_had() -> None:
+    async def play(url: str) -> None:
+        async with AsyncCodingEnv(url, barrier="off", request_timeout_s=600) as env:
+            await env.reset()
+            with pytest.raises(rt.RequestTimeout, match="no reply to step"):
+                await asyncio.wait_for(env.step(code="1", timeout_s=0.05), 10)
+
+    with speaking(observed({})) as url:
+        asyncio.run(play(url))
 
 
 def test_all_addresses_of_a_name_share_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,6 +265,26 @@ def test_all_addresses_of_a_name_share_the_limit_over_http(monkeypatch: pytest.M
         backend.connect_tcp("h.example", 80, 600)
     assert [host for host, _ in tried] == ["192.0.2.1", "fe80::1%7", "2001:db8::1"]
     assert [limit_s for _, limit_s in tried] == pytest.approx([1.0, 0.6, 0.2])
+
+
+def test_a_reply_that_drips_through_a_client_of_the_users_ends_at_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """httpx has a limit for each read alone."""
+
+    class Dripping(httpx.SyncByteStream):
+        def __iter__(self) -> Iterator[bytes]:
+            for byte in observed({}).encode():
+                clock.now += 1
+                yield bytes([byte])
+
+    clock = Clock()
+    answer = httpx.MockTransport(lambda _: httpx.Response(200, stream=Dripping()))
+    with httpx.Client(transport=answer) as own:
+        with CodingEnv("http://h", transport="http-unchecked", http_client=own) as env:
+            monkeypatch.setattr(http_deadline.time, "monotonic", clock)
+            with pytest.raises(rt.RequestTimeout):
+                env.reset(timeout_s=10)
 
 
 @pytest.mark.parametrize("operation", ["read", "write"])

@@ -145,6 +145,21 @@ def test_a_forked_child_does_not_stop_the_provider(url: str, was_reset: bool) ->
     assert provider.stopped == ["stopped"]
 
 
+def test_a_forked_child_numbers_its_requests_anew() -> None:
+    env = CodingEnv("http://h")
+
+    def made() -> str:
+        return env._request("state", {}, None).request_id.partition("-")[0]
+
+    parents = made()
+    assert made() == parents
+
+    def work() -> list[str]:
+        return [parents] if made() == parents else []
+
+    assert tries.Child(work).wait("fork") == []
+
+
 def test_a_forked_child_needs_an_http_client_of_its_own(url: str) -> None:
     with httpx.Client() as client, CodingEnv(url, transport="http", http_client=client) as env:
         env.reset()

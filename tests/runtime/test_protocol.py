@@ -238,3 +238,19 @@ def test_a_reply_that_lacks_something_is_loud(payload: dict[str, Any], path: str
     with pytest.raises(rt.ReplyMismatch) as caught:
         Envelope.read(payload)
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("retry_after_s", [None, 1.0])
+def test_a_step_that_a_gateway_refuses_may_have_been_applied(
+    status: int, retry_after_s: float | None
+) -> None:
+    def refused(operation: protocol.Operation) -> rt.ServerError:
+        request = protocol.Request.begun(operation, {}, 1, "r")
+        return protocol.server_error(
+            {}, code=f"HTTP_{status}", request=request, retry_after_s=retry_after_s
+        )
+
+    step, reset = refused("step"), refused("reset")
+    assert (step.retryable, step.maybe_applied) == (False, True)
+    assert (reset.retryable, reset.maybe_applied) == (True, False)

@@ -73,12 +73,14 @@ def test_what_a_server_asks_to_wait_is_waited() -> None:
     assert seen.retries[0].error.server_text == "busy"  # type: ignore[attr-defined]
 
 
-def test_a_wait_that_is_too_long_is_left_to_the_caller() -> None:
-    app = refusing(1, lambda: Response(status_code=503, headers={"Retry-After": "600"}))
-    with serving(app) as url, CodingEnv(url, retry=QUICK) as env:
+@pytest.mark.parametrize("asked_s", [2, 600])  # within the limit of the call, and beyond it
+def test_a_wait_that_is_too_long_is_left_to_the_caller(asked_s: int) -> None:
+    app = refusing(1, lambda: Response(status_code=503, headers={"Retry-After": str(asked_s)}))
+    short = rt.RetryPolicy(first_delay_s=0.01, max_delay_s=1)
+    with serving(app) as url, CodingEnv(url, retry=short) as env:
         with pytest.raises(rt.UpgradeRefused) as caught:
             env.reset()
-    assert (caught.value.retry_after_s, caught.value.retryable) == (600, True)
+    assert (caught.value.retry_after_s, caught.value.retryable) == (asked_s, True)
 
 
 def full(times: int) -> Starlette:

@@ -87,15 +87,56 @@ def test_what_was_changed_is_sent_and_what_was_not_set_is_left_out() -> None:
 def test_what_was_not_validated_is_refused(wrong: dict[str, Any]) -> None:
     model = Move.model_construct(**{"kind": "move", "text": "go", **wrong})
     assert plain_fields(model) is None
-    with pytest.raises(InvalidRequest):
+    with pytest.raises(InvalidRequest) as caught:
         sent_fields(model)
+    assert caught.value.path == f"$.{next(iter(wrong))}"
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"direction": "up"}, {"direction": 1}, {"kind": "jump"}, {"count": True}]
+    "wrong",
+    [
+        {"direction": "up"},
+        {"direction": 1},
+        {"kind": "jump"},
+        {"text": None},
+        {"notes": {"ready": 1}, "text": None},
+    ],
 )
-def test_what_else_does_not_fit_is_left_to_pydantic(wrong: dict[str, Any]) -> None:
-    assert plain_fields(Move.model_construct(**{"kind": "move", "text": "go", **wrong})) is None
+def test_what_pydantic_dumps_in_spite_of_its_type_is_refused(wrong: dict[str, Any]) -> None:
+    model = Move.model_construct(**{"kind": "move", "text": "go", **wrong})
+    assert plain_fields(model) is None
+    with pytest.raises(InvalidRequest) as caught:
+        sent_fields(model)
+    assert caught.value.path == f"$.{list(wrong)[-1]}"
+
+
+@pytest.mark.parametrize("wrong", [5, {"a": object}])
+def test_what_was_put_in_later_is_validated(wrong: Any) -> None:
+    model = Move(text="go")
+    model.words.append(wrong)
+    with pytest.raises(InvalidRequest, match=r"^\$\.words\[0\]: .*string") as caught:
+        sent_fields(model)
+    assert caught.value.path == "$.words[0]"
+
+
+def test_a_serializer_that_fails_is_no_error_outside_the_tree() -> None:
+    class Failing(Plain):
+        @field_serializer("text")
+        def _fail(self, text: str) -> str:
+            raise ValueError(text)
+
+    with pytest.raises(InvalidRequest, match="can't be sent"):
+        sent_fields(Failing(text="go"))
+
+
+def test_a_field_that_is_missing_is_refused() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        sent_fields(Move.model_construct(kind="move"))
+    assert caught.value.path == "$.text"
+
+
+def test_a_truth_in_place_of_a_number_is_left_to_pydantic() -> None:
+    assert plain_fields(Move.model_construct(kind="move", text="go", count=True)) is None
 
 
 def test_a_value_that_a_dump_writes_otherwise_is_dumped() -> None:

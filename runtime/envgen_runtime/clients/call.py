@@ -33,7 +33,7 @@ from ..observe.observers import Notifier, RequestEvent
 from ..providers import AnyProvider, Provider
 from ..result import StepResult
 from ..transports import TransportName
-from ..wire.detection import explain_refused_upgrade, holds_episode, no_episode, web_page
+from ..wire.detection import explain_refused_upgrade, holds_episode, no_episode
 from ..wire.mismatch import reply_mismatch
 from ..wire.protocol import Request
 from ..wire.redaction import redact
@@ -231,7 +231,7 @@ class Calls:
             return False
         if self._wire is not None:
             return bool(response.status < HTTPStatus.INTERNAL_SERVER_ERROR)
-        return bool(response.status == HTTPStatus.OK)
+        return bool(response.status == HTTPStatus.OK and response.page is None)
 
     # --- attempts -----------------------------------------------------------------------------
 
@@ -291,7 +291,7 @@ class Calls:
                     schema=schema.status,
                     health=health.status,
                     base_url=self._url,
-                    page=web_page(schema.headers, schema.body),
+                    page=schema.page,
                 )
                 if error is not None:
                     raise error from refusal
@@ -305,15 +305,14 @@ class Calls:
         if self._wire is not None and self._wire.creates_session:
             yield Send(request._replace(operation="create", data={}))
         self.session.opened(in_loop=self.transport != "http")
-        if self.session.phase is Phase.CLOSED:
-            yield from self._drop()
         self._check_not_closed()
 
     def _check_http(self, request: Request) -> Call[None]:
         """Ask once whether HTTP, chosen by the user, holds an episode."""
         schema = yield Ask("/schema", request)
-        page = web_page(schema.headers, schema.body)
-        self._has_episodes = holds_episode(schema.status, base_url=self._url, page=page)
+        self._has_episodes = holds_episode(
+            schema.status, schema.page, schema.headers.get("location"), base_url=self._url
+        )
         self._checks_http = False
         self._check_episode(request)
 

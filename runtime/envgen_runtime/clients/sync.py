@@ -243,7 +243,7 @@ class EnvClient(
 
     @checks_arguments
     def is_healthy(self, *, timeout_s: float | None = None) -> bool:
-        """Whether the server answers GET ``/health`` with 200. Asks once.
+        """Whether the server answers GET ``/health`` with 200, and no web page. Asks once.
 
         A server with routes of its own is healthy if it answers at all.
         """

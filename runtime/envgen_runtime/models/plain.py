@@ -78,12 +78,17 @@ def plain_fields(model: BaseModel) -> dict[str, Any] | None:
         value: Any = values.get(name)
         if may_be_left_out and name not in was_set and value == default:
             continue
-        if type(value) not in types or (choices is not None and value not in choices):
-            return None
-        if isinstance(value, float) and not math.isfinite(value):
+        if not is_plain(value, types, choices):
             return None
         sent[alias] = value
     return sent
+
+
+def is_plain(value: Any, types: frozenset[type], choices: frozenset[Any] | None) -> bool:
+    """Whether a value is written as it stands. The arguments are as in ``SentField``."""
+    if type(value) not in types or (choices is not None and value not in choices):
+        return False
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _plain_types(annotation: Any) -> tuple[frozenset[type], frozenset[Any] | None]:

@@ -20,10 +20,10 @@ from ..json_value import (
     is_json_scalar,
     is_numpys,
     is_refused,
-    json_path,
+    violations,
 )
 from .base import JsonModel, RequestModel, is_closed
-from .plain import plain_fields, sent_fields_of
+from .plain import is_plain, plain_fields, sent_fields_of
 
 
 def sent_fields(model: BaseModel) -> JsonFields:
@@ -36,11 +36,16 @@ def sent_fields(model: BaseModel) -> JsonFields:
     with. So are the unknown fields that a closed model was received with.
 
     Raises:
-        InvalidRequest: JSON doesn't have a value.
+        InvalidRequest: JSON doesn't have a value, or the model's class doesn't take it: one that
+            was made or changed without validation.
     """
     if (plain := plain_fields(model)) is not None:
         return JsonFields(plain)
-    return _written(model, model.model_dump)
+    sent = _written(model, model.model_dump)
+    if _is_unvalidated(model, sent) and (misfit := _misfit(model, sent)) is not None:
+        shown, path = misfit
+        raise InvalidRequest(shown, path=path)
+    return sent
 
 
 def sent_parameters(values: Mapping[str, Any]) -> JsonFields:
@@ -73,9 +78,10 @@ def _written(value: Any, dump: Callable[..., Any]) -> JsonFields:
         _leave_out(value, dumped, True)
     except (TypeError, ValueError, RecursionError, _NotJson) as error:  # as of a list in itself
         found = first_not_json(value, _fields_of)
-        if found is None:
-            raise InvalidRequest(f"this can't be sent: {error}") from error
-        raise InvalidRequest(str(found), path=found.path) from error
+        if found is not None:
+            raise InvalidRequest(str(found), path=found.path) from error
+        shown, path = _undumped_misfit(value) or (f"this can't be sent: {error}", None)
+        raise InvalidRequest(shown, path=path) from error
     return JsonFields(dumped)
 
 
@@ -161,6 +167,40 @@ def _check_free(value: Any, dumped: Any) -> None:
         raise _NotJson
 
 
+def _is_unvalidated(model: BaseModel, sent: Mapping[str, Any]) -> bool:
+    """Whether a value may be none that its field takes, though pydantic has dumped it.
+
+    It doesn't look whether a choice is one, and takes None, or no value, for anything.
+    """
+    return any(
+        field.types
+        and (field.alias in sent or not field.may_be_left_out)
+        and not is_plain(model.__dict__.get(field.name), field.types, field.choices)
+        for field in sent_fields_of(type(model))
+    )
+
+
+def _misfit(model: BaseModel, sent: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Where, and with its path, the class of a model refuses what would be sent of it."""
+    try:
+        type(model).model_validate(sent)
+    except ValidationError as error:
+        return violations(error, "$")
+    return None
+
+
+def _undumped_misfit(value: Any) -> tuple[str, str] | None:
+    """``_misfit`` of what pydantic has refused to dump, if it is a model."""
+    if not isinstance(value, BaseModel):
+        return None
+    try:
+        dumped = value.model_dump(mode="json", by_alias=True, warnings=False, fallback=str)
+        _leave_out(value, dumped, True)
+    except (TypeError, ValueError, _NotJson):
+        return None
+    return _misfit(value, dumped)
+
+
 def _are_numbers(dumped: list[Any]) -> bool:
     """Whether all are numbers that JSON has; adding them up is the quickest way to tell.
 
@@ -244,7 +284,6 @@ def reset_fields(model: type[RequestModel], values: Mapping[str, Any]) -> dict[s
     try:
         return sent_fields(model(**given))
     except ValidationError as error:
-        path = json_path(error.errors(include_url=False, include_context=False)[0]["loc"])
-        raise InvalidRequest(
-            f"reset() doesn't take these parameters: {error}", path=path
-        ) from error
+        shown, path = violations(error, "$")
+        message = f"reset() doesn't take these parameters: {shown}"
+        raise InvalidRequest(message, path=path) from error

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from ..errors import ConnectError
 from ..transports import ConnectionOptions
 from ..wire.address import endpoint
-from ..wire.detection import web_page
 from ..wire.diagnosis import is_redirect, redirect
 from ..wire.protocol import Request
 from ..wire.redaction import split_credentials
@@ -79,4 +78,4 @@ def probe(
         return f"{REDIRECT}{redirect(response.headers.get('location'), '/health')}"
     if response.status != HTTPStatus.OK:
         return f"HTTP {response.status}"
-    return web_page(response.headers, response.body) or READY
+    return response.page or READY

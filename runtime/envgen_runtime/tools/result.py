@@ -9,8 +9,7 @@ from typing import Any, Generic, NoReturn, TypeVar
 
 from pydantic import ValidationError
 
-from ..json_value import JsonValue, as_array, as_object
-from ..wire.mismatch import describe
+from ..json_value import JsonValue, as_array, as_object, violations
 from ..wire.redaction import redact
 from .content import ContentBlock, joined_text, read_content
 from .errors import (
@@ -209,7 +208,7 @@ def _read(
     try:
         return read(value)
     except ValidationError as error:
-        shown, path = describe(error, place)
+        shown, path = violations(error, place)
         raise ToolResultMismatch(
             f"the result of {tool} doesn't fit its output schema: {shown}",
             tool=tool,

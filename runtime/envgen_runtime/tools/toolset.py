@@ -9,11 +9,10 @@ from typing import Annotated, Any, Generic, Protocol, TypeVar, get_args
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import InvalidRequest
-from ..json_value import JsonValue
+from ..json_value import JsonValue, violations
 from ..models.base import RequestModel
 from ..models.json_types import JsonTypes
 from ..models.sending import check_texts, sent_fields, sent_parameters
-from ..wire.mismatch import describe
 from .errors import ToolArgumentsInvalid, ToolResultMismatch
 from .result import ToolReply, ToolResult, read_result
 
@@ -127,7 +126,7 @@ class Tool(Generic[ArgumentsT, DataT]):
             sent = sent_fields(self._instance(given))
             check_texts(sent)
         except ValidationError as error:
-            shown, path = describe(error, "$")
+            shown, path = violations(error, "$")
             raise _refusal(self.name, shown, path) from error
         except InvalidRequest as error:
             raise _refusal(self.name, str(error), error.path) from error

@@ -72,10 +72,9 @@ class KeepAlive:
                 if not sessions and not stopping.is_set():  # all were garbage-collected
                     self._thread = None
                     return
-            for session in sessions:
+            while sessions:  # no name holds the last one: it would never be garbage-collected
                 with suppress(Exception):  # the others must be serviced, whatever fails in one
-                    session.service()
-            del sessions
+                    sessions.pop().service()
 
 
 KEEPALIVE = KeepAlive()

@@ -8,17 +8,19 @@ from http import HTTPStatus
 
 from ..errors import PASSING_STATUSES, ConnectError, InvalidRequest, UpgradeRefused
 from ..printable import excerpt
-from .diagnosis import is_redirect
+from .diagnosis import NOT_UP_STATUSES, WAITS_UNTIL_UP, is_redirect, redirect
 
 _TITLE = re.compile(rb"<title[^>]*>([^<]{1,200})", re.IGNORECASE)
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html)\b", re.IGNORECASE)
 
 
 def web_page(headers: Mapping[str, str], body: bytes) -> str | None:
     """What a person calls the web page in a response, such as ``a web page ("Sign in")``.
 
-    None if it is no page.
+    None if it is no page. Some are sent without the type of one.
     """
-    if not headers.get("content-type", "").lower().startswith("text/html"):
+    is_html = headers.get("content-type", "").lower().startswith("text/html")
+    if not is_html and not _HTML.match(body):
         return None
     title = _TITLE.search(body[:65536])
     return f'a web page ("{excerpt(title[1])}")' if title else "a web page"
@@ -42,7 +44,7 @@ def explain_refused_upgrade(
         return refused(_wants_authorization(base_url))
     if schema == HTTPStatus.NOT_FOUND and health == HTTPStatus.OK:
         return None
-    if page is not None:
+    if page is not None and schema != HTTPStatus.NOT_FOUND:
         return refused(_is_page(base_url, page))
     if schema == HTTPStatus.OK:
         return refused(
@@ -56,8 +58,14 @@ def explain_refused_upgrade(
     )
 
 
-def holds_episode(schema: int, *, base_url: str, page: str | None) -> bool:
+def holds_episode(schema: int, page: str | None, location: str | None, *, base_url: str) -> bool:
     """Whether a server may keep an environment behind HTTP, told from what ``/schema`` answers.
+
+    Args:
+        schema: the status of the answer.
+        page: the web page that it is, if it is one.
+        location: its ``Location``.
+        base_url: the server's address.
 
     Raises:
         ConnectError: the answer doesn't tell, as a web page or that of a server that starts.
@@ -66,10 +74,14 @@ def holds_episode(schema: int, *, base_url: str, page: str | None) -> bool:
         return True
     if schema == HTTPStatus.OK and page is None:
         return False
-    if schema == HTTPStatus.UNAUTHORIZED:
+    if is_redirect(schema):
+        told = f"{base_url} answers with HTTP {schema}: {redirect(location, '/schema')}"
+    elif schema == HTTPStatus.UNAUTHORIZED:
         told = _wants_authorization(base_url)
     elif page is not None:
         told = _is_page(base_url, page)
+    elif schema in NOT_UP_STATUSES:
+        told = f"{base_url} answers with HTTP {schema}; {WAITS_UNTIL_UP}"
     else:
         told = (
             f"{base_url} answers /schema with {schema}, which doesn't tell whether it keeps its "

@@ -31,6 +31,11 @@ class HttpResponse(NamedTuple):
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
+    def page(self) -> str | None:
+        """The web page that it is, as ``web_page`` calls it; None if it is none."""
+        return web_page(self.headers, self.body)
+
+    @property
     def precedes_hang_up(self) -> bool:
         """Whether the server may be about to close the connection without announcing it.
 
@@ -49,7 +54,7 @@ class HttpResponse(NamedTuple):
         if is_redirect(self.status):
             told: str | None = redirect(self.headers.get("location"), f"/{request.operation}")
         else:
-            told = web_page(self.headers, self.body)
+            told = self.page
         return read_http(
             self.status, self.body, request, retry_after_s=self.retry_after_s, told=told
         )

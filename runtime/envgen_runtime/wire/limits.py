@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from numbers import Real
-from typing import Any
+from typing import Any, cast
 
 MAX_LIMIT_S = 2_000_000.0
 """The longest time limit, in seconds: 23 days. Longer ones don't fit what systems can wait for."""
@@ -17,7 +17,7 @@ def refused_limit(name: str, value: Any) -> str | None:
         value: the limit, in seconds.
     """
     is_number = not isinstance(value, bool) and isinstance(value, Real)
-    if is_number and 0 < float(value) <= MAX_LIMIT_S:
+    if is_number and 0 < cast("float", value) <= MAX_LIMIT_S:
         return None
     return (
         f"{name} must be a number of seconds greater than zero and at most {MAX_LIMIT_S:,.0f}, "

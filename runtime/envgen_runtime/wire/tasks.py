@@ -16,7 +16,6 @@ from urllib.parse import quote
 
 from ..errors import ProtocolError, ServerError
 from ..json_value import as_array, as_object
-from .detection import web_page
 from .http_exchange import HttpResponse
 from .protocol import Request, malformed, parse_json
 
@@ -115,6 +114,6 @@ def _value(response: HttpResponse, request: Request) -> Any:
     """The JSON of a response that need not be an object. Raises as ``HttpResponse.payload``."""
     if not response.is_success:
         return response.payload(request)  # raises
-    if (page := web_page(response.headers, response.body)) is not None:
+    if (page := response.page) is not None:
         raise malformed(page, request)
     return parse_json(response.body, request)
