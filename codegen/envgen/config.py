@@ -323,7 +323,8 @@ def _refuse_places(config: Config, folder: Path) -> None:
     home = folder.resolve()
     repository = next((at for at in (home, *home.parents) if (at / ".git").exists()), home)
     sources = (*(config.sources or ()), *(env.source for env in config.envs.values()))
-    files = [Path(source) for source in sources if source is not None and "://" not in source]
+    # URLs, too: what looks like one may be the path of a file, below a folder that is called "x:".
+    files = [Path(source) for source in sources if source is not None]
     files += [
         Path(mcp_settings_of(source)[0])
         for source in sources

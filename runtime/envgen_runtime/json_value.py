@@ -283,7 +283,7 @@ def _inner(value: Any, *, is_free: bool) -> Inner | None:
 
 def _reason(value: Any, *, is_free: bool) -> str | None:
     if isinstance(value, str):
-        return None if _is_text(value) else _HALF
+        return None if is_text(value) else _HALF
     if is_refused(value) or (is_free and not is_json_scalar(value)):
         shown = (
             repr(value) if isinstance(value, float) else f"a value of type {type(value).__name__}"
@@ -296,7 +296,7 @@ def _reason_of_keys(fields: Mapping[Any, Any]) -> str | None:
     for key in fields:
         if not isinstance(key, str):
             return f"a key of type {type(key).__name__} can't be sent: JSON's keys are strings"
-        if not _is_text(key):
+        if not is_text(key):
             return f"a key with {_HALF}"
     return None
 
@@ -304,7 +304,8 @@ def _reason_of_keys(fields: Mapping[Any, Any]) -> str | None:
 _HALF = "half of a surrogate pair can't be sent: UTF-8 doesn't have it"
 
 
-def _is_text(value: str) -> bool:
+def is_text(value: str) -> bool:
+    """Whether UTF-8 has a text: it doesn't have half of a surrogate pair."""
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -122,8 +122,8 @@ async def hanging(world: Faulty, relay: ToolRelay) -> tuple[Any, Any]:
     """A connection whose call is in flight."""
     host, _, port = relay.address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    request = {"token": relay.token, "name": "CodeAction", "arguments": {"code": "hang"}}
-    writer.write(json.dumps(request).encode() + b"\n")
+    request = {"name": "CodeAction", "arguments": {"code": "hang"}}
+    writer.write(relay.token.encode() + json.dumps(request).encode() + b"\n")
     while not world.steps:  # noqa: ASYNC110 - it is set by a thread
         await asyncio.sleep(0)
     return reader, writer

@@ -19,8 +19,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 import envgen_runtime as rt
 from envgen_runtime.adapters.rows import reset_arguments
+from envgen_runtime.wire.http_exchange import HttpResponse
 from envgen_runtime.wire.nemo_gym import NemoGymWire
-from envgen_runtime.wire.tasks import PAGE
+from envgen_runtime.wire.protocol import Request
+from envgen_runtime.wire.tasks import PAGE, read_environment, read_number
+from envgen_runtime.wire.tools import MAX_LIST_BYTES, ToolPages
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from generated.warehouse_env import WarehouseEnv
 from tests.runtime.library import Library, listing
@@ -278,3 +281,23 @@ def test_the_example_of_the_page(library: Library) -> None:
         ),
         "",
     )
+
+
+def test_a_name_that_no_address_can_have_is_none() -> None:
+    response = HttpResponse(200, {"content-type": "application/json"}, b'["\\ud800"]')
+    with pytest.raises(rt.ProtocolError):
+        read_environment(response, Request.begun("tasks", {}, 1.0, "r"), wanted="w")
+
+
+def test_more_tasks_than_there_is_room_for_are_none() -> None:
+    response = HttpResponse(200, {"content-type": "application/json"}, b'{"num_tasks": %d}' % 2**62)
+    with pytest.raises(rt.ProtocolError):
+        read_number(response, Request.begun("tasks", {}, 1.0, "r"))
+
+
+def test_a_list_of_tools_is_bounded_over_all_its_pages() -> None:
+    page = {"tools": [{"name": "a", "description": "x" * (MAX_LIST_BYTES // 2)}]}
+    pages = ToolPages()
+    assert pages.add({**page, "nextCursor": "1"})
+    with pytest.raises(rt.ProtocolError):
+        pages.add({**page, "nextCursor": "2"})

@@ -406,3 +406,25 @@ def test_comments_and_lines_of_events() -> None:
 
     body = HttpResponse(200, {}, "".join(text()).encode())
     assert open_reward(body).call("guess")["observation"]["error"]["message"] == "no"
+
+
+@pytest.mark.parametrize("block", [{"type": "text"}, {"type": "text", "text": 5}])
+def test_a_block_of_text_without_a_text_is_no_prompt(block: dict[str, Any]) -> None:
+    served = Served(
+        OpenRewardWire("e").begin("", {}), session(), CREATED, replied([block]), replied({})
+    )
+    with pytest.raises(ProtocolError):
+        served.make("reset", PLACE)
+
+
+def test_cookies_are_bounded() -> None:
+    """Backslashes are the worst that the standard library can be given: its time is quadratic."""
+    quoted = f'a="{chr(92) * 90_000}"'
+    many = tuple(f"c{number}=x" for number in range(1_000))
+    served = nemo_gym(SEEDED._replace(set_cookies=(quoted, "b=\x00", *many)), SEEDED)
+    served.call("count")
+    served.call("count")
+    (sent,) = (call.headers["cookie"] for call in served.calls[-1:])
+    assert "a=" not in sent
+    assert "b=" not in sent
+    assert sent.count("=") == 50

@@ -284,6 +284,7 @@ def test_sync_sends_the_variables_that_the_user_allows(
         'templates = "../home"',
         'sources = ["../home/x.json"]',
         'sources = ["link/x.json"]',
+        'sources = ["a://../../home/x.json"]',
         '[tool.envgen.envs.do_env]\nout = "../home"',
         '[tool.envgen.envs.do_env]\nstate = "../home/x.json"',
         '[tool.envgen.envs.do_env]\nsource = "{home}/x.json"',
@@ -292,6 +293,7 @@ def test_sync_sends_the_variables_that_the_user_allows(
 )
 def test_settings_stay_in_their_folder(command: str, settings: str, tmp_path: Path) -> None:
     Path("link").symlink_to("../home", target_is_directory=True)
+    Path("a:").mkdir()
     save({**contract(), "auths": SECRET}, "../home/x.json")
     save(f"[tool.envgen]\n{settings.replace('{home}', str(tmp_path / 'home'))}\n", "pyproject.toml")
     before = tree(tmp_path / "home")

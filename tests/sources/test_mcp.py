@@ -382,3 +382,11 @@ def test_a_contract_that_holds_the_token_is_not_saved() -> None:
         result = run("build", f"mcp+{url}/mcp", "--header", header)
     assert result.exit_code == 1
     assert SECRET not in result.output + everything()
+
+
+@pytest.mark.parametrize(
+    "rest", ["," + "/" * 60, '"' + chr(92) * 100_000], ids=["comments", "text"]
+)
+def test_a_settings_file_that_no_pattern_can_be_tried_on_twice(rest: str) -> None:
+    path = save(f'{{"mcpServers": {{}}{rest}', "m.json")
+    assert run("build", "--from-mcp-config", path).exit_code == 1

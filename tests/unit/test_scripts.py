@@ -97,3 +97,17 @@ def test_a_place_that_cannot_be_imported_is_refused(tmp_path: Path) -> None:
     refused = run("init", "--trainer", "trl", "do_env")
     assert refused.exit_code == 1
     assert "can't be imported" in refused.stderr
+
+
+@pytest.mark.parametrize("arguments", [[], ["do_env"]], ids=str)
+def test_what_only_the_lock_names_is_not_started(arguments: list[str]) -> None:
+    run("build")
+    lock = Path("generated/envgen.lock")
+    packages = json.loads(lock.read_text())
+    packages["packages"]["do_env"]["source"] = "mcp+stdio:touch started"
+    lock.write_text(json.dumps(packages))
+    Path("schemas/do_env.json").unlink()
+    refused = run("init", "--trainer", "trl", *arguments)
+    assert refused.exit_code == 1
+    assert "only the lock says" in refused.stderr
+    assert not Path("started").exists()

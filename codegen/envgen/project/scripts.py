@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from envgen_runtime.contract.parts import CONTRACT_FILE
 
@@ -78,7 +79,7 @@ def write_script(trainer: Adapter, source: str | None) -> Path:
     config = load_config()
     package = _found(config, source) or _built(str(source), trainer)
     if trainer not in package.locked.origin.adapters:
-        package = _built(_source_of(package, config), trainer)
+        package = _built(_source_of(package, config, source), trainer)
     write_file(script, _SCRIPTS[trainer](package))
     return script
 
@@ -102,12 +103,24 @@ def _found(config: Config, wanted: str | None) -> _Package | None:
     return None
 
 
-def _source_of(package: _Package, config: Config) -> str:
-    """What a package is built from, without asking a server."""
+def _source_of(package: _Package, config: Config, named: str | None) -> str:
+    """What a package is built from, without asking a server that the user hasn't named.
+
+    Raises:
+        ConfigError: only the lock says, which whoever wrote the repository may have written.
+    """
     if package.name in config.envs:
         return package.name
     saved = config.schemas / f"{package.name}.json"
-    return str(saved) if saved.exists() else package.locked.origin.source
+    if saved.exists():
+        return str(saved)
+    source = package.locked.origin.source
+    if source != named:
+        raise ConfigError(
+            f"{package.name}: only the lock says what it is built from",
+            hint=f"if you trust it, name it: envgen init --trainer trl {quote(source)}",
+        )
+    return source
 
 
 def _built(source: str, trainer: Adapter) -> _Package:

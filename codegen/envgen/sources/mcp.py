@@ -41,9 +41,10 @@ _START_LIMIT_S = 120.0
 _SHORTEST_SECRET = 4
 _PREFIX = "mcp+"
 _TOKEN_HINT = "pass a token: --header 'Authorization: Bearer ${TOKEN}'"  # noqa: S105
-_COMMENTS = re.compile(
-    r"""("(?:[^"\\]|\\.)*")|//[^\n]*|/\*.*?\*/|,(?=\s*(?://[^\n]*\s*)*[}\]])""", re.DOTALL
-)
+# A text or a comment without an end goes to the end of the file, so that no place is tried twice.
+_TEXT = r"""("(?:[^"\\]|\\.)*"?)"""
+_COMMENTS = re.compile(rf"{_TEXT}|//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+_LAST_COMMAS = re.compile(rf"{_TEXT}|,(?=\s*[}}\]])", re.DOTALL)
 _LAUNCHERS = frozenset({"bunx", "docker", "node", "npx", "pipx", "python", "python3", "uv", "uvx"})
 
 
@@ -168,7 +169,9 @@ def _settings(path: str) -> Any:
     try:
         return parse_json(content, source=path)
     except ContractError:
-        plain = _COMMENTS.sub(lambda found: found[1] or "", content.decode(errors="replace"))
+        plain = content.decode(errors="replace")
+        for ignored in (_COMMENTS, _LAST_COMMAS):
+            plain = ignored.sub(lambda found: found[1] or "", plain)
         return parse_json(plain.encode(), source=path)
 
 

@@ -2,7 +2,8 @@
 
 Trainers run servers of tools as processes of their own, but a session belongs to the process that
 opened it. So the episode stays where it is scored, and a tool server relays each call to it: over
-loopback, one connection for each call, a line of JSON each way. A caller needs the episode's token.
+loopback, one connection for each call, a line of JSON each way. A caller sends the episode's token
+first: no more is read of one who hasn't it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from .shown import called_result, listed_tools
 
 _MAX_LINE = 64 * 1024 * 1024
 """The longest line, in bytes: results may hold images."""
+
+
+_TOKEN_LIMIT_S = 10.0
+"""How long a caller may take to send its token, in seconds: any user of the machine can connect."""
 
 
 class ToolRelay:
@@ -59,13 +64,14 @@ class ToolRelay:
         assert task is not None  # noqa: S101 - a coroutine of asyncio's streams runs in a task
         self._answering.add(task)
         try:
-            request = as_object(json.loads(await reader.readline())) or {}
-            token = str(request.get("token")).encode(errors="replace")
+            async with asyncio.timeout(_TOKEN_LIMIT_S):
+                token = await reader.readexactly(len(self.token))
             if secrets.compare_digest(token, self.token.encode()):
+                request = as_object(json.loads(await reader.readline())) or {}
                 answer = await self._while_connected(reader, request)
                 writer.write(self._line(answer))
                 await writer.drain()
-        except (ValueError, RecursionError, OSError, asyncio.CancelledError):
+        except (ValueError, RecursionError, OSError, EOFError, asyncio.CancelledError):
             pass  # the caller is gone, or this isn't one
         finally:
             self._answering.discard(task)
@@ -117,7 +123,7 @@ def lost_result(text: str = EpisodeLost.MESSAGE) -> dict[str, Any]:
 
 async def list_relayed(address: str, token: str) -> list[dict[str, Any]]:
     """The tools of an episode in another process, as MCP lists them. Raises OSError."""
-    tools: list[dict[str, Any]] = (await _ask(address, {"token": token}))["tools"]
+    tools: list[dict[str, Any]] = (await _ask(address, token, {}))["tools"]
     return tools
 
 
@@ -126,16 +132,16 @@ async def call_relayed(
 ) -> dict[str, Any]:
     """Call a tool of an episode in another process. Returns MCP's result, also for a loss."""
     try:
-        return await _ask(address, {"token": token, "name": name, "arguments": arguments})
+        return await _ask(address, token, {"name": name, "arguments": arguments})
     except OSError:
         return lost_result()
 
 
-async def _ask(address: str, request: dict[str, Any]) -> dict[str, Any]:
+async def _ask(address: str, token: str, request: dict[str, Any]) -> dict[str, Any]:
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=_MAX_LINE)
     try:
-        writer.write(json.dumps(request).encode() + b"\n")
+        writer.write(token.encode() + json.dumps(request).encode() + b"\n")
         await writer.drain()
         line = await reader.readline()
     finally:

@@ -117,7 +117,7 @@ def _number_of(body: bytes) -> int | None:
 def _error_in(body: bytes) -> dict[str, Any] | None:
     try:
         error = as_object((as_object(json.loads(body)) or {}).get("error"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if error is None or not isinstance(error.get("message"), str):
         return None

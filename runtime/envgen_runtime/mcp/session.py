@@ -44,9 +44,10 @@ from .streams import over_http, over_stdio
 OnProgress = Callable[[float, float | None, str | None], object]
 """Called with how far a call is: the progress, the total if it is known, and maybe a message."""
 
-_NOTICE_LIMIT_S = 1.0
+_NOTICE_LIMIT_S = 0.2  # beyond the limit of the call that is given up
 _CLOSE_LIMIT_S = 10.0  # the SDK gives a server two seconds to end, and two more after SIGTERM
 _LOG_LIMIT_S = 1.0
+_MAX_ANSWERS = 100  # to requests of a server that doesn't read them
 _NOISE_LINES = 3
 _NOISE_CHARACTERS = 200
 
@@ -329,7 +330,7 @@ class Session:
                 self._settle(number, result=message.result)
             else:
                 self._settle(number, error=server_error(error.code, error.message, error.data))
-        elif number is not None:
+        elif number is not None and len(self._errands) < _MAX_ANSWERS:
             answer = self._sdk.answer(number, self._version, is_ping=method == "ping")
             self._in_background(self._deliver(answer))
         elif method == "notifications/progress":
@@ -354,10 +355,11 @@ class Session:
         waiting = self._waiting.get(request_number(params.get("progressToken")))
         if waiting is None or waiting.on_progress is None or waiting.reply.done():
             return
-        progress, total, message = (params.get(key) for key in ("progress", "total", "message"))
-        if isinstance(progress, int | float):
+        progress, total = (_number(params.get(key)) for key in ("progress", "total"))
+        message = params.get("message")
+        if progress is not None:
             try:
-                waiting.on_progress(progress, total, message)
+                waiting.on_progress(progress, total, message if isinstance(message, str) else None)
             except Exception as error:  # noqa: BLE001 - it is the caller's, and ends its call
                 waiting.reply.set_exception(error)
 
@@ -375,3 +377,8 @@ class Session:
             waiting.reply.set_exception(no_result())
         else:
             waiting.reply.set_result(fields)
+
+
+def _number(value: Any) -> float | None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number else None

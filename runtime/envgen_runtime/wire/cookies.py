@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_PLAIN = re.compile(r"[\x21-\x7e]{1,4096}")
+_EMPTY = ("", '""')
+_MAX_COOKIES = 50
+"""How many are kept. This and the size of one are what browsers keep at least (RFC 6265, 6.1)."""
 
 
 class SessionCookies:
@@ -21,14 +27,18 @@ class SessionCookies:
     def keep(self, set_cookies: Iterable[str]) -> None:
         """Keep the cookies of ``Set-Cookie`` headers, and forget those that the server deletes."""
         for header in set_cookies:
-            from http.cookies import CookieError, SimpleCookie  # few servers send any
-
-            try:
-                cookies = SimpleCookie(header)
-            except CookieError:
+            pair, *rest = header.split(";")
+            name, has_value, value = (part.strip() for part in pair.partition("="))
+            if not has_value or not _PLAIN.fullmatch(f"{name}{value}"):
                 continue
-            for name, cookie in cookies.items():
-                if cookie["max-age"] == "0" or (not cookie.value and cookie["expires"]):
-                    self._cookies.pop(name, None)
-                else:
-                    self._cookies[name] = cookie.coded_value
+            attributes = {key.strip().lower(): text.strip() for key, _, text in _split(rest)}
+            self._cookies.pop(name, None)
+            is_deleted = attributes.get("max-age") == "0" or (
+                value in _EMPTY and attributes.get("expires")
+            )
+            if not is_deleted and len(self._cookies) < _MAX_COOKIES:
+                self._cookies[name] = value
+
+
+def _split(attributes: list[str]) -> list[tuple[str, str, str]]:
+    return [attribute.partition("=") for attribute in attributes]

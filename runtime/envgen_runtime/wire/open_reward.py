@@ -10,6 +10,7 @@ without a request.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -212,24 +213,26 @@ def terminal_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 _EVENTS: Mapping[str, str] = {"accept": "text/event-stream"}
 
 
+_EMPTY_LINES = re.compile(r"\n{2,}")
+
+
 def read_events(body: bytes) -> Iterator[tuple[str, str]]:
     """Yield the type and the data of each event in a stream.
 
     The form is that of https://html.spec.whatwg.org/multipage/server-sent-events.html: an event
     ends with an empty line, and lines of data are joined.
     """
-    kind, data = "", list[str]()
-    for line in body.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n").split("\n"):
-        name, _, value = line.partition(":")
-        value = value.removeprefix(" ")
-        if not line:
-            if data:
-                yield kind or "message", "\n".join(data)
-            kind, data = "", []
-        elif name == "event":
-            kind = value
-        elif name == "data":
-            data.append(value)
+    text = body.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    for event in _EMPTY_LINES.split(text)[:-1]:
+        kind, data = "", list[str]()
+        for line in event.split("\n"):
+            name, _, value = line.partition(":")
+            if name == "event":
+                kind = value.removeprefix(" ")
+            elif name == "data":
+                data.append(value.removeprefix(" "))
+        if data:
+            yield kind or "message", "\n".join(data)
 
 
 def _session_id(response: HttpResponse, request: Request) -> str:
@@ -265,6 +268,13 @@ def _blocks(response: HttpResponse, request: Request) -> list[dict[str, Any]]:
     if not response.is_success:
         response.payload(request)  # raises
     blocks = as_array(parse_json(response.body, request))
-    if blocks is None or not all(isinstance(block, dict) for block in blocks):
+    if blocks is None or not all(map(_is_block, blocks)):
         raise malformed("a prompt that is no list of blocks", request)
     return blocks
+
+
+def _is_block(block: Any) -> bool:
+    fields = as_object(block)
+    return fields is not None and (
+        fields.get("type") != "text" or isinstance(fields.get("text"), str)
+    )

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 from uuid import uuid4
 
 from ..errors import EnvError, InvalidRequest, NotReset, ProtocolError
-from ..json_value import as_array, at_pointer
+from ..json_value import as_array, at_pointer, is_text
 from .cookies import SessionCookies
 from .http_exchange import HttpExchange, HttpResponse, no_route
 from .protocol import COMMON_PARAMETERS, HttpCall, Operation, Request, json_body, whole_seconds
@@ -246,7 +246,7 @@ class RoutedSession:
                 value = at_pointer(payload, place)
             except LookupError:
                 value = None
-            if not isinstance(value, str | int):
+            if not isinstance(value, str | int) or not is_text(str(value)):
                 raise _no_value(request, f"{place} of its reply", name)
             self._values[name] = value
         for name in self._wire.session_headers:

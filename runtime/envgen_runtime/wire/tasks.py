@@ -8,20 +8,22 @@ OpenEnv environment without tasks answers with status 501.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
 from ..errors import ProtocolError, ServerError
-from ..json_value import as_array, as_object
+from ..json_value import as_array, as_object, is_text
 from .http_exchange import HttpResponse
 from .protocol import Request, malformed, parse_json
 
 ENVIRONMENTS = "/list_environments"
 PAGE = 100
 """How many tasks are asked for at once, at most."""
+
+MAX_TASKS = 100_000_000
+"""The most tasks of a split. ``list()`` makes room for all of them before it asks for the first."""
 
 _HAS_NONE = frozenset(f"HTTP_{status}" for status in (HTTPStatus.NOT_FOUND, 501))
 
@@ -44,10 +46,11 @@ def read_environment(response: HttpResponse, request: Request, *, wanted: str) -
         ProtocolError: the reply names no environment, or several others.
     """
     names = as_array(_value(response, request)) or []
-    if len(names) == 1 and isinstance(names[0], str):
-        return names[0]
-    for name in names:
-        if isinstance(name, str) and name.lower() == wanted.lower():
+    known = [name for name in names if isinstance(name, str) and is_text(name)]
+    if len(names) == len(known) == 1:
+        return known[0]
+    for name in known:
+        if name.lower() == wanted.lower():
             return name
     shown = ", ".join(map(str, names[:20])) or "none"
     raise ProtocolError(
@@ -73,7 +76,7 @@ def read_splits(response: HttpResponse, request: Request) -> list[str]:
 def read_number(response: HttpResponse, request: Request) -> int:
     """The number of a split's tasks. Raises as ``read_splits``."""
     number = response.payload(request).get("num_tasks")
-    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= sys.maxsize:
+    if not isinstance(number, int) or isinstance(number, bool) or not 0 <= number <= MAX_TASKS:
         raise malformed("a number of tasks that is none", request)
     return number
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,10 @@ def list_request(pages: ToolPages) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": pages.number, "method": "tools/list", "params": pages.params}
 
 
+MAX_LIST_BYTES = 16 * 1024 * 1024
+"""The largest list as JSON, all pages together: as large as a contract may be."""
+
+
 class ToolPages:
     """The pages of ``tools/list``, read one after the other.
 
@@ -31,6 +36,7 @@ class ToolPages:
     def __init__(self) -> None:
         self.tools: list[dict[str, JsonValue]] = []
         self._cursors: list[str] = []
+        self._size = 0
 
     @property
     def number(self) -> int:
@@ -56,6 +62,12 @@ class ToolPages:
             raise ProtocolError("the server's list of tools has something that is no tool")
         self.tools += found
         cursor = result.get("nextCursor")
+        try:
+            self._size += len(json.dumps((found, cursor)))
+        except RecursionError as error:
+            raise ProtocolError("the server's list of tools is nested too deeply") from error
+        if self._size > MAX_LIST_BYTES:
+            raise ProtocolError(f"the server's list of tools is larger than {MAX_LIST_BYTES} bytes")
         if not isinstance(cursor, str) or not cursor:
             return False
         if cursor in self._cursors or self.number >= MAX_PAGES:
