@@ -44,6 +44,9 @@ HOSTILE = {
     "a walrus": "class A:\n    x: int = (y := 1)",
     "a subscript assigned": "__all__[0] = 1",
     "a factory": "class A:\n    x: int = Field(default_factory=int)",
+    "a string in a default's type": "class A:\n    x: int = Field(default=list['evil()']([1]))",
+    "a default made of a name": "class A:\n    x: int = Field(default=list[int](evil))",
+    "a default made by a class": "class A:\n    x: int = Field(default=A[int]([1]))",
     "a name from nowhere": "class A:\n    x: int = Field(alias=input)",
     "a setting of pydantic's": "class A:\n    model_config = ConfigDict(alias_generator=str)",
     "a string as a type": "class A:\n    x: list['evil()'] | None = None",
@@ -181,8 +184,12 @@ def test_utf_8_may_be_named() -> None:
 
 
 @pytest.mark.parametrize(
-    "factory", ["list", "dict", "lambda: [1, {'a': 'b'}]", "lambda: {'a': [A.model_validate({})]}"]
-)
+    "factory",
+    [
+        "list", "dict", "lambda: [1, {'a': 'b'}]", "lambda: {'a': [A.model_validate({})]}",
+        "lambda: list[A]([A.model_validate({})])",
+    ],
+)  # fmt: skip
 def test_what_a_default_factory_may_make(factory: str) -> None:
     audit(
         "models.py",

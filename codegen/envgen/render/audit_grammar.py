@@ -172,6 +172,13 @@ class Grammar:
                 self.known(name, call)
                 return [value]
             case ast.Call(
+                func=ast.Subscript(value=ast.Name(id=name)) as type_,
+                args=[ast.List() | ast.Dict() as value],
+                keywords=[],
+            ) if name in _FACTORIES:
+                self.type(type_)
+                return [value]
+            case ast.Call(
                 func=ast.Attribute(value=ast.Name(id=name), attr="model_validate"),
                 args=[value],
                 keywords=[],

@@ -12,7 +12,20 @@ from typing import Any
 from ..errors import AuditError
 from ..naming import LIBRARY
 from ..plan.plan import Plan, PlannedAlias, PlannedClass, PlannedField
-from ..plan.types import JSON_VALUE, NONE, STR, MapOf, Named, Scalar, Type, Values
+from ..plan.types import (
+    JSON_VALUE,
+    NONE,
+    STR,
+    ListOf,
+    MapOf,
+    Named,
+    Scalar,
+    Type,
+    Union,
+    Values,
+    named_in,
+    without_constraints,
+)
 from ..text import Placeholders, UntrustedText, docstring, literal
 from .context import ModelsContext
 from .library import classes_of
@@ -144,15 +157,33 @@ def _property(item: PlannedField, placeholders: Placeholders) -> dict[str, Any]:
         type_ = f"Annotated[{type_}, Field(deprecated=True)]"
     schema = {"customTypePath": _type(type_, placeholders)}
     if item.default is not None:
-        schema["default"] = placeholders.code(_default(item.default))
+        schema["default"] = placeholders.code(_default(item.default, item.type))
     if item.description is not None:
         schema["description"] = placeholders.docstring(item.description)
     return schema
 
 
-def _default(expression: str) -> str:
+def _default(expression: str, type_: Type) -> str:
     """A default as a class body has it: ruff takes a plain dict or list there for a mistake."""
-    return f"Field(default={expression})" if expression.startswith(("{", "[")) else expression
+    if not expression.startswith(("{", "[")):
+        return expression
+    # mypy infers a list's type without the union that the list is for, and refuses another one.
+    kind = ListOf if expression.startswith("[") else MapOf
+    members = type_.children() if isinstance(type_, Union) else ()
+    plain = [item for member in members if isinstance(item := without_constraints(member), kind)]
+    if len(plain) != 1 or _is_inferred(plain[0]):
+        return f"Field(default={expression})"
+    made = f"{plain[0].render()}({expression})"
+    if any(named_in(plain[0])):  # which may be defined further down
+        return f"Field(default_factory=lambda: {made})"
+    return f"Field(default={made})"
+
+
+def _is_inferred(type_: Type) -> bool:
+    """Whether type checkers infer a type from any of its values."""
+    if isinstance(type_, ListOf | MapOf):
+        return all(map(_is_inferred, type_.children()))
+    return type_ in (STR, Scalar("int"), Scalar("bool"))
 
 
 def _type(expression: str, placeholders: Placeholders) -> str:
