@@ -249,6 +249,21 @@ def test_an_episode_that_nobody_judged_has_no_score(world: Faulty) -> None:
             assert episode.score.value() == 0.5
 
 
+def test_an_episode_without_rewards_is_logged_once(
+    world: Faulty, caplog: pytest.LogCaptureFixture
+) -> None:
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"))
+        for rewards in ((1.0, None), (None,), (None, None)):
+            episode.score.begun(StepResult(None))
+            for reward in rewards:
+                episode.score.took(StepResult(None, reward=reward, done=reward is None))
+            logged = [record for record in caplog.records if "adapters" in record.name]
+            assert len(logged) == (1 if rewards[0] is None else 0)
+            episode.score.begin()
+    assert "score is 0" in logged[0].getMessage()
+
+
 def test_a_reset_may_end_an_episode_at_once(world: Faulty) -> None:
     with CodingEnv(world.url) as env:
         episode = Episode(env, Losses("coding_env"))

@@ -193,6 +193,8 @@ class Score:
         self.steps += 1
         self._unknown = None
         self.done = turn.done
+        if self.done and not self.rewards and not self._is_judged_elsewhere:
+            self._losses.unrewarded()
         return turn
 
 

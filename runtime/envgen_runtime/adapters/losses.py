@@ -1,4 +1,4 @@
-"""Episodes that were lost, logged and counted."""
+"""Episodes that were lost, logged and counted; the first that had no reward is logged, too."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ class Losses:
     def __init__(self, env_name: str) -> None:
         self.env_name = env_name
         self.by_error: Counter[str] = Counter()
+        self._has_told_unrewarded = False
         self._lock = Lock()
 
     def __reduce__(self) -> Any:  # another process counts its own
@@ -55,3 +56,14 @@ class Losses:
         _log.warning(
             "%s: an episode was lost after %d steps: %s: %s", self.env_name, steps, name, error
         )
+
+    def unrewarded(self) -> None:
+        """Log a warning, the first time, that an episode ended without a reward."""
+        with self._lock:
+            was_told, self._has_told_unrewarded = self._has_told_unrewarded, True
+        if not was_told:
+            _log.warning(
+                "%s: an episode ended without any reward, so its score is 0; a reward that is NaN "
+                "arrives as none. Others like it are not told",
+                self.env_name,
+            )
