@@ -55,6 +55,13 @@ MAX_DIGITS = 308
 """Digits of an integer: those that a JSON number of 64 bits can have."""
 
 
+def parse_integer(digits: str, base: int = 10) -> int:
+    """An integer that a JSON number can hold. ValueError for one of more digits."""
+    if len(digits) > MAX_DIGITS:
+        raise ValueError(f"{digits[:20]}... is too large for a number")
+    return int(digits, base)
+
+
 class ContractTooLarge(ContractError):
     """A contract that is larger than its limits allow."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..errors import ContractError
 from ..findings import Finding
 from ..schema.keywords import as_object
-from ..schema.limits import MAX_DIGITS
+from ..schema.limits import parse_integer
 
 MAX_BYTES = 16 * 1024 * 1024
 """The largest document that is read, in bytes. Real contracts stay under 20 kB."""
@@ -106,13 +106,6 @@ def _title(page: bytes) -> str:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
-
-
-def parse_integer(digits: str, base: int = 10) -> int:
-    """An integer that a JSON number can hold. ValueError for one of more digits."""
-    if len(digits) > MAX_DIGITS:
-        raise ValueError(f"{digits[:20]}... is too large for a number")
-    return int(digits, base)
 
 
 def _finite(digits: str) -> float:

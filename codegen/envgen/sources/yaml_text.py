@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from ..errors import ContractError
-from .parsing import parse_integer
+from ..schema.limits import parse_integer
 
 MAX_NODES = 200_000
 """The limit of values in a document, of which some 100,000 are read in a second. Values behind an

@@ -102,7 +102,8 @@ class Comparison:
             return None
         _compared.add(server)
         deadline = monotonic() + _LOOK_TIMEOUT_S  # its own: nothing waits for it
-        return LookAtContract(self, request._replace(timeout_s=_LOOK_TIMEOUT_S, deadline=deadline))
+        looking = request._replace(timeout_s=_LOOK_TIMEOUT_S, deadline=deadline)
+        return LookAtContract(self.warn, looking)
 
     def before_tool(self, ask: Callable[[], Call[list[Any]]]) -> Call[None]:
         """Compare the server's tools before the first call of one, as ``on_drift`` says.
@@ -189,7 +190,7 @@ def look_in_background(look: LookAtContract, address: str, options: ConnectionOp
     def run() -> None:
         from ..transports.http import HttpTransport
 
-        call = look.comparison.warn(look.request)
+        call = look.warn(look.request)
         with suppress(Exception), closing(HttpTransport(address, options)) as http:
             effect = next(call)
             while isinstance(effect, Ask):

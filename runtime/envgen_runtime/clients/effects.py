@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
+from collections.abc import Callable, Generator
+from typing import Any, Literal, NamedTuple, TypeVar
 
 from ..providers import Provider
 from ..wire.protocol import Request
-
-if TYPE_CHECKING:
-    from .comparison import Comparison
 
 T = TypeVar("T")
 
@@ -58,7 +55,7 @@ class Diagnose(NamedTuple):
 class LookAtContract(NamedTuple):
     """Compare the server's contract in the background, and warn of what differs. No outcome."""
 
-    comparison: Comparison
+    warn: Callable[[Request], Call[None]]
     request: Request
 
 
