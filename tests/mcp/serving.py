@@ -10,6 +10,9 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from envgen_runtime.tools import ToolResult
 
 SERVERS = Path(__file__).parent
 WEATHER = [sys.executable, str(SERVERS / "weather.py")]
@@ -41,3 +44,9 @@ def served(*, python: str = sys.executable, on: socket.socket | None = None) -> 
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def data(result: ToolResult[Any]) -> Any:
+    """What a tool of ``bare.py`` returns."""
+    structured: Any = result.structured  # bare.py promises nothing of its results
+    return structured["result"]
