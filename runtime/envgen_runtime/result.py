@@ -22,7 +22,8 @@ class StepResult(NamedTuple, Generic[ObsT]):
     Attributes:
         observation: the typed observation.
         reward: the reward as the server sent it (bool, int or float), or None if it sent
-            none. NaN and infinities arrive as None: JSON can't express them.
+            none. NaN and infinities arrive as None, since JSON can't express them; a server that
+            writes them all the same breaks the contract, which is a ``ReplyMismatch``.
         done: whether the episode has ended.
         metadata: what the environment attached; empty if the server's version drops it.
     """

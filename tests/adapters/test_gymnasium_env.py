@@ -116,6 +116,15 @@ def test_the_end_is_a_truncation_where_the_environment_says_so(
         env.close()
 
 
+def test_an_episode_that_the_reset_ended_is_told() -> None:
+    with serving(answering(observed({}, done=True), observed({}))) as url:
+        env = CodingGym(url)
+        env.reset()
+        with pytest.raises(ResetNeeded, match="reset ended the episode"):
+            env.step(act("a"))
+        env.close()
+
+
 def test_no_reward_is_0_and_said() -> None:
     with serving(answering(observed({}), observed({}, reward=None))) as url:
         env = CodingGym(url)

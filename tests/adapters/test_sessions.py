@@ -111,6 +111,22 @@ def test_a_closed_session_stays_closed(world: Faulty) -> None:
     play(world, test)
 
 
+def test_a_session_is_known_as_closed_for_as_long_as_others_are_kept(world: Faulty) -> None:
+    """A training closes a session for each rollout: their names don't stay for ever."""
+    now = [0.0]
+
+    async def test(sessions: Sessions) -> None:
+        await sessions.close("a")
+        now[0] = 6.0
+        await sessions.close("b")
+        now[0] = 11.0
+        await sessions.begin("a", {})
+        with pytest.raises(rt.InvalidRequest, match="was closed"):
+            await sessions.begin("b", {})
+
+    play(world, test, idle_s=10, clock=lambda: now[0])
+
+
 @pytest.mark.parametrize(
     ("codes", "error"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from functools import partial
 from typing import Any
 
 import pytest
@@ -238,6 +239,15 @@ def test_a_reply_that_lacks_something_is_loud(payload: dict[str, Any], path: str
     with pytest.raises(rt.ReplyMismatch) as caught:
         Envelope.read(payload)
     assert caught.value.path == path
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_reward_that_is_no_finite_number_is_loud(number: str) -> None:
+    """Python's ``json`` writes the first three, and a sum of rewards would be none either."""
+    payload = json.loads(f'{{"observation": {{}}, "done": true, "reward": {number}}}')
+    for read in (Envelope.read, partial(Envelope.at, observation="/observation", reward="/reward")):
+        with pytest.raises(rt.ReplyMismatch, match=str(float(number))):
+            read(payload)
 
 
 @pytest.mark.parametrize("status", [429, 503])

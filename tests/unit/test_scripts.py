@@ -91,8 +91,9 @@ def test_a_lock_writes_no_code_into_a_script() -> None:
     assert not SCRIPT.exists()
 
 
-def test_a_place_that_cannot_be_imported_is_refused(tmp_path: Path) -> None:
-    Path("pyproject.toml").write_text('[tool.envgen]\nout = "my-clients"\n')
+@pytest.mark.parametrize("folder", ["my-clients", "class"])
+def test_a_place_that_cannot_be_imported_is_refused(folder: str) -> None:
+    Path("pyproject.toml").write_text(f'[tool.envgen]\nout = "{folder}"\n')
     run("build")
     refused = run("init", "--trainer", "trl", "do_env")
     assert refused.exit_code == 1

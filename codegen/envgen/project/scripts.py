@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from keyword import iskeyword
 from pathlib import Path
 from shlex import quote
 
@@ -35,7 +36,7 @@ class _Package:
     def module(self) -> str:
         """What it is imported as, from the project's folder."""
         parts = [*self.out.parts, self.name]
-        if self.out.is_absolute() or not all(part.isidentifier() for part in parts):
+        if self.out.is_absolute() or not all(map(_is_importable, parts)):
             raise ConfigError(
                 f"{self.out}: packages there can't be imported from the project's folder",
                 hint="build them into a folder below it, such as generated",
@@ -56,6 +57,10 @@ class _Package:
         url = source.removeprefix("mcp+")
         is_server = url.startswith(("http://", "https://")) and not url.endswith(_DOCUMENTS)
         return literal(UntrustedText(url if is_server else _URL))
+
+
+def _is_importable(part: str) -> bool:
+    return part.isidentifier() and not iskeyword(part)
 
 
 def write_script(trainer: Adapter, source: str | None) -> Path:

@@ -57,7 +57,8 @@ class SessionOptions(TypedDict, total=False):
         columns: as for ``reset_arguments``.
         capacity_wait_s: how long a reset waits for a free session of a full server, in seconds.
         idle_s: a session that is unused for so long, in seconds, is ended by the next ``begin``,
-            and its outcome is forgotten after as long again.
+            and its outcome is forgotten after as long again; that a session was closed, after as
+            long.
     """
 
     read: Read
@@ -99,7 +100,7 @@ class Sessions:
         self._idle_s = options.get("idle_s", IDLE_S)
         self._clock = clock
         self._sessions: dict[str, _Session] = {}
-        self._closed: set[str] = set()
+        self._closed: dict[str, float] = {}
 
     async def begin(self, name: str, row: Mapping[str, Any], owner: Hashable = None) -> str:
         """Begin an episode for a row, and return what the model reads of it.
@@ -187,7 +188,7 @@ class Sessions:
 
     async def close(self, name: str) -> None:
         """End a session for good, whether it is known or not."""
-        self._closed.add(name)
+        self._closed[name] = self._clock()
         session = self._sessions.get(name)
         if session is None:
             return
@@ -223,6 +224,9 @@ class Sessions:
 
     async def _end_idle(self) -> None:
         now = self._clock()
+        for name, closed_at in [*self._closed.items()]:
+            if now - closed_at > self._idle_s:
+                del self._closed[name]
         for name, session in [*self._sessions.items()]:
             is_idle = now - session.used_at > self._idle_s and not session.lock.locked()
             if not is_idle:

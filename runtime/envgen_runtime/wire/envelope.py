@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 from ..errors import ReplyMismatch
-from ..json_value import as_object, at_pointer, json_path, pointer_keys, pointer_to
-
-_NUMBER = (int, float)
+from ..json_value import as_object, at_pointer, is_refused, json_path, pointer_keys, pointer_to
 
 
 class Envelope(NamedTuple):
@@ -31,7 +29,7 @@ class Envelope(NamedTuple):
         """Take the reply to a reset or step apart.
 
         Raises ReplyMismatch if ``observation`` or ``done`` is missing or of another type, or
-        ``reward`` is not a number.
+        ``reward`` is not a finite number.
         """
         beside = dict(payload)
         observation = as_object(beside.pop("observation", None))
@@ -48,7 +46,7 @@ class Envelope(NamedTuple):
         if done is not True and done is not False:
             raise _mismatch({**observation, **beside}, "done", "a boolean")
         reward = beside["reward"] if "reward" in beside else observation.get("reward")
-        if not (reward is None or isinstance(reward, _NUMBER)):
+        if not (reward is None or _is_number(reward)):
             raise _mismatch({**observation, **beside}, "reward", "a number or null")
         return cls(observation, reward, done, metadata, beside)
 
@@ -83,7 +81,7 @@ class Envelope(NamedTuple):
         number = None
         if reward is not None:
             number = _at(payload, reward, None if reward in optional else _MISSING)
-            if number is not None and not isinstance(number, _NUMBER):
+            if number is not None and not _is_number(number):
                 raise _misplaced(payload, reward, "a number or null")
         flags = [_flag(payload, place, is_optional=place in optional) for place in done]
         folder = observation.rpartition("/")[0]
@@ -115,6 +113,15 @@ class Envelope(NamedTuple):
 _MISSING = object()
 
 
+def _is_number(value: Any) -> bool:
+    """Whether JSON has it as a number: Python's own writer and reader know NaN and infinities."""
+    return isinstance(value, int | float) and not is_refused(value)
+
+
+def _shown(value: Any) -> str:
+    return str(value) if isinstance(value, float) else type(value).__name__
+
+
 def _at(payload: dict[str, Any], place: str, default: object = None) -> Any:
     """The value at a place, or ``default`` if there is none."""
     try:
@@ -134,11 +141,11 @@ def _flag(payload: dict[str, Any], place: str, *, is_optional: bool) -> bool:
 
 def _misplaced(payload: dict[str, Any], place: str, wanted: str) -> ReplyMismatch:
     value = _at(payload, place, _MISSING)
-    found = "missing" if value is _MISSING else type(value).__name__
+    found = "missing" if value is _MISSING else _shown(value)
     path = json_path(pointer_keys(place))
     return ReplyMismatch(f"{path} should be {wanted} and is {found}", path=path)
 
 
 def _mismatch(payload: Mapping[str, Any], key: str, wanted: str) -> ReplyMismatch:
-    found = type(payload[key]).__name__ if key in payload else "missing"
+    found = _shown(payload[key]) if key in payload else "missing"
     return ReplyMismatch(f"$.{key} should be {wanted} and is {found}", path=f"$.{key}")

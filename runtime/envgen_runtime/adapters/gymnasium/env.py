@@ -119,7 +119,7 @@ class GymnasiumEnv(gymnasium.Env[Any, Any]):
         except EnvError as error:
             raise EnvFailed.of(error) from error
         observation = self._observed(result, self.interface.reset_observation, 0)
-        self._over = _DONE if result.done else None
+        self._over = _DONE_AT_RESET if result.done else None
         return observation, {"result": result}
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
@@ -225,6 +225,7 @@ class GymnasiumEnv(gymnasium.Env[Any, Any]):
 
 
 _DONE = "the episode is over, and reset() begins another"
+_DONE_AT_RESET = 'the reset ended the episode at once, as its info["result"].done says'
 
 
 @cache
