@@ -18,7 +18,7 @@ from envgen_runtime.adapters.episode import OVER, AsyncEpisode, Episode, Turn
 from envgen_runtime.adapters.losses import EpisodeLost, Losses
 from envgen_runtime.adapters.rows import first_messages, reset_arguments, row_of
 from envgen_runtime.result import StepResult
-from envgen_runtime.tools.errors import ToolExecutionFailed
+from envgen_runtime.tools.errors import ToolExecutionFailed, ToolTimeout, ToolTransportFailed
 from envgen_runtime.wire.nemo_gym import NemoGymWire
 from generated.coding_env import AsyncCodingEnv, CodeAction, CodingEnv
 from tests.adapters.faulty import Faulty, faulty
@@ -283,6 +283,22 @@ def test_an_error_that_lost_the_session_is_a_loss_of_any_kind(world: Faulty) -> 
         with pytest.raises(EpisodeLost):
             episode.score.failed(error)
         assert episode.score.loss is error
+
+
+@pytest.mark.parametrize("kind", [ToolTimeout, ToolTransportFailed])
+def test_a_tool_that_its_environment_could_not_run_last_leaves_no_score(
+    world: Faulty, kind: type[ToolTimeout | ToolTransportFailed]
+) -> None:
+    with CodingEnv(world.url) as env:
+        episode = Episode(env, Losses("coding_env"))
+        episode.reset({})
+        assert episode.call(run("a")).reward == 1.0
+        assert not episode.score.failed(kind("30 s are over", tool="look")).done
+        assert episode.score.value() is None
+        rewarded = kind("30 s are over", tool="look")
+        rewarded.reward = -1.0
+        episode.score.failed(rewarded)
+        assert episode.score.value() == 0.0
 
 
 def test_a_tool_that_failed_may_have_a_reward_and_end_the_episode(world: Faulty) -> None:

@@ -25,7 +25,7 @@ from ..errors import (
     ReplyMismatch,
     SessionLost,
 )
-from ..tools.errors import ToolError
+from ..tools.errors import ToolError, ToolTimeout, ToolTransportFailed
 from ..wire.tool_servers import ToolServerWire
 from .losses import EpisodeLost, Losses
 from .rows import reset_arguments
@@ -162,7 +162,11 @@ class Score:
             raise self.lost(error) from error
         match error:
             case ToolError():
-                return self._counted(Turn(error.for_model(), error.reward, error.done, None, error))
+                turn = Turn(error.for_model(), error.reward, error.done, None, error)
+                self._counted(turn)
+                if isinstance(error, _OUTAGES) and error.reward is None:
+                    self._unknown = error
+                return turn
             case InvalidCall():
                 return Turn(error.for_model(), error=error)
             case ExecutionError():
@@ -200,6 +204,9 @@ class Score:
 
 _TOLD = (InvalidRequest, ToolError, ActionRejected, ExecutionError)
 """The errors that a model is told: the session stands, and the episode goes on."""
+
+_OUTAGES = (ToolTimeout, ToolTransportFailed)
+"""The errors of a tool that its environment is to blame for, as it is for ``ExecutionError``."""
 
 
 class _Played(Generic[ClientT]):
