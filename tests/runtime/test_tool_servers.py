@@ -23,6 +23,7 @@ from envgen_runtime.wire.http_exchange import HttpResponse, HttpSession, Pause
 from envgen_runtime.wire.nemo_gym import NemoGymWire
 from envgen_runtime.wire.open_reward import MAX_EVENT_LINES, OpenRewardWire, read_events
 from envgen_runtime.wire.protocol import HttpCall, Request
+from envgen_runtime.wire.routes import HttpRoute, HttpWire
 
 SEEDED = HttpResponse(200, {"content-type": "application/json"}, b"{}", ("session=a; Path=/",))
 
@@ -450,3 +451,13 @@ def test_cookies_are_bounded() -> None:
     assert "a=" not in sent
     assert "b=" not in sent
     assert sent.count("=") == 50
+
+
+@pytest.mark.parametrize("session_id", ["\ud800", 1.5, None, ["a"]])
+def test_the_id_of_a_session_can_be_sent(session_id: Any) -> None:
+    reset = HttpRoute("POST", "/reset")
+    step = HttpRoute("POST", "/step/{sid}")
+    wire = HttpWire(reset=reset, step=step, session={"sid": "/sid"})
+    served = Served(wire.begin("", {}), replied({"sid": session_id}))
+    with pytest.raises(ProtocolError):
+        served.make("reset", {})
