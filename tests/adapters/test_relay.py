@@ -78,6 +78,20 @@ def test_only_who_has_the_token_may_call(world: Faulty) -> None:
     assert world.steps == []
 
 
+def test_no_more_than_a_token_is_read_of_one_who_has_it_not(world: Faulty) -> None:
+    """The caller is left before it has sent a line, or ended what it sends."""
+
+    async def play() -> None:
+        async with relayed(world) as relay:
+            host, _, port = relay.address.rpartition(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            writer.write(b"x" * len(relay.token))
+            assert await reader.read() == b""
+            writer.close()
+
+    asyncio.run(play())
+
+
 def test_what_is_no_request_gets_no_answer(world: Faulty, caplog: pytest.LogCaptureFixture) -> None:
     async def play() -> None:
         async with relayed(world) as relay:

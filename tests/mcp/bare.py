@@ -25,8 +25,13 @@ def call(number: Any, name: str, arguments: dict[str, Any], token: Any) -> None:
         waiting[number] = arguments["name"]
         if token is not None:
             params = {"progressToken": token, "progress": 0, "total": 1}
+            for wrong in ("1", True, None, [1], {}, float("inf"), float("nan")):
+                send(method="notifications/progress", params={**params, "progress": wrong})
             send(method="notifications/progress", params=params)
-            send(method="notifications/progress", params={**params, "progress": 1})
+            send(
+                method="notifications/progress",
+                params={**params, "progress": 1, "total": "1", "message": 5},
+            )
         return
     if name == "answer":
         print(json.dumps({"jsonrpc": "2.0", "id": number, **arguments}), flush=True)

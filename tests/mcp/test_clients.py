@@ -87,6 +87,19 @@ def test_what_progress_raises_ends_the_call_at_the_server_too(client: ToolsClien
     assert "progress" in data(client.call_tool("cancelled"))
 
 
+def test_progress_of_wrong_types_is_not_told() -> None:
+    told: list[tuple[float, float | None, str | None]] = []
+
+    def stop(*progress: Any) -> None:
+        told.append(progress)
+        if len(told) == 2:
+            raise KeyError
+
+    with ToolsClient.from_command(BARE) as client, pytest.raises(KeyError):
+        client.call_tool("wait_forever", {"name": "wrong"}, on_progress=stop)
+    assert told == [(0, 1, None), (1, None, None)]
+
+
 def test_our_time_limit_ends_the_call_and_not_the_session(client: ToolsClient) -> None:
     with pytest.raises(rt.RequestTimeout, match="wait_forever") as raised:
         client.call_tool("wait_forever", {"name": "limit"}, timeout_s=0.5)

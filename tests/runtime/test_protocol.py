@@ -264,3 +264,11 @@ def test_a_step_that_a_gateway_refuses_may_have_been_applied(
     step, reset = refused("step"), refused("reset")
     assert (step.retryable, step.maybe_applied) == (False, True)
     assert (reset.retryable, reset.maybe_applied) == (True, False)
+
+
+@pytest.mark.parametrize("reply", [b'"\xff"', b'{"a": ', b"[" * 100_000])
+def test_an_error_does_not_hold_the_reply_that_is_no_json(reply: bytes) -> None:
+    """A parser's errors do. To redact one takes seconds, if the reply is large."""
+    with pytest.raises(rt.ProtocolError) as refused:
+        protocol.parse_json(reply, request())
+    assert refused.value.__context__ is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -20,8 +21,9 @@ from envgen_runtime import (
 )
 from envgen_runtime.wire.http_exchange import HttpResponse, HttpSession, Pause
 from envgen_runtime.wire.nemo_gym import NemoGymWire
-from envgen_runtime.wire.open_reward import OpenRewardWire, read_events
+from envgen_runtime.wire.open_reward import MAX_EVENT_LINES, OpenRewardWire, read_events
 from envgen_runtime.wire.protocol import HttpCall, Request
+from envgen_runtime.wire.routes import HttpRoute, HttpWire
 
 SEEDED = HttpResponse(200, {"content-type": "application/json"}, b"{}", ("session=a; Path=/",))
 
@@ -378,7 +380,28 @@ def test_the_tools_of_open_reward_as_mcp_lists_them() -> None:
 
 def test_an_event_without_a_type_is_a_message() -> None:
     body = b"event: chunk\ndata: a\n\ndata: b\n\nevent: end\n\ndata:c\n\ndata: cut"
-    assert [*read_events(body)] == [("chunk", "a"), ("message", "b"), ("message", "c")]
+    request = Request.begun("step", {}, 1.0, "r")
+    assert [*read_events(body, request)] == [("chunk", "a"), ("message", "b"), ("message", "c")]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_stream_of_events_has_a_limit_of_lines(end: str) -> None:
+    """Each line costs the same work, empty or not."""
+    last = f'event: end{end}data: {{"ok": true, "output": {{}}}}{end}{end}'
+    for lines, is_refused in ((MAX_EVENT_LINES - 3, False), (MAX_EVENT_LINES, True)):
+        stream = HttpResponse(200, {}, (end * lines + last).encode())
+        served = open_reward(stream)
+        with pytest.raises(ProtocolError) if is_refused else nullcontext():
+            served.call("guess")
+
+
+def test_events_that_are_no_text_are_refused() -> None:
+    """To replace each wrong byte takes seconds, if there are many; so does to redact a cause."""
+    with pytest.raises(ProtocolError) as refused:
+        open_reward(HttpResponse(200, {}, b'event: end\ndata: {"ok": true, "a": "\xff"}\n\n')).call(
+            "guess"
+        )
+    assert refused.value.__context__ is None
 
 
 @pytest.mark.parametrize("wire", [NemoGymWire(), OpenRewardWire("e")])
@@ -428,3 +451,13 @@ def test_cookies_are_bounded() -> None:
     assert "a=" not in sent
     assert "b=" not in sent
     assert sent.count("=") == 50
+
+
+@pytest.mark.parametrize("session_id", ["\ud800", 1.5, None, ["a"]])
+def test_the_id_of_a_session_can_be_sent(session_id: Any) -> None:
+    reset = HttpRoute("POST", "/reset")
+    step = HttpRoute("POST", "/step/{sid}")
+    wire = HttpWire(reset=reset, step=step, session={"sid": "/sid"})
+    served = Served(wire.begin("", {}), replied({"sid": session_id}))
+    with pytest.raises(ProtocolError):
+        served.make("reset", {})

@@ -428,3 +428,12 @@ def test_the_address_of_a_space_names_no_attributes() -> None:
 def test_a_contract_in_a_file_echoes_no_secret() -> None:
     save(contract(action={"type": "object", "properties": {"me": {}}}), "me@x.json")
     assert run("build", "me@x.json").exit_code == 0
+
+
+def test_a_login_in_an_address_is_secret_as_basic_too() -> None:
+    """Servers echo the header that it becomes."""
+    from base64 import b64encode
+
+    from envgen_runtime.wire.redaction import secrets_in
+
+    assert b64encode(b"user:passwords").decode() in secrets_in({}, "http://user:passwords@h")

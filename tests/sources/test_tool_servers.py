@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from envgen.sources import read_contract
+from envgen.sources import open_reward, read_contract
 from tests.sources.test_openapi import operation
 from tests.support import load, run, save
 
@@ -55,3 +56,12 @@ def test_what_seeding_replies(seeded: Any, found: str) -> None:
     assert run("build", path).exit_code == 0
     package = load(Path("generated/counting"))
     assert {"count", "verify", "say"} <= set(dir(package.CountingToolset))
+
+
+def test_an_environment_of_open_reward_whose_name_no_address_can_have_is_none() -> None:
+    class Listing:
+        async def get(self, _url: str) -> Any:
+            return ["\ud800"]
+
+    served: Any = Listing()
+    assert asyncio.run(open_reward.find(served, "http://127.0.0.1:1")) is None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from envgen_runtime.json_value import is_text
 from envgen_runtime.wire.open_reward import mcp_tool, terminal_tool
 from envgen_runtime.wire.redaction import without_secrets
 
@@ -51,7 +52,7 @@ async def find(web: Web, url: str) -> Document | None:
             listed = as_array(await web.get(_below(base, "list_environments")))
         except (NotFound, EnvgenError):
             continue
-        names = [name for name in listed or [] if isinstance(name, str)]
+        names = [name for name in listed or [] if isinstance(name, str) and is_text(name)]
         if not names or (chosen and chosen not in names):
             continue
         return await _read(web, base, chosen or _only(names, base))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -380,5 +381,6 @@ class Session:
 
 
 def _number(value: Any) -> float | None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return value if is_number else None
+    """A number of JSON's, which has no infinite ones."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return value if is_whole or (isinstance(value, float) and math.isfinite(value)) else None

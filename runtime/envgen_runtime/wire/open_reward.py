@@ -10,7 +10,6 @@ without a request.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -213,17 +212,27 @@ def terminal_tool(tool: Mapping[str, Any]) -> dict[str, Any]:
 _EVENTS: Mapping[str, str] = {"accept": "text/event-stream"}
 
 
-_EMPTY_LINES = re.compile(r"\n{2,}")
+MAX_EVENT_LINES = 100_000
+"""The most lines of a stream: a tenth of a second's work. Servers send some kilobytes in three."""
 
 
-def read_events(body: bytes) -> Iterator[tuple[str, str]]:
+def read_events(body: bytes, request: Request) -> Iterator[tuple[str, str]]:
     """Yield the type and the data of each event in a stream.
 
     The form is that of https://html.spec.whatwg.org/multipage/server-sent-events.html: an event
     ends with an empty line, and lines of data are joined.
+
+    Raises:
+        ProtocolError: there are more than ``MAX_EVENT_LINES`` lines, or they aren't UTF-8.
     """
-    text = body.decode(errors="replace").replace("\r\n", "\n").replace("\r", "\n")
-    for event in _EMPTY_LINES.split(text)[:-1]:
+    if max(body.count(b"\n"), body.count(b"\r")) > MAX_EVENT_LINES:
+        raise malformed(f"events in more than {MAX_EVENT_LINES:,} lines", request)
+    text = None
+    with suppress(UnicodeDecodeError):  # it holds the whole body
+        text = body.decode().replace("\r\n", "\n").replace("\r", "\n")
+    if text is None:
+        raise malformed("events that are not UTF-8", request)
+    for event in text.split("\n\n")[:-1]:
         kind, data = "", list[str]()
         for line in event.split("\n"):
             name, _, value = line.partition(":")
@@ -238,7 +247,7 @@ def read_events(body: bytes) -> Iterator[tuple[str, str]]:
 def _session_id(response: HttpResponse, request: Request) -> str:
     if not response.is_success:
         response.payload(request)  # raises
-    for kind, data in read_events(response.body):
+    for kind, data in read_events(response.body, request):
         if kind == "task_id" and data:
             return data
     raise malformed("no id of a session", request)
@@ -253,7 +262,7 @@ def _result(response: HttpResponse, request: Request) -> dict[str, Any]:
         ProtocolError: there is no result.
     """
     chunks: list[str] = []
-    for kind, data in read_events(response.body):
+    for kind, data in read_events(response.body, request):
         if kind == "error":
             raise server_error({"message": data}, code="EXECUTION_ERROR", request=request)
         if kind in ("chunk", "end"):

@@ -357,9 +357,9 @@ def parse_json(text: str | bytes, request: Request) -> Any:
     try:
         return _parse(text)
     except (ValueError, RecursionError) as error:
-        raise malformed(
-            f"something that is not JSON ({error}): {_excerpt(text)}", request
-        ) from error
+        problem = str(error)
+    # Without the parser's error as a cause: it holds the whole reply.
+    raise malformed(f"something that is not JSON ({problem}): {_excerpt(text)}", request)
 
 
 def _parse(text: str | bytes) -> Any:
