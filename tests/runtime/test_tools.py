@@ -33,6 +33,7 @@ from envgen_runtime.tools import (
     UnknownContent,
     read_result,
 )
+from envgen_runtime.tools.content import MAX_BLOCKS
 
 
 class Order(RequestModel):
@@ -293,6 +294,15 @@ def test_a_step_without_the_result_has_its_reward() -> None:
 def test_a_server_without_an_environment_owes_a_result() -> None:
     with pytest.raises(rt.ToolResultMismatch):
         PLACE_ORDER.result(ToolReply(None))
+
+
+@pytest.mark.parametrize("error", [None, {"error_type": "execution_error", "message": "no"}])
+def test_more_blocks_than_are_read_are_a_mismatch_that_keeps_the_step(error: Any) -> None:
+    most = [{"type": "text", "text": "a"}] * MAX_BLOCKS
+    with pytest.raises(rt.ToolResultMismatch, match="10,001") as caught:
+        read_result(ToolReply({"content": [*most, {}]}, error, 0.5, True), tool="look")
+    assert (caught.value.reward, caught.value.done) == (0.5, True)
+    assert len(read_result(ToolReply({"content": most}), tool="look").content) == MAX_BLOCKS
 
 
 def test_content_blocks_are_typed() -> None:

@@ -109,6 +109,10 @@ ContentBlock: TypeAlias = (
 """A part of a tool's result."""
 
 
+MAX_BLOCKS = 10_000
+"""The most blocks of a result: reading them takes ten milliseconds, and tools return a few."""
+
+
 def read_content(blocks: Any) -> tuple[ContentBlock, ...]:
     """Read the ``content`` of a result. What is not a list of objects has no blocks."""
     return tuple(

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ..json_value import JsonValue, as_array, as_object, violations
 from ..wire.redaction import redact
-from .content import ContentBlock, joined_text, read_content
+from .content import MAX_BLOCKS, ContentBlock, joined_text, read_content
 from .errors import (
     ToolArgumentsInvalid,
     ToolError,
@@ -150,7 +150,7 @@ def _read_result(
     sent = as_object(reply.result)
     if sent is None or not _is_mcps(sent):
         return _plain_result(reply, tool, read)
-    content = read_content(sent.get("content"))
+    content = _content(reply, tool)
     text = joined_text(content)
     if _either(sent, "isError", "is_error"):
         told = text or "the tool says nothing about it"
@@ -241,7 +241,7 @@ def _raise_error(reply: ToolReply, tool: str) -> NoReturn:
     kind = _BY_TYPE.get(str(error_fields.get("error_type")), ToolExecutionFailed)
     message = error_fields.get("message")
     text = message if isinstance(message, str) else json.dumps(message)
-    content = read_content((as_object(reply.result) or {}).get("content"))
+    content = _content(reply, tool)
     error = kind(
         f"{tool}: {kind.summary}: {text}",
         tool=tool,
@@ -251,6 +251,18 @@ def _raise_error(reply: ToolReply, tool: str) -> NoReturn:
     )
     error.sent = True
     raise error
+
+
+def _content(reply: ToolReply, tool: str) -> tuple[ContentBlock, ...]:
+    blocks = as_array((as_object(reply.result) or {}).get("content")) or ()
+    if len(blocks) > MAX_BLOCKS:
+        raise ToolResultMismatch(
+            f"the result of {tool} has {len(blocks):,} blocks of content, more than {MAX_BLOCKS:,}",
+            tool=tool,
+            path="$.content",
+            **_step(reply),
+        )
+    return read_content(blocks)
 
 
 def _step(reply: ToolReply) -> dict[str, Any]:
