@@ -16,6 +16,7 @@ from envgen_runtime.adapters.losses import EpisodeLost, Losses
 from envgen_runtime.adapters.relay import ToolRelay, call_relayed, list_relayed
 from generated.coding_env import AsyncCodingEnv
 from tests.adapters.faulty import Faulty, faulty
+from tests.support import PATIENCE_S
 
 
 @pytest.fixture
@@ -86,7 +87,8 @@ def test_no_more_than_a_token_is_read_of_one_who_has_it_not(world: Faulty) -> No
             host, _, port = relay.address.rpartition(":")
             reader, writer = await asyncio.open_connection(host, int(port))
             writer.write(b"x" * len(relay.token))
-            assert await reader.read() == b""
+            async with asyncio.timeout(PATIENCE_S):
+                assert await reader.read() == b""
             writer.close()
 
     asyncio.run(play())
