@@ -112,7 +112,7 @@ def _source_of(package: _Package, config: Config, named: str | None) -> str:
     """What a package is built from, without asking a server that the user hasn't named.
 
     Raises:
-        ConfigError: only the lock says, which whoever wrote the repository may have written.
+        ConfigError: only the lock says it, and the lock is part of the repository.
     """
     if package.name in config.envs:
         return package.name

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, TypeV
 
 from typing_extensions import TypedDict
 
-from ..json_value import JsonValue
+from ..json_value import JsonValue, is_text
 from ..wire.tasks import PAGE
 
 if TYPE_CHECKING:
@@ -244,11 +244,7 @@ def _at(places: range, index: int) -> int:
 def _json(task: JsonValue) -> str:
     """A task as JSON that any data set takes: half of a surrogate pair is escaped."""
     text = json.dumps(task, ensure_ascii=False)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return json.dumps(task)
-    return text
+    return text if is_text(text) else json.dumps(task)
 
 
 def _written(cut: slice) -> str:

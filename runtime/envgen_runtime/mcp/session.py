@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import math
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -21,7 +20,7 @@ from ..errors import (
     SessionClosed,
     SessionLost,
 )
-from ..json_value import JsonValue, as_object
+from ..json_value import JsonValue, as_object, is_refused
 from ..printable import printable
 from ..wire.redaction import redact
 from .endings import not_ready, why_ended
@@ -382,5 +381,5 @@ class Session:
 
 def _number(value: Any) -> float | None:
     """A number of JSON's, which has no infinite ones."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if is_whole or (isinstance(value, float) and math.isfinite(value)) else None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number and not is_refused(value) else None

@@ -31,14 +31,11 @@ class SessionCookies:
             name, has_value, value = (part.strip() for part in pair.partition("="))
             if not has_value or not _PLAIN.fullmatch(f"{name}{value}"):
                 continue
-            attributes = {key.strip().lower(): text.strip() for key, _, text in _split(rest)}
+            parts = (attribute.partition("=") for attribute in rest)
+            attributes = {key.strip().lower(): text.strip() for key, _, text in parts}
             self._cookies.pop(name, None)
             is_deleted = attributes.get("max-age") == "0" or (
                 value in _EMPTY and attributes.get("expires")
             )
             if not is_deleted and len(self._cookies) < _MAX_COOKIES:
                 self._cookies[name] = value
-
-
-def _split(attributes: list[str]) -> list[tuple[str, str, str]]:
-    return [attribute.partition("=") for attribute in attributes]
